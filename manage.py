@@ -1,0 +1,19 @@
+#!/usr/bin/env python
+"""Telara's command line. Where no service is named in the environment, it joins the embedded ones."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telara.settings")
+    from telara import embedded
+
+    embedded.join(sys.argv)
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
