@@ -1,0 +1,150 @@
+"""The catalogue of what a wearable can say: one entry a metric, and everything else reads it.
+
+Validation, columns, charts, units, exports and documents take names, bounds and codes from here. Adding a vital is
+one entry and one migration. Units are UCUM codes; bounds and codes are those of LOINC and of the sources named in
+docs/detection.md. No Django here: the detection engine imports it.
+"""
+
+from dataclasses import dataclass
+from enum import IntFlag
+from types import MappingProxyType
+from typing import Final, Literal
+
+Group = Literal["vitals", "activity", "sleep", "environment"]
+
+
+class Flag(IntFlag):
+    """What is remarkable about a stored reading; bits of `Reading.flags`."""
+
+    LATE = 1  # more than 10 min behind the person's watermark on arrival
+    HEART_RATE_NOT_MEASURED = 2  # sent as 0 or 255, stored as null
+    SPO2_NOT_MEASURED = 4  # sent as 0, stored as null
+    RESPIRATORY_RATE_NOT_MEASURED = 8  # sent as 0, stored as null
+    SUSPECT_HEART_RATE = 1 << 8
+    SUSPECT_HRV = 1 << 9
+    SUSPECT_SPO2 = 1 << 10
+    SUSPECT_SKIN_TEMP = 1 << 11
+    SUSPECT_RESPIRATORY_RATE = 1 << 12
+    SUSPECT_BLOOD_PRESSURE = 1 << 13  # either number, or their difference
+    SUSPECT_BODY_TEMP = 1 << 14
+    SUSPECT_BLOOD_GLUCOSE = 1 << 15
+    SUSPECT_HRV_SDNN = 1 << 16
+
+
+SUSPECT: Final = sum(flag for flag in Flag if flag.name is not None and flag.name.startswith("SUSPECT_"))
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One quantity or state a reading may hold.
+
+    `low`..`high` are the outer bounds, in `unit`, inclusive unless `low_open`: beyond them the event is refused.
+    `suspect_low`..`suspect_high` are the inner bounds: beyond them the value is kept and flagged.
+    `sentinels` are values that mean "not measured". A metric with `choices` is text, all others are numbers.
+    """
+
+    name: str
+    label: str
+    group: Group
+    field: str
+    unit: str
+    shown: str
+    loinc: str | None = None
+    decimals: int = 0
+    low: float = 0.0
+    high: float = 0.0
+    low_open: bool = False
+    suspect_low: float | None = None
+    suspect_high: float | None = None
+    suspect_flag: Flag | None = None
+    sentinels: tuple[float, ...] = ()
+    sentinel_flag: Flag | None = None
+    axis: tuple[float, float] | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Where the event holds it: `vitals.heart_rate`."""
+        return f"{self.group}.{self.field}"
+
+    @property
+    def is_text(self) -> bool:
+        return bool(self.choices)
+
+
+_ALL: Final = (
+    Metric(
+        "heart_rate", "Heart rate", "vitals", "heart_rate", "/min", "bpm", "8867-4", 0,
+        low=1, high=350, suspect_low=25, suspect_high=230, suspect_flag=Flag.SUSPECT_HEART_RATE,
+        sentinels=(0.0, 255.0), sentinel_flag=Flag.HEART_RATE_NOT_MEASURED, axis=(40, 140),
+    ),
+    Metric(
+        "hrv_ms", "HRV", "vitals", "hrv_ms", "ms", "ms", None, 0,
+        low=0, high=500, suspect_low=10, suspect_high=250, suspect_flag=Flag.SUSPECT_HRV, axis=(0, 100),
+    ),
+    Metric(
+        "spo2_percent", "SpO₂", "vitals", "spo2_percent", "%", "%", "59408-5", 0,
+        low=0, high=100, low_open=True, suspect_low=70, suspect_high=100, suspect_flag=Flag.SUSPECT_SPO2,
+        sentinels=(0.0,), sentinel_flag=Flag.SPO2_NOT_MEASURED, axis=(82, 100),
+    ),
+    Metric(
+        "skin_temp_c", "Skin temperature", "vitals", "skin_temp_c", "Cel", "°C", "61008-9", 1,
+        low=10, high=50, suspect_low=20, suspect_high=42, suspect_flag=Flag.SUSPECT_SKIN_TEMP, axis=(30, 40),
+    ),
+    Metric(
+        "respiratory_rate", "Respiration", "vitals", "respiratory_rate", "/min", "br/min", "9279-1", 0,
+        low=1, high=100, suspect_low=4, suspect_high=60, suspect_flag=Flag.SUSPECT_RESPIRATORY_RATE,
+        sentinels=(0.0,), sentinel_flag=Flag.RESPIRATORY_RATE_NOT_MEASURED, axis=(5, 35),
+    ),
+    Metric(
+        "blood_pressure_systolic", "Systolic pressure", "vitals", "blood_pressure_systolic", "mm[Hg]", "mmHg",
+        "8480-6", 0, low=20, high=300, suspect_low=50, suspect_high=250,
+        suspect_flag=Flag.SUSPECT_BLOOD_PRESSURE, axis=(60, 200),
+    ),
+    Metric(
+        "blood_pressure_diastolic", "Diastolic pressure", "vitals", "blood_pressure_diastolic", "mm[Hg]", "mmHg",
+        "8462-4", 0, low=10, high=250, suspect_low=20, suspect_high=160,
+        suspect_flag=Flag.SUSPECT_BLOOD_PRESSURE, axis=(60, 200),
+    ),
+    Metric(
+        "body_temp_c", "Core temperature", "vitals", "body_temp_c", "Cel", "°C", "8310-5", 1,
+        low=26, high=45, suspect_low=30, suspect_high=43, suspect_flag=Flag.SUSPECT_BODY_TEMP, axis=(36, 40),
+    ),
+    Metric(
+        "blood_glucose_mg_dl", "Glucose", "vitals", "blood_glucose_mg_dl", "mg/dL", "mg/dL", "2339-0", 0,
+        low=10, high=1000, suspect_low=40, suspect_high=400, suspect_flag=Flag.SUSPECT_BLOOD_GLUCOSE, axis=(40, 300),
+    ),
+    Metric(
+        "hrv_sdnn_ms", "HRV (SDNN)", "vitals", "hrv_sdnn_ms", "ms", "ms", "80404-7", 0,
+        low=0, high=500, suspect_low=10, suspect_high=250, suspect_flag=Flag.SUSPECT_HRV_SDNN, axis=(0, 150),
+    ),
+    Metric("steps_per_minute", "Steps", "activity", "steps_per_minute", "{steps}/min", "/min", high=400, axis=(0, 200)),
+    Metric("activity_level", "Activity", "activity", "activity_level", "1", "of 100", high=100, axis=(0, 100)),
+    Metric(
+        "calories_per_minute", "Energy", "activity", "calories_per_minute", "kcal/min", "kcal/min", None, 1,
+        high=50, axis=(0, 20),
+    ),
+    Metric(
+        "posture", "Posture", "activity", "posture", "1", "",
+        choices=("seated", "standing", "lying", "walking", "running", "unknown"),
+    ),
+    Metric("sleep_stage", "Sleep stage", "sleep", "stage", "1", "", choices=("awake", "light", "deep", "rem")),
+    Metric(
+        "sleep_hours_last_night", "Sleep last night", "sleep", "hours_last_night", "h", "h", "93832-4", 1,
+        high=24, axis=(0, 12),
+    ),
+    Metric(
+        "room_temp_c", "Room temperature", "environment", "room_temp_c", "Cel", "°C", None, 1,
+        low=-40, high=60, axis=(10, 35),
+    ),
+    Metric("humidity_percent", "Humidity", "environment", "humidity_percent", "%", "%", high=100, axis=(0, 100)),
+)  # fmt: skip
+
+METRICS: Final = MappingProxyType({metric.name: metric for metric in _ALL})
+NUMERIC: Final = tuple(metric.name for metric in _ALL if not metric.is_text)
+TEXT: Final = tuple(metric.name for metric in _ALL if metric.is_text)
+
+# The pair of a cuff: diastolic at or above systolic is refused; a difference beyond these is suspect (mmHg).
+PULSE_PRESSURE_SUSPECT_BELOW: Final = 10.0
+PULSE_PRESSURE_SUSPECT_ABOVE: Final = 150.0
+MG_DL_PER_MMOL_L: Final = 18.0156
