@@ -1,0 +1,1 @@
+"""Telara: the project."""

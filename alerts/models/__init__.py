@@ -1,0 +1,8 @@
+"""Rules, alerts and what must be told of them."""
+
+from alerts.models.alert import Alert, AlertChange
+from alerts.models.outbox import OutboxEntry
+from alerts.models.rule import Rule, RuleVersion
+from alerts.models.summary import Summary
+
+__all__ = ["Alert", "AlertChange", "OutboxEntry", "Rule", "RuleVersion", "Summary"]

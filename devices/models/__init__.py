@@ -1,0 +1,9 @@
+"""People, what they wear, what it said."""
+
+from devices.models.device import Device
+from devices.models.person import Assignment, User
+from devices.models.pipeline import Installation, PipelineStatus
+from devices.models.reading import Reading
+from devices.models.token import ApiToken
+
+__all__ = ["ApiToken", "Assignment", "Device", "Installation", "PipelineStatus", "Reading", "User"]

@@ -1,0 +1,118 @@
+"""The partitions of the readings: months from the month of installation on, years before it, no default one.
+
+A setting makes the newer ones weeks or days. A missing partition is made beside the table and then attached, in a
+transaction of its own under an advisory lock, because ATTACH lets readers and writers go on and CREATE .. PARTITION OF
+does not.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from django.db import connection, transaction
+
+TABLE = "devices_reading"
+LOCK = 0x7E1A_0001  # advisory lock of partition making
+Span = Literal["month", "week", "day"]
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A partition over [start, end), both UTC midnights."""
+
+    name: str
+    start: datetime
+    end: datetime
+
+
+def partition_of(at: datetime, *, installed_at: datetime, span: Span) -> Partition:
+    """The partition that holds the instant `at` (aware)."""
+    at, installed = at.astimezone(UTC), _month(installed_at.astimezone(UTC))
+    if at >= installed:
+        return _recent(at, installed, span)
+    start = datetime(at.year, 1, 1, tzinfo=UTC)
+    return Partition(f"{TABLE}_y{at.year}", start, min(datetime(at.year + 1, 1, 1, tzinfo=UTC), installed))
+
+
+def _recent(at: datetime, installed: datetime, span: Span) -> Partition:
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    if span == "day":
+        return Partition(f"{TABLE}_d{at:%Y%m%d}", midnight, midnight + timedelta(days=1))
+    if span == "week":
+        monday = midnight - timedelta(days=midnight.weekday())
+        return Partition(f"{TABLE}_w{monday:%Y%m%d}", max(monday, installed), monday + timedelta(days=7))
+    start = _month(at)
+    return Partition(f"{TABLE}_m{at:%Y%m}", start, _month(start + timedelta(days=31)))
+
+
+def _month(at: datetime) -> datetime:
+    return at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+class Partitions:
+    """Makes partitions that are missing, and remembers which are there."""
+
+    def __init__(self, *, span: Span) -> None:
+        self._span = span
+        self._installed_at: datetime | None = None
+        self._known: set[str] = set()
+
+    def ensure(self, times: Iterable[datetime]) -> list[str]:
+        """Make the partitions that `times` (aware) need; the names of those that were missing.
+
+        Runs in a transaction of its own: raises TransactionManagementError inside one.
+        """
+        needed = {p.name: p for p in (self._partition(at) for at in times)}
+        made = []
+        for partition in sorted(needed.values(), key=lambda p: p.start):
+            if partition.name not in self._known:
+                if _make(partition):
+                    made.append(partition.name)
+                self._known.add(partition.name)
+        return made
+
+    def forget(self) -> None:
+        """Look again at what is there: retention may have dropped some."""
+        self._known.clear()
+
+    def _partition(self, at: datetime) -> Partition:
+        if self._installed_at is None:
+            self._installed_at = installed_at()
+        return partition_of(at, installed_at=self._installed_at, span=self._span)
+
+
+def installed_at() -> datetime:
+    """When Telara was installed here; raises Installation.DoesNotExist before the migrations ran."""
+    from devices.models import Installation
+
+    return Installation.objects.get(pk=1).installed_at
+
+
+def _make(partition: Partition) -> bool:
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [partition.name])
+        if cursor.fetchone()[0]:
+            return False
+        cursor.execute(f'CREATE TABLE "{partition.name}" (LIKE {TABLE} INCLUDING ALL)')
+        cursor.execute(
+            f'ALTER TABLE {TABLE} ATTACH PARTITION "{partition.name}" FOR VALUES FROM (%s) TO (%s)',
+            [partition.start, partition.end],
+        )
+        return True
+
+
+def drop_older_than(limit: datetime) -> list[str]:
+    """Drop every partition that ends at or before `limit` (aware, UTC); the names of those that went."""
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute(
+            "SELECT c.relname, substring(pg_get_expr(c.relpartbound, c.oid) from $$TO \\('([^']+)'\\)$$)::timestamptz"
+            " FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass",
+            [TABLE],
+        )
+        gone = [name for name, end in cursor.fetchall() if end <= limit]
+        for name in gone:
+            cursor.execute(f'DROP TABLE "{name}"')
+        return sorted(gone)

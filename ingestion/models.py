@@ -1,0 +1,84 @@
+"""What the pipeline must remember: how far each partition is stored, what was refused, what was never there."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class PartitionLedger(models.Model):
+    """How far a partition is stored, and who may store on. It wins over Kafka's own offsets.
+
+    `epoch` is the fence: every assignment raises it, and a batch commits only under the epoch it began with. The
+    backend's pid and start name the database connection of the owner, so that a stopped one can be ended.
+    """
+
+    cluster_id = models.CharField(max_length=64)
+    topic = models.CharField(max_length=249)
+    partition = models.PositiveIntegerField()
+    next_offset = models.BigIntegerField(default=0)
+    epoch = models.BigIntegerField(default=0)
+    owner = models.CharField(max_length=128, blank=True, default="")
+    group = models.CharField(max_length=128, blank=True, default="")
+    backend_pid = models.IntegerField(null=True, blank=True)
+    backend_start = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "partition ledger"
+        constraints = [
+            models.UniqueConstraint(fields=["cluster_id", "topic", "partition"], name="ledger_once"),
+            models.CheckConstraint(condition=Q(next_offset__gte=0), name="ledger_offset"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}] {self.next_offset}"
+
+
+class QuarantinedMessage(models.Model):
+    """A message that could not be stored: its coordinates, a stable reason, and up to 2 KiB of its bytes."""
+
+    cluster_id = models.CharField(max_length=64)
+    topic = models.CharField(max_length=249)
+    partition = models.PositiveIntegerField()
+    offset = models.BigIntegerField()
+    reason = models.CharField(max_length=24)
+    field = models.CharField(max_length=64, blank=True, default="")
+    key = models.BinaryField(max_length=256, default=b"")
+    payload = models.BinaryField()
+    size = models.PositiveIntegerField(help_text="Bytes before the cut.")
+    received_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cluster_id", "topic", "partition", "offset"], name="quarantine_once")
+        ]
+        indexes = [
+            # the inspector: newest first, by reason
+            models.Index(fields=["-received_at"], name="quarantine_newest"),
+            models.Index(fields=["reason", "-received_at"], name="quarantine_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.offset} {self.reason}"
+
+
+class OffsetGap(models.Model):
+    """Messages that were never seen: the broker no longer held them, or the topic was made anew."""
+
+    cluster_id = models.CharField(max_length=64)
+    topic = models.CharField(max_length=249)
+    partition = models.PositiveIntegerField()
+    expected = models.BigIntegerField()
+    found = models.BigIntegerField()
+    reason = models.CharField(max_length=16)
+    noticed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster_id", "topic", "partition", "expected", "found"], name="offset_gap_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}] {self.expected} -> {self.found}"

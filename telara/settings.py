@@ -1,0 +1,212 @@
+"""Settings, all of them, read from the environment; what is wrong or missing stops the start and says its name.
+
+With nothing set, `manage.py` joins the embedded services first and puts their addresses into the environment.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from telara.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.FileAwareEnv()
+
+DEBUG: bool = env.bool("DEBUG", default=False)
+TESTING = False
+SECRET_KEY: str = env.str("SECRET_KEY", default="only for debugging" if DEBUG else environ.Env.NOTSET)
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+PORT: int = env.int("PORT", default=8000)
+
+INSTALLED_APPS = [
+    "telara",
+    "dashboard",
+    "ingestion",
+    "alerts",
+    "devices",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "telara.urls"
+ASGI_APPLICATION = "telara.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Storage. CONN_HEALTH_CHECKS and close_old_connections() before each batch: a restarted server costs no batch.
+DATABASES: dict[str, Any] = {
+    "default": env.db("DATABASE_URL")
+    | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": {"connect_timeout": 5}, "ATOMIC_REQUESTS": False}
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "devices.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "login"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+# Security. Nothing inline, nothing from elsewhere; the API's documentation page adds what it needs for itself.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE: bool = env.bool("TELARA_SECURE_COOKIES", default=False)
+CSRF_COOKIE_SECURE: bool = SESSION_COOKIE_SECURE
+if SESSION_COOKIE_SECURE:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# Kafka. Every KAFKA_SECURITY_..., KAFKA_SASL_... and KAFKA_SSL_... becomes the librdkafka property of that name.
+KAFKA: dict[str, str] = {"bootstrap.servers": env.str("KAFKA_BOOTSTRAP_SERVERS")} | {
+    name.removeprefix("KAFKA_").lower().replace("_", "."): value
+    for name, value in os.environ.items()
+    if name.startswith(("KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_"))
+}
+TELARA_KAFKA_EMBEDDED: bool = "kafka" in env.list("TELARA_EMBEDDED", default=[])
+TELARA_KAFKA_CLUSTER_ID: str = env.str("TELARA_CLUSTER_ID", default="")  # empty: the broker's own
+TELARA_KAFKA_GROUP: str = env.str("TELARA_KAFKA_GROUP", default="telara")
+TELARA_KAFKA_GROUP_PROTOCOL: str = env.str("TELARA_KAFKA_GROUP_PROTOCOL", default="consumer")
+TELARA_KAFKA_PARTITIONS: int = env.int("TELARA_KAFKA_PARTITIONS", default=6)
+TELARA_KAFKA_REPLICATION: int = env.int("TELARA_KAFKA_REPLICATION", default=1)
+TELARA_TOPIC_RAW = "biometrics-raw"
+TELARA_TOPIC_ALERTS = "biometrics-alerts"
+TELARA_TOPIC_DEAD_LETTER = "biometrics-dead-letter"
+
+# Ingestion and detection.
+TELARA_UNKNOWN_USERS: str = env.str("TELARA_UNKNOWN_USERS", default="provision")
+TELARA_FRESHNESS = timedelta(minutes=env.int("TELARA_FRESHNESS_MINUTES", default=15))
+TELARA_RETENTION_DAYS: int = env.int("TELARA_RETENTION_DAYS", default=0)  # 0: for ever
+TELARA_PARTITION_BY: str = env.str("TELARA_PARTITION_BY", default="month")
+TELARA_BATCH_MESSAGES: int = env.int("TELARA_BATCH_MESSAGES", default=20_000)
+TELARA_BATCH_AGE = timedelta(milliseconds=env.int("TELARA_BATCH_AGE_MS", default=200))
+TELARA_FAILPOINTS: str = env.str("TELARA_FAILPOINTS", default="") if DEBUG else ""
+for _name, _value, _allowed in (
+    ("TELARA_UNKNOWN_USERS", TELARA_UNKNOWN_USERS, ("provision", "quarantine")),
+    ("TELARA_PARTITION_BY", TELARA_PARTITION_BY, ("month", "week", "day")),
+    ("TELARA_KAFKA_GROUP_PROTOCOL", TELARA_KAFKA_GROUP_PROTOCOL, ("consumer", "classic")),
+):
+    if _value not in _allowed:
+        raise environ.ImproperlyConfigured(f"{_name}={_value!r}: it is one of {', '.join(_allowed)}.")
+
+# Redis: screens, Celery.
+REDIS_URL: str = env.str("REDIS_URL")
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+}
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+
+# API.
+TELARA_TOKEN_LIFETIME = timedelta(days=env.int("TELARA_TOKEN_DAYS", default=30))
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "devices.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "devices.errors.exception_handler",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+        "rest_framework.throttling.ScopedRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {
+        "anon": env.str("TELARA_THROTTLE_ANON", default="60/min"),
+        "user": env.str("TELARA_THROTTLE_USER", default="1200/min"),
+        "login": env.str("TELARA_THROTTLE_LOGIN", default="10/min"),
+    },
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Telara",
+    "DESCRIPTION": "Readings in, alerts out. Telara is not a medical device.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
+LOGGING = logging_config(LOG_LEVEL)

@@ -1,0 +1,13 @@
+"""Settings of the tests: those of the project, on the services of the environment or the embedded ones."""
+
+from telara import embedded
+
+embedded.join(["pytest"])
+
+from telara.settings import *  # noqa: E402, F403
+
+TESTING = True
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+TELARA_KAFKA_GROUP = "telara-tests"
