@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "django_htmx",
 ]
 MIDDLEWARE = [
+    "telara.requests.request_log",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -210,3 +211,4 @@ SPECTACULAR_SETTINGS = {
 
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
 LOGGING = logging_config(LOG_LEVEL)
+LOGGING_CONFIG = "telara.logs.configure"
