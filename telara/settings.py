@@ -72,9 +72,15 @@ TEMPLATES = [
 ]
 
 # Storage. CONN_HEALTH_CHECKS and close_old_connections() before each batch: a restarted server costs no batch.
+_database = env.db("DATABASE_URL")
 DATABASES: dict[str, Any] = {
-    "default": env.db("DATABASE_URL")
-    | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": {"connect_timeout": 5}, "ATOMIC_REQUESTS": False}
+    "default": _database
+    | {
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5} | _database.get("OPTIONS", {}),
+        "ATOMIC_REQUESTS": False,
+    }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "devices.User"

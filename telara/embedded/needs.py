@@ -1,0 +1,51 @@
+"""Which command needs which service, and what it finds in the environment where it needs none."""
+
+from collections.abc import Mapping
+
+VARIABLES = {"postgres": "DATABASE_URL", "kafka": "KAFKA_BOOTSTRAP_SERVERS", "redis": "REDIS_URL"}
+MARKER = "TELARA_EMBEDDED"
+
+# Nobody listens there: a command that was thought to need nothing, and does, says so at once.
+NOWHERE = {
+    "postgres": "postgresql://telara@/telara?host=/nonexistent",
+    "kafka": "127.0.0.1:9",
+    "redis": "redis://127.0.0.1:9/0",
+}
+WITHOUT_SERVICES = frozenset(
+    {
+        "check",
+        "check_rules",
+        "collectstatic",
+        "compilemessages",
+        "diffsettings",
+        "findstatic",
+        "help",
+        "makemessages",
+        "spectacular",
+        "startapp",
+        "startproject",
+        "version",
+    }
+)
+
+
+def services_wanted(argv: list[str]) -> bool:
+    """Whether the command line `argv` (as in `sys.argv`) talks to any service."""
+    command, options = (argv[1] if len(argv) > 1 else "help"), argv[2:]
+    if command.startswith("-") or {"-h", "--help", "--version"} & set(options):
+        return False
+    if command == "backtest":
+        return not any(option.split("=")[0] == "--readings" for option in options)
+    if command == "check":
+        return any(option.split("=")[0] == "--database" for option in options)
+    return command not in WITHOUT_SERVICES
+
+
+def services_unset(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The services that the environment does not name, or names only because a parent of ours embedded them."""
+    inherited = environ.get(MARKER, "").split(",")
+    return tuple(
+        service
+        for service, variable in VARIABLES.items()
+        if service in inherited or not (environ.get(variable) or environ.get(f"{variable}_FILE"))
+    )
