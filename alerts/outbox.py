@@ -1,0 +1,26 @@
+"""The outbox: what must leave after a commit is written in the same transaction."""
+
+from collections.abc import Iterable
+
+from django.db import connection
+from django.db.transaction import TransactionManagementError
+
+from alerts.models import Alert, OutboxEntry
+from alerts.wire import alert_json
+
+
+def outbox_add(alerts: Iterable[Alert]) -> None:
+    """Write the present revision of `alerts` (rule and user selected) to the outbox.
+
+    Runs in the transaction that changed them, raises TransactionManagementError outside one. An alert whose revision
+    was not raised since it was last written raises IntegrityError.
+    """
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("The outbox is written in the transaction that changed the alert.")
+    entries = [
+        OutboxEntry(
+            alert_id=alert.alert_id, revision=alert.revision, key=alert.user.username, payload=alert_json(alert)
+        )
+        for alert in alerts
+    ]
+    OutboxEntry.objects.bulk_create(entries, batch_size=500)

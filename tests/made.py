@@ -1,0 +1,53 @@
+"""What tests make: people, rules, alerts."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import Permission
+
+from alerts.models import Alert, Rule, RuleVersion
+from devices.models import Assignment, User
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+PASSWORD = "correct horse"
+
+
+def make_user(username: str, *permissions: str, watches: tuple[User, ...] = (), **fields: Any) -> User:
+    """A user with permissions of `devices` by codename, and the wearers they watch."""
+    user = User.objects.create_user(username, password=PASSWORD, **fields)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    Assignment.objects.bulk_create(Assignment(analyst=user, wearer=wearer) for wearer in watches)
+    return user
+
+
+def make_wearer(username: str = "user_001", **fields: Any) -> User:
+    return make_user(username, is_wearer=True, **fields)
+
+
+def make_rule(rule_id: str = "tachycardia-at-rest", *, source: str = "") -> Rule:
+    rule, made = Rule.objects.get_or_create(rule_id=rule_id)
+    if made:
+        RuleVersion.objects.create(rule=rule, number=1, source=source, active_from=NOON - timedelta(days=1))
+    return rule
+
+
+def make_alert(user: User, *, rule: Rule | None = None, **fields: Any) -> Alert:
+    """A firing alert that opened at noon, unless `fields` say otherwise."""
+    at = fields.get("opened_at", NOON)
+    values: dict[str, Any] = {
+        "rule": rule or make_rule(),
+        "rule_version": 1,
+        "alert_type": "TACHYCARDIA_AT_REST",
+        "title": "Tachycardia at rest",
+        "severity": "HIGH",
+        "alert_class": "clinical",
+        "episode": "firing",
+        "started_at": at - timedelta(seconds=4),
+        "opened_at": at,
+        "ended_at": at + timedelta(seconds=2),
+        "event_count": 7,
+        "measures": {"heart_rate": {"avg": 118.4, "min": 108.0, "max": 126.0}},
+        "description": "Heart rate above 100 for 7 readings (108-126 bpm) while at rest since 12:00:00.",
+        "changed_at": at,
+    }
+    return Alert.objects.create(**(values | {"user": user} | fields))
