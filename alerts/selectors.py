@@ -1,0 +1,140 @@
+"""What is read of rules and alerts; every list is narrowed by `visible_to` first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Count, Q, QuerySet
+
+from alerts.models import Alert
+from alerts.models.alert import AlertClass, AlertQuerySet, EpisodeState, Severity, Triage
+from devices.models import User
+
+OPEN: Final = (Triage.NEW, Triage.ACKNOWLEDGED, Triage.SNOOZED)
+FACETS: Final = ("severity", "triage", "episode", "alert_class", "alert_type")
+COUNT_CAP: Final = 10_000  # lists say "9,999+" from here on
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """What a list of alerts is asked for; empty means any. `withdrawn` ones come only when asked for.
+
+    `since` and `until` bound `opened_at`, the first inclusive; `wearer` is a user_id; `search` looks into titles,
+    types, rules and names.
+    """
+
+    severity: Sequence[str] = ()
+    triage: Sequence[str] = ()
+    episode: Sequence[str] = ()
+    alert_class: Sequence[str] = ()
+    alert_type: Sequence[str] = ()
+    quiet: bool | None = None
+    wearer: str = ""
+    rule: str = ""
+    search: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def alerts_matching(*, user: User, wanted: AlertFilter, but: str = "") -> AlertQuerySet:
+    """The alerts `user` may see that match, in no order; `but` names a facet to leave out."""
+    alerts = Alert.objects.visible_to(user)
+    for facet in FACETS:
+        chosen = getattr(wanted, facet)
+        if chosen and facet != but:
+            alerts = alerts.filter(**{f"{facet}__in": chosen})
+    if not wanted.episode or but == "episode":
+        alerts = alerts.exclude(episode=EpisodeState.WITHDRAWN)
+    return alerts.filter(_narrowed(wanted))
+
+
+def _narrowed(wanted: AlertFilter) -> Q:
+    narrowed = Q()
+    if wanted.quiet is not None:
+        narrowed &= Q(quiet=wanted.quiet)
+    if wanted.wearer:
+        narrowed &= Q(user__username=wanted.wearer)
+    if wanted.rule:
+        narrowed &= Q(rule__rule_id=wanted.rule)
+    if wanted.since is not None:
+        narrowed &= Q(opened_at__gte=wanted.since)
+    if wanted.until is not None:
+        narrowed &= Q(opened_at__lt=wanted.until)
+    if wanted.search:
+        narrowed &= _searched(wanted.search)
+    return narrowed
+
+
+def _searched(text: str) -> Q:
+    fields = ("title", "alert_type", "rule__rule_id", "user__username", "user__display_name")
+    found = Q()
+    for field in fields:
+        found |= Q(**{f"{field}__icontains": text})
+    return found
+
+
+def alerts_newest(*, user: User, wanted: AlertFilter) -> AlertQuerySet:
+    """Those that match, newest first (`opened_at`, then id), with rule, wearer and who triaged: no query a row."""
+    rows = alerts_matching(user=user, wanted=wanted)
+    return rows.select_related("rule", "user", "triaged_by").order_by("-opened_at", "alert_id")
+
+
+def alerts_open(*, user: User) -> AlertQuerySet:
+    """What is neither withdrawn nor closed, newest first: the wall and the log (rule and wearer selected)."""
+    rows = Alert.objects.visible_to(user).open()
+    return rows.select_related("rule", "user", "triaged_by").order_by("-opened_at")
+
+
+def alert_facets(*, user: User, wanted: AlertFilter) -> dict[str, dict[str, int]]:
+    """For each facet, how many alerts each of its values would show, the other facets left as they are."""
+    return {
+        facet: {
+            row[facet]: row["n"]
+            for row in alerts_matching(user=user, wanted=wanted, but=facet)
+            .values(facet)
+            .order_by(facet)
+            .annotate(n=Count("pk"))
+        }
+        for facet in FACETS
+    }
+
+
+def alerts_count(*, user: User, wanted: AlertFilter) -> int:
+    """How many match, counted to COUNT_CAP at most."""
+    return alerts_matching(user=user, wanted=wanted)[:COUNT_CAP].count()
+
+
+def alert_get(*, user: User, alert_id: UUID) -> Alert:
+    """One alert that `user` may see, with rule, wearer and who triaged; raises Alert.DoesNotExist."""
+    rows = Alert.objects.visible_to(user).select_related("rule", "user", "triaged_by")
+    return rows.get(pk=alert_id)
+
+
+def alerts_triageable(*, user: User) -> AlertQuerySet:
+    """Alerts `user` may triage: those of the people they watch. Nobody silences their own, unless they may see all."""
+    rows = Alert.objects.visible_to(user)
+    return rows if user.has_perm("devices.view_all_wearers") else rows.exclude(user=user)
+
+
+def may_triage(*, user: User, alert: Alert) -> bool:
+    """Whether `user`, who may see `alert`, may triage it too."""
+    return user.pk != alert.user_id or user.has_perm("devices.view_all_wearers")
+
+
+def open_by_severity(*, user: User, alert_class: AlertClass = AlertClass.CLINICAL) -> Mapping[Severity, int]:
+    """How many are open of each severity, zeros included, worst first."""
+    rows = Alert.objects.visible_to(user).open().filter(alert_class=alert_class).values("severity")
+    counts = {row["severity"]: row["n"] for row in rows.order_by("severity").annotate(n=Count("pk"))}
+    return {severity: counts.get(severity, 0) for severity in Severity}
+
+
+def worst_of(*, wearers: QuerySet[User]) -> Mapping[int, Alert]:
+    """The worst open, firing alert of each of `wearers` by their key; clinical before technical."""
+    rank = {severity: place for place, severity in enumerate(Severity)}
+    rows = Alert.objects.open().filter(user__in=wearers, episode=EpisodeState.FIRING).select_related("rule", "user")
+    worst: dict[int, Alert] = {}
+    for alert in sorted(rows, key=lambda a: (a.alert_class != AlertClass.CLINICAL, rank[Severity(a.severity)])):
+        worst.setdefault(alert.user_id, alert)
+    return worst
