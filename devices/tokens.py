@@ -1,0 +1,59 @@
+"""Keys to the API: people's, which expire, and devices', which may only send their wearer's readings."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from devices.hashing import new_secret, secret_hash
+from devices.models import ApiToken, Device, User
+
+USED_EVERY = timedelta(minutes=1)  # last_used_at and last_seen_at are touched no oftener
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token when it is made: the only time its secret is known."""
+
+    token: ApiToken
+    secret: str
+
+
+def token_make(*, user: User, at: datetime, lifetime: timedelta) -> NewToken:
+    """A key for `user` that expires `lifetime` after `at`."""
+    secret = new_secret()
+    token = ApiToken.objects.create(user=user, token_hash=secret_hash(secret), expires_at=at + lifetime)
+    return NewToken(token, secret)
+
+
+def token_find(*, secret: str, at: datetime) -> ApiToken | None:
+    """The key with that secret, if it holds at `at` and its person is active; notes the use once a minute."""
+    rows = ApiToken.objects.filter(token_hash=secret_hash(secret), expires_at__gt=at, user__is_active=True)
+    token = rows.select_related("user").first()
+    if token is not None and (token.last_used_at is None or token.last_used_at <= at - USED_EVERY):
+        stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=at - USED_EVERY)
+        ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=at)
+    return token
+
+
+def tokens_drop_expired(*, at: datetime) -> int:
+    """Delete keys that expired before `at`; how many."""
+    return ApiToken.objects.filter(expires_at__lte=at).delete()[0]
+
+
+def device_token_make(*, device: Device, at: datetime) -> str:
+    """A new secret for `device`; the one before it ends."""
+    secret = new_secret()
+    Device.objects.filter(pk=device.pk).update(token_hash=secret_hash(secret), token_made_at=at)
+    return secret
+
+
+def device_token_revoke(*, device: Device) -> bool:
+    """End the token of `device`; whether it had one."""
+    rows = Device.objects.filter(pk=device.pk, token_hash__isnull=False)
+    return bool(rows.update(token_hash=None, token_made_at=None))
+
+
+def device_find(*, secret: str) -> Device | None:
+    """The device with that token, if its wearer is active."""
+    return Device.objects.filter(token_hash=secret_hash(secret), user__is_active=True).select_related("user").first()
