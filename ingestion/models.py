@@ -14,7 +14,7 @@ class PartitionLedger(models.Model):
     cluster_id = models.CharField(max_length=64)
     topic = models.CharField(max_length=249)
     partition = models.PositiveIntegerField()
-    next_offset = models.BigIntegerField(default=0)
+    next_offset = models.BigIntegerField(null=True, help_text="Null until the first claimer knows where to begin.")
     epoch = models.BigIntegerField(default=0)
     owner = models.CharField(max_length=128, blank=True, default="")
     group = models.CharField(max_length=128, blank=True, default="")

@@ -36,7 +36,10 @@ class Migration(migrations.Migration):
                 ("cluster_id", models.CharField(max_length=64)),
                 ("topic", models.CharField(max_length=249)),
                 ("partition", models.PositiveIntegerField()),
-                ("next_offset", models.BigIntegerField(default=0)),
+                (
+                    "next_offset",
+                    models.BigIntegerField(help_text="Null until the first claimer knows where to begin.", null=True),
+                ),
                 ("epoch", models.BigIntegerField(default=0)),
                 ("owner", models.CharField(blank=True, default="", max_length=128)),
                 ("group", models.CharField(blank=True, default="", max_length=128)),

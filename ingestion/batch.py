@@ -1,0 +1,46 @@
+"""A micro-batch: what was polled, as columns."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from devices.metrics import METRICS
+
+EVENT_SCHEMA: Final = pl.Schema(
+    {
+        "message": pl.Int64,
+        "event_id": pl.String,
+        "recorded_at": pl.Datetime("us", "UTC"),
+        "username": pl.String,
+        "device_sources": pl.List(pl.String),
+        **{metric.name: pl.String if metric.is_text else pl.Float64 for metric in METRICS.values()},
+    }
+)
+
+
+class Position(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages in order of arrival, as parallel columns, and where each partition stands after them.
+
+    `received_at` is the broker's time of each message (aware, UTC), never ahead of our clock. `next` is the offset
+    after the batch, of every partition in it.
+    """
+
+    payloads: list[bytes]
+    keys: list[bytes]
+    positions: list[Position]
+    offsets: list[int]
+    received_at: list[datetime]
+    next: dict[Position, int]
+
+    def __len__(self) -> int:
+        return len(self.payloads)

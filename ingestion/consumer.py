@@ -1,0 +1,257 @@
+"""The stream worker: `while not stopping: step()`.
+
+A step polls, decodes and writes one batch. When it is behind, the next batch is decoded while the last one is being
+written; when it is up to date, each batch goes through at once.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import structlog
+from confluent_kafka import KafkaException
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from ingestion import ledger
+from ingestion.batch import Batch, Position
+from ingestion.columns import Decoded, decode
+from ingestion.failpoints import reach
+from ingestion.ledger import Claim, Fenced, Owner
+from ingestion.pipeline import Outcome, Pipeline
+from ingestion.transport import Subscription, Transport
+from ingestion.verdicts import Limits
+
+log = structlog.get_logger(__name__)
+LONGEST_BACKOFF_S: Final = 5.0
+DATABASE_ERRORS: Final = (OperationalError, InterfaceError)
+
+
+@dataclass(slots=True)
+class Pending:
+    """A polled batch on its way: its decoding, and the offsets that the ledger must show before it is written."""
+
+    batch: Batch
+    decoded: Future[Decoded]
+    first: dict[Position, int]
+
+
+@dataclass(slots=True)
+class Step:
+    """What a step wrote: nothing, one batch, or two."""
+
+    outcomes: list[tuple[Batch, Outcome]] = field(default_factory=list)
+    polled: int = 0
+
+
+class Worker:
+    """One member of the group. `step` does a bounded piece of work; callbacks of the group run inside it."""
+
+    def __init__(
+        self, *, subscription: Subscription, owner: Owner, pipeline: Pipeline, start: str,
+        limits: Callable[[], Limits], now: Callable[[], datetime],
+    ) -> None:  # fmt: skip
+        self._subscription = subscription
+        self._owner = owner
+        self._pipeline = pipeline
+        self._start = start
+        self._limits = limits
+        self._now = now
+        self._decoder = ThreadPoolExecutor(1, "decode")
+        self._claims: dict[Position, Claim] = {}
+        self._polled: dict[Position, int] = {}  # where the next poll goes on
+        self._pending: Pending | None = None
+        self._rejoin = False
+        self._failure: Exception | None = None
+        self._done: list[tuple[Batch, Outcome]] = []
+        self._transport = Transport(subscription, self)
+
+    def step(self) -> Step:
+        """Poll and write; raises what is unexpected, after which the process must end."""
+        close_old_connections()
+        batch = self._transport.poll(now=self._now)
+        self._raise_failure()
+        if self._rejoin:
+            self._join_anew()
+            return Step(self._take_done())
+        behind = len(batch) >= self._subscription.messages
+        previous, self._pending = self._pending, self._decode(batch) if len(batch) else None
+        if previous is not None:
+            self._write(previous)
+        if self._pending is not None and not behind:
+            self._flush()
+        return Step(self._take_done(), polled=len(batch))
+
+    def positions(self) -> dict[Position, int]:
+        """Our partitions, and how far each is polled."""
+        return dict(self._polled)
+
+    def lag(self) -> int:
+        """Messages known to wait beyond what we polled."""
+        return self._transport.lag(self._polled)
+
+    def stop(self) -> Step:
+        """Write what is polled and leave the group."""
+        self._flush()
+        self._transport.close()
+        self._raise_failure()
+        self._decoder.shutdown()
+        return Step(self._take_done())
+
+    # The group's callbacks; they run inside `poll` and `close`, between transactions.
+
+    def on_assigned(self, positions: list[Position]) -> dict[Position, int]:
+        """Claim first, only then read state: what the last owner wrote is visible from here on."""
+        try:
+            return self._claim(positions)
+        except Exception as error:  # noqa: BLE001  # librdkafka swallows it: kept, and raised by step()
+            self._failure = error
+            return {}
+
+    def _claim(self, positions: list[Position]) -> dict[Position, int]:
+        close_old_connections()
+        claims = ledger.claim(positions, owner=self._owner)
+        starts = {}
+        for position, claim in claims.items():
+            starts[position] = self._first(position, claim) if claim.next_offset is None else claim.next_offset
+        self._claims |= claims
+        self._polled |= starts
+        self._pipeline.drop_state()
+        log.info("consumer.assigned", partitions=[p.partition for p in positions])
+        return starts
+
+    def _first(self, position: Position, claim: Claim) -> int:
+        low, high = self._transport.bounds(position)
+        offset = high if self._start == "latest" else low
+        ledger.begin(position, offset, epoch=claim.epoch, owner=self._owner)
+        return offset
+
+    def on_revoked(self, positions: list[Position]) -> None:
+        try:
+            self._flush()
+        except Exception as error:  # noqa: BLE001  # see on_assigned
+            self._failure = error
+        self._forget(positions)
+
+    def on_lost(self, positions: list[Position]) -> None:
+        if self._pending is not None and self._pending.first.keys() & set(positions):
+            self._pending = None
+            self._rejoin = True
+        self._forget(positions)
+
+    def on_gap(self, position: Position, low: int, high: int) -> int:
+        """Recorded and logged, never silent; then from what the broker still holds."""
+        self._flush()
+        expected = self._polled[position]
+        reason, found = ("topic_anew", low) if expected > high else ("retention", low)
+        ledger.record_gap(position, expected=expected, found=found, reason=reason, owner=self._owner)
+        log.error("consumer.gap", topic=position.topic, partition=position.partition, expected=expected, found=found)
+        self._polled[position] = found
+        return found
+
+    def _forget(self, positions: list[Position]) -> None:
+        for position in positions:
+            self._claims.pop(position, None)
+            self._polled.pop(position, None)
+        self._pipeline.drop_state()
+        log.info("consumer.revoked", partitions=[p.partition for p in positions])
+
+    # Writing.
+
+    def _decode(self, batch: Batch) -> Pending:
+        reach("after_poll")
+        first = {position: self._polled[position] for position in batch.next}
+        self._polled |= batch.next
+        limits = self._limits()
+        return Pending(batch, self._decoder.submit(decode, batch, limits=limits), first)
+
+    def _flush(self) -> None:
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            self._write(pending)
+
+    def _write(self, pending: Pending) -> None:
+        """Write a batch, waiting for a database that is away; a fence that is closed makes us leave and join anew."""
+        decoded = pending.decoded.result()
+        reach("after_decode")
+        try:
+            outcome = self._write_once(pending, decoded)
+        except DATABASE_ERRORS as error:
+            outcome = self._write_when_back(pending, decoded, error)
+        except Fenced as fenced:
+            self._leave(fenced)
+            return
+        if outcome is not None:
+            self._done.append((pending.batch, outcome))
+        self._transport.commit(pending.batch.next)
+        reach("after_offsets")
+
+    def _write_once(self, pending: Pending, decoded: Decoded) -> Outcome:
+        return self._pipeline.write(pending.batch, decoded, first=pending.first, claims=self._claims, at=self._now())
+
+    def _write_when_back(self, pending: Pending, decoded: Decoded, error: Exception) -> Outcome | None:
+        """Back off with the partitions paused until the batch is written; None where the failed COMMIT had worked.
+
+        The outcome of a COMMIT that failed is unknown: the ledger tells.
+        """
+        backoff, paused = 0.1, list(self._polled)
+        self._transport.pause(paused)
+        try:
+            while True:
+                log.warning("database.away", error=str(error).strip().split("\n")[0], retry_in_s=round(backoff, 1))
+                self._pipeline.drop_state()
+                self._transport.heartbeat(backoff)
+                self._raise_failure()
+                if self._rejoin or not pending.first.keys() <= self._claims.keys():
+                    raise Fenced("a partition went while the database was away")
+                backoff = min(backoff * 2, LONGEST_BACKOFF_S)
+                connection.close()
+                try:
+                    if self._is_written(pending):
+                        return None
+                    return self._write_once(pending, decoded)
+                except DATABASE_ERRORS as again:
+                    error = again
+        except Fenced as fenced:
+            self._leave(fenced)
+            return None
+        finally:
+            self._transport.resume([position for position in paused if position in self._claims])
+
+    def _is_written(self, pending: Pending) -> bool:
+        stored = ledger.next_offsets(
+            cluster_id=self._owner.cluster_id, topics={position.topic for position in pending.first}
+        )
+        return all(stored.get(position) == offset for position, offset in pending.batch.next.items())
+
+    def _leave(self, fenced: Fenced) -> None:
+        """Somebody else stores these partitions now: drop everything and join the group anew."""
+        log.warning("consumer.fenced", reason=str(fenced))
+        self._pending = None
+        self._pipeline.drop_state()
+        self._rejoin = True
+
+    def _join_anew(self) -> None:
+        self._pending = None
+        self._transport.close()
+        self._claims.clear()
+        self._polled.clear()
+        self._failure = None
+        self._rejoin = False
+        time.sleep(0.5)
+        self._transport = Transport(self._subscription, self)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            if isinstance(failure, (*DATABASE_ERRORS, KafkaException, Fenced)):
+                log.warning("consumer.claim_failed", error=str(failure).strip().split("\n")[0])
+                self._rejoin = True
+            else:
+                raise failure
+
+    def _take_done(self) -> list[tuple[Batch, Outcome]]:
+        done, self._done = self._done, []
+        return done

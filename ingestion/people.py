@@ -1,0 +1,61 @@
+"""Whose readings these are: usernames to people, the unknown ones made or refused."""
+
+from datetime import datetime
+
+import polars as pl
+from django.contrib.auth.hashers import make_password
+from django.db import connection
+
+from devices.models import User
+
+PEOPLE_SCHEMA = pl.Schema({"username": pl.String, "user_id": pl.Int64})
+
+
+def resolve_people(usernames: list[str], *, provision: bool, at: datetime) -> pl.DataFrame:
+    """The people behind `usernames` as (username, user_id); unknown ones are made where `provision`, else missing.
+
+    One query where all are known. New people have an unusable password and wear something.
+    """
+    known = _lookup(usernames)
+    unknown = sorted(set(usernames) - known.keys())
+    if unknown and provision:
+        _provision(unknown, at)
+        known |= _lookup(unknown)
+    return pl.DataFrame({"username": list(known), "user_id": list(known.values())}, schema=PEOPLE_SCHEMA)
+
+
+def _lookup(usernames: list[str]) -> dict[str, int]:
+    found = User.objects.filter(username__in=usernames).values_list("username", "pk", "is_wearer")
+    known = {username: (pk, is_wearer) for username, pk, is_wearer in found}
+    newly = [pk for pk, is_wearer in known.values() if not is_wearer]
+    if newly:
+        User.objects.filter(pk__in=newly, is_wearer=False).update(is_wearer=True)
+    return {username: pk for username, (pk, _) in known.items()}
+
+
+def _provision(usernames: list[str], at: datetime) -> None:
+    """One set insert, in order of name, so that two consumers cannot wait for each other in a circle."""
+    people = [User(username=name, password=make_password(None), is_wearer=True, date_joined=at) for name in usernames]
+    User.objects.bulk_create(people, ignore_conflicts=True)
+
+
+def register_devices(sources: pl.DataFrame, *, at: datetime) -> None:
+    """Register what spoke: `sources` holds (user_id, kind, seen_at), one row a device; touched at most once a minute."""
+    if sources.is_empty():
+        return
+    sources = sources.sort("user_id", "kind")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO devices_device (user_id, kind, external_id, last_seen_at, created_at)"
+            " SELECT *, %s FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])"
+            " ON CONFLICT (user_id, kind, external_id) DO UPDATE SET last_seen_at = excluded.last_seen_at"
+            " WHERE devices_device.last_seen_at IS NULL"
+            " OR devices_device.last_seen_at < excluded.last_seen_at - interval '1 minute'",
+            [
+                at,
+                sources["user_id"].to_list(),
+                sources["kind"].to_list(),
+                [""] * sources.height,
+                sources["seen_at"].to_list(),
+            ],
+        )

@@ -1,0 +1,154 @@
+"""The way a batch takes, on one screen: fence, store, detect, quarantine, ledger; one transaction, one direction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+from alerts.detection import Detected, Detection
+from django.db import DataError, IntegrityError, transaction
+
+from devices.models.reading import COLUMNS
+from devices.partitions import Partitions
+from devices.quality import assess
+from ingestion.batch import Batch, Position
+from ingestion.columns import Decoded
+from ingestion.failpoints import reach
+from ingestion.ledger import Claim, Owner, advance, fence
+from ingestion.people import register_devices, resolve_people
+from ingestion.quarantine import quarantine
+from ingestion.store import store
+from ingestion.verdicts import Code, Rejected
+from ingestion.watermarks import Watermarks
+
+TOUCH_DEVICES_EVERY: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch. `stored` holds the new rows (COLUMNS and `username`), in order of arrival."""
+
+    stored: pl.DataFrame
+    duplicates: int
+    conflicting: int
+    quarantined: int
+    detected: Detected
+    watermarks: dict[int, datetime]
+
+
+class Pipeline:
+    """Owns what outlives a batch: watermarks, detection state, known partitions and devices."""
+
+    def __init__(self, *, owner: Owner, detection: Detection, partitions: Partitions, provision: bool) -> None:
+        self._owner = owner
+        self._detection = detection
+        self._partitions = partitions
+        self._provision = provision
+        self._watermarks = Watermarks()
+        self._touched: dict[tuple[int, str], datetime] = {}
+
+    def write(
+        self, batch: Batch, decoded: Decoded, *, first: Mapping[Position, int], claims: Mapping[Position, Claim],
+        at: datetime,
+    ) -> Outcome:  # fmt: skip
+        """Store and judge a decoded batch in one transaction.
+
+        Raises Fenced where another consumer has taken over; after that, and after any database error, nothing was
+        written or it is not known what, and `drop_state` must follow.
+        """
+        self._partitions.ensure(_months(decoded.events))
+        try:
+            outcome = self._transact(batch, decoded, first=first, claims=claims, at=at)
+        except (DataError, IntegrityError):
+            self.drop_state()
+            sound = self._without_refused(batch, decoded, at)
+            outcome = self._transact(batch, sound, first=first, claims=claims, at=at)
+        reach("after_commit")
+        self._watermarks.keep(outcome.watermarks)
+        self._detection.keep(outcome.detected)
+        return outcome
+
+    def _transact(
+        self, batch: Batch, decoded: Decoded, *, first: Mapping[Position, int], claims: Mapping[Position, Claim],
+        at: datetime,
+    ) -> Outcome:  # fmt: skip
+        with transaction.atomic(durable=True):
+            fence(first, claims, owner=self._owner)
+            readings, strangers = self._readings(batch, decoded.events, at)
+            judged, watermarks = self._watermarks.judge(readings)
+            stored = store(judged)
+            self._register_devices(stored.new, at)
+            reach("after_store")
+            detected = self._detection.detect(stored.new, at=at)
+            rejected = decoded.rejected | strangers
+            quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
+            advance(batch.next, owner=self._owner)
+            reach("before_commit")
+        return Outcome(stored.new, stored.duplicates, stored.conflicting, len(rejected), detected, watermarks)
+
+    def _readings(self, batch: Batch, events: pl.DataFrame, at: datetime) -> tuple[pl.DataFrame, dict[int, Rejected]]:
+        """The rows to store (COLUMNS, username, device_sources), and whom nobody knows."""
+        people = resolve_people(events["username"].unique().to_list(), provision=self._provision, at=at)
+        received = pl.DataFrame({"received_at": batch.received_at}, schema={"received_at": pl.Datetime("us", "UTC")})
+        joined = events.join(people, on="username", how="left", maintain_order="left")
+        strangers = joined.filter(pl.col("user_id").is_null())["message"].to_list()
+        known = joined.filter(pl.col("user_id").is_not_null())
+        rows = assess(known.with_columns(received["received_at"].gather(known["message"])))
+        columns = [*COLUMNS, "username", "device_sources"]
+        return rows.select(columns), {index: Rejected(Code.UNKNOWN_USER, "user_id") for index in strangers}
+
+    def _register_devices(self, new: pl.DataFrame, at: datetime) -> None:
+        """Touch the devices that spoke, each at most once a minute of our own clock."""
+        spoke = (
+            new.select("user_id", "device_sources", "recorded_at")
+            .group_by("user_id", "device_sources")
+            .agg(pl.max("recorded_at").alias("seen_at"))
+            .explode("device_sources")
+            .drop_nulls()
+            .filter(pl.col("device_sources") != "")
+            .group_by("user_id", pl.col("device_sources").alias("kind"))
+            .agg(pl.max("seen_at"))
+        )
+        due = [
+            key not in self._touched or at - self._touched[key] >= TOUCH_DEVICES_EVERY
+            for key in spoke.select("user_id", "kind").iter_rows()
+        ]
+        spoke = spoke.filter(pl.Series(due, dtype=pl.Boolean))
+        register_devices(spoke, at=at)
+        self._touched |= dict.fromkeys(spoke.select("user_id", "kind").iter_rows(), at)
+
+    def _without_refused(self, batch: Batch, decoded: Decoded, at: datetime) -> Decoded:
+        """`decoded` with the rows that PostgreSQL itself refuses moved to the rejected, found by halving."""
+        refused = self._refused(batch, decoded.events, at)
+        events = decoded.events.filter(~pl.col("message").is_in(pl.Series(list(refused), dtype=pl.Int64).implode()))
+        return Decoded(events, decoded.rejected | refused, decoded.unknown_fields)
+
+    def _refused(self, batch: Batch, events: pl.DataFrame, at: datetime) -> dict[int, Rejected]:
+        if events.is_empty() or self._is_storable(batch, events, at):
+            return {}
+        if events.height == 1:
+            return {events["message"][0]: Rejected(Code.STORAGE_REFUSED)}
+        middle = events.height // 2
+        return self._refused(batch, events[:middle], at) | self._refused(batch, events[middle:], at)
+
+    def _is_storable(self, batch: Batch, events: pl.DataFrame, at: datetime) -> bool:
+        try:
+            with transaction.atomic(durable=True):
+                store(self._readings(batch, events, at)[0])
+                transaction.set_rollback(True)
+        except (DataError, IntegrityError):
+            return False
+        return True
+
+    def drop_state(self) -> None:
+        """Forget what was remembered of people: after a failed transaction, on revoke and on loss."""
+        self._watermarks.drop()
+        self._detection.drop()
+        self._touched.clear()
+        self._partitions.forget()
+
+
+def _months(events: pl.DataFrame) -> list[datetime]:
+    """One instant of each day in the batch."""
+    return events["recorded_at"].dt.truncate("1d").unique().to_list()

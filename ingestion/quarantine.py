@@ -1,0 +1,40 @@
+"""Where refused messages are kept: one row a coordinate, with the reason and up to 2 KiB of the bytes."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from ingestion.batch import Batch
+from ingestion.models import QuarantinedMessage
+from ingestion.verdicts import Rejected
+
+KEPT_BYTES: Final = 2048
+KEPT_KEY_BYTES: Final = 256
+KEPT_FOR: Final = timedelta(days=14)
+
+
+def quarantine(batch: Batch, rejected: Mapping[int, Rejected], *, cluster_id: str) -> list[QuarantinedMessage]:
+    """Keep the refused messages of a batch, by index; a coordinate that is there already is left as it is."""
+    rows = [_row(batch, index, verdict, cluster_id) for index, verdict in sorted(rejected.items())]
+    return QuarantinedMessage.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+
+
+def _row(batch: Batch, index: int, verdict: Rejected, cluster_id: str) -> QuarantinedMessage:
+    payload = batch.payloads[index]
+    return QuarantinedMessage(
+        cluster_id=cluster_id,
+        topic=batch.positions[index].topic,
+        partition=batch.positions[index].partition,
+        offset=batch.offsets[index],
+        reason=verdict.code.value,
+        field=verdict.field,
+        key=batch.keys[index][:KEPT_KEY_BYTES],
+        payload=payload[:KEPT_BYTES],
+        size=len(payload),
+        received_at=batch.received_at[index],
+    )
+
+
+def drop_old_messages(*, now: datetime) -> int:
+    """Forget what was refused more than 14 days ago; how many rows went."""
+    return QuarantinedMessage.objects.filter(received_at__lt=now - KEPT_FOR).delete()[0]

@@ -1,0 +1,82 @@
+"""Readings into PostgreSQL: COPY to a staging table, then one insert that leaves what is there alone."""
+
+import io
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+from django.db import connection
+
+from devices.metrics import METRICS
+from devices.models.reading import COLUMNS
+
+STAGING: Final = "reading_staging"
+_TYPES = {"user_id": "bigint", "recorded_at": "timestamptz", "received_at": "timestamptz", "event_id": "uuid"}
+_NAMES = ", ".join(COLUMNS)
+_KEY = "r.user_id = s.user_id AND r.recorded_at = s.recorded_at AND r.event_id = s.event_id"
+_CREATE = (
+    f"CREATE TEMP TABLE IF NOT EXISTS {STAGING} (seq integer, "
+    + ", ".join(
+        f"{name} {_TYPES.get(name, 'text' if name in METRICS and METRICS[name].is_text else 'double precision')}"
+        for name in COLUMNS
+        if name != "flags"
+    )
+    + ", flags integer) ON COMMIT DELETE ROWS"
+)
+_COPY = f"COPY {STAGING} (seq, {_NAMES}) FROM STDIN (FORMAT csv)"
+_INSERT = f"INSERT INTO devices_reading ({_NAMES}) SELECT {_NAMES} FROM {STAGING} ON CONFLICT DO NOTHING"
+# Rows that this transaction wrote carry its own xid; no savepoint may lie around the insert.
+_NEW = f"SELECT s.seq FROM {STAGING} s JOIN devices_reading r ON {_KEY} WHERE r.xmin = pg_current_xact_id()::xid"
+_CONFLICTS = (
+    f"SELECT count(*) FROM {STAGING} s JOIN devices_reading r ON {_KEY}"
+    " WHERE r.xmin <> pg_current_xact_id()::xid AND ("
+    + " OR ".join(f"r.{name} IS DISTINCT FROM s.{name}" for name in METRICS)
+    + ")"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """`new`: the rows that were not there before, in order of arrival; the rest were duplicates.
+
+    `conflicting` counts the duplicates whose content differs from what is stored: the first content wins.
+    """
+
+    new: pl.DataFrame
+    duplicates: int
+    conflicting: int
+
+
+def store(readings: pl.DataFrame) -> Stored:
+    """Insert `readings` (COLUMNS, in order of arrival), each identity once. Inside a transaction, no savepoint."""
+    unique = readings.unique(["user_id", "recorded_at", "event_id"], keep="first", maintain_order=True)
+    repeated = readings.height - unique.height
+    conflicting = _differing(readings, unique) if repeated else 0
+    with connection.cursor() as cursor:
+        cursor.execute(_CREATE)
+        cursor.copy_expert(_COPY, _csv(unique))
+        cursor.execute(_INSERT)
+        if cursor.rowcount == unique.height:
+            return Stored(new=unique, duplicates=repeated, conflicting=conflicting)
+        cursor.execute(_NEW)
+        fresh = pl.Series("seq", [seq for (seq,) in cursor.fetchall()], dtype=pl.Int64)
+        cursor.execute(_CONFLICTS)
+        conflicting += cursor.fetchone()[0]
+    new = unique.with_row_index("seq").filter(pl.col("seq").cast(pl.Int64).is_in(fresh.implode())).drop("seq")
+    return Stored(new=new, duplicates=readings.height - new.height, conflicting=conflicting)
+
+
+def _csv(readings: pl.DataFrame) -> io.BytesIO:
+    """CSV, not TEXT: there a line `\\.` would end the data."""
+    out = io.BytesIO()
+    readings.select("seq" if "seq" in readings.columns else pl.int_range(pl.len()).alias("seq"), *COLUMNS).write_csv(
+        out, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00"
+    )
+    out.seek(0)
+    return out
+
+
+def _differing(readings: pl.DataFrame, unique: pl.DataFrame) -> int:
+    """How many repetitions within one batch say something else than the first."""
+    content = ["user_id", "recorded_at", "event_id", *METRICS]
+    return readings.select(content).unique().height - unique.height

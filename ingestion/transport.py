@@ -1,0 +1,242 @@
+"""Kafka as the consumer sees it: batches in, offsets out. Nothing here knows what a message means."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from ingestion.batch import Batch, Position
+
+log = structlog.get_logger(__name__)
+POLL_S: Final = 0.1
+ADMIN_TIMEOUT_S: Final = 10.0
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# The broker no longer has the offset, or never had it: never skipped in silence.
+_GAP_ERRORS: Final = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+
+
+class Assignee(Protocol):
+    """Who is told which partitions come and go; called from within `Transport.poll` and `close`."""
+
+    def on_assigned(self, positions: list[Position]) -> dict[Position, int]:
+        """Take these partitions; where to begin each."""
+
+    def on_revoked(self, positions: list[Position]) -> None:
+        """Finish with these partitions: somebody else gets them after this returns."""
+
+    def on_lost(self, positions: list[Position]) -> None:
+        """Somebody else may have them already: write nothing."""
+
+    def on_gap(self, position: Position, low: int, high: int) -> int:
+        """The broker holds [low, high) only; where to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What to read and how much of it at once."""
+
+    topics: tuple[str, ...]
+    group: str
+    protocol: str
+    kafka: Mapping[str, str]
+    messages: int
+    age: timedelta
+
+
+class Transport:
+    """A group member. `poll` gives what came, at most `messages` of it and at most `age` after the first."""
+
+    def __init__(self, subscription: Subscription, assignee: Assignee) -> None:
+        self._subscription = subscription
+        self._assignee = assignee
+        self._collected: list[Message] = []
+        self._consumer = Consumer(_config(subscription))
+        self._consumer.subscribe(
+            list(subscription.topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
+        )
+
+    def poll(self, *, now: Callable[[], datetime]) -> Batch:
+        """The next messages, in order of each partition; empty when none came within a tenth of a second."""
+        self._collected = []
+        self._collect(1, POLL_S)
+        deadline = now() + self._subscription.age
+        more = bool(self._collected)
+        while more and len(self._collected) < self._subscription.messages and now() < deadline:
+            more = self._collect(self._subscription.messages - len(self._collected), 0.005)
+        return self._batch(self._collected, now())
+
+    def _collect(self, count: int, seconds: float) -> bool:
+        """Callbacks of the group run inside `consume`; they may strike out what was collected before it."""
+        messages = self._consumer.consume(count, seconds)
+        self._collected += messages
+        return bool(messages)
+
+    def commit(self, after: Mapping[Position, int]) -> None:
+        """Tell Kafka how far we are, without waiting: the ledger is what counts."""
+        offsets = [TopicPartition(p.topic, p.partition, offset) for p, offset in after.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            log.warning("kafka.commit_failed", error=str(error))
+
+    def pause(self, positions: Iterable[Position]) -> None:
+        self._consumer.pause([TopicPartition(*position) for position in positions])
+
+    def resume(self, positions: Iterable[Position]) -> None:
+        self._consumer.resume([TopicPartition(*position) for position in positions])
+
+    def heartbeat(self, seconds: float) -> None:
+        """Serve the group while paused, so that it does not take us for dead."""
+        unexpected = [m for m in self._consumer.consume(1, seconds) if m.error() is None]
+        for message in unexpected:  # fetched before the pause: read it again later
+            self._consumer.seek(TopicPartition(_topic(message), _partition(message), _offset(message)))
+
+    def bounds(self, position: Position) -> tuple[int, int]:
+        """The first offset the broker holds and the next it will give; raises KafkaException."""
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(*position), ADMIN_TIMEOUT_S)
+        return low, high
+
+    def lag(self, after: Mapping[Position, int]) -> int:
+        """How many messages the broker is known to hold beyond `after`."""
+        lag = 0
+        for position, offset in after.items():
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*position), cached=True)
+            lag += max(0, high - max(offset, 0))
+        return lag
+
+    def close(self) -> None:
+        """Leave the group: partitions move to the others at once."""
+        self._consumer.close()
+
+    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        starts = self._assignee.on_assigned([Position(p.topic, p.partition) for p in partitions])
+        consumer.incremental_assign([TopicPartition(p.topic, p.partition, at) for p, at in starts.items()])
+
+    def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._strike_out(partitions)
+        self._assignee.on_revoked([Position(p.topic, p.partition) for p in partitions])
+        consumer.incremental_unassign(partitions)
+
+    def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._strike_out(partitions)
+        self._assignee.on_lost([Position(p.topic, p.partition) for p in partitions])
+        consumer.incremental_unassign(partitions)
+
+    def _strike_out(self, partitions: list[TopicPartition]) -> None:
+        """Whoever gets these partitions next reads from the ledger: what we collected of them was never here."""
+        gone = {(p.topic, p.partition) for p in partitions}
+        self._collected = [m for m in self._collected if (m.topic(), m.partition()) not in gone]
+
+    def _batch(self, messages: list[Message], now: datetime) -> Batch:
+        good = [message for message in messages if message.error() is None]
+        for message in messages:
+            if message.error() is not None:
+                self._fail(message)
+        positions = [Position(_topic(m), _partition(m)) for m in good]
+        offsets = [_offset(m) for m in good]
+        return Batch(
+            payloads=[_bytes(m.value()) for m in good],
+            keys=[_bytes(m.key()) for m in good],
+            positions=positions,
+            offsets=offsets,
+            received_at=[_received_at(m, now) for m in good],
+            next={position: offset + 1 for position, offset in zip(positions, offsets, strict=True)},
+        )
+
+    def _fail(self, message: Message) -> None:
+        """What `consume` hands out as errors: gaps are recorded, what librdkafka retries is logged, the rest raised."""
+        error = message.error()
+        assert error is not None  # noqa: S101
+        if error.code() in _GAP_ERRORS:
+            position = Position(_topic(message), _partition(message))
+            at = self._assignee.on_gap(position, *self.bounds(position))
+            self._consumer.seek(TopicPartition(position.topic, position.partition, at))
+        elif error.code() == KafkaError._PARTITION_EOF:
+            return
+        elif error.fatal() or not (error.retriable() or error.code() in _TRANSIENT):
+            raise KafkaException(error)
+        else:
+            log.warning("kafka.error", error=str(error))
+
+
+_TRANSIENT: Final = (
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+    KafkaError._RESOLVE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.GROUP_COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.REQUEST_TIMED_OUT,
+)
+
+
+def _config(subscription: Subscription) -> dict[str, Any]:
+    config = {
+        **subscription.kafka,
+        "group.id": subscription.group,
+        "group.protocol": subscription.protocol,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "queued.max.messages.kbytes": 32 * 1024,
+        "fetch.wait.max.ms": 50,
+        "fetch.error.backoff.ms": 100,
+        "reconnect.backoff.max.ms": 5000,
+        "error_cb": lambda error: log.warning("kafka.error", error=str(error)),
+        "logger": _quiet(),
+    }
+    if subscription.protocol == "classic":
+        config |= {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}
+    return config
+
+
+def _quiet() -> Any:
+    import logging
+
+    logger = logging.getLogger("librdkafka")
+    logger.setLevel(logging.ERROR)
+    return logger
+
+
+def cluster_id(kafka: Mapping[str, str], *, given: str = "") -> str:
+    """The id of the broker's cluster, or `given`: the stand-in's offsets start anew with each start."""
+    if given:
+        return given
+    found = AdminClient(dict(kafka)).list_topics(timeout=ADMIN_TIMEOUT_S).cluster_id
+    if not found:
+        raise KafkaException(KafkaError(KafkaError._FAIL, "the broker names no cluster id"))
+    return str(found)
+
+
+def _topic(message: Message) -> str:
+    return message.topic() or ""
+
+
+def _partition(message: Message) -> int:
+    partition = message.partition()
+    return -1 if partition is None else partition
+
+
+def _offset(message: Message) -> int:
+    offset = message.offset()
+    return -1 if offset is None else offset
+
+
+def _bytes(value: bytes | str | None) -> bytes:
+    return value.encode() if isinstance(value, str) else value or b""
+
+
+def _received_at(message: Message, now: datetime) -> datetime:
+    """The broker's time of the message; a missing one, or one ahead of our clock, is replaced by the clock."""
+    _, millis = message.timestamp()
+    return min(EPOCH + timedelta(milliseconds=millis), now) if millis > 0 else now
