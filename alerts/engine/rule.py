@@ -1,0 +1,78 @@
+"""A rule as the engine takes it: read, checked, and free of where it came from."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple, get_args
+
+from alerts.engine.language import Condition
+
+Severity = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO"]
+RuleClass = Literal["clinical", "technical"]
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
+RULE_CLASSES: Final[tuple[RuleClass, ...]] = get_args(RuleClass)
+
+MAX_COUNT: Final = 1_000
+DEFAULT_COOLDOWN: Final = timedelta(minutes=5)
+
+
+class RuleKey(NamedTuple):
+    """What names a wording of a rule: an alert keeps it, and so does a person's state."""
+
+    id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sustained:
+    """How long TRUE must last before an episode opens: `count` rows, the last `count` of them within `within`, and
+    `lasting` (`for` in the file) from the first to the last. All inclusive."""
+
+    count: int = 1
+    within: timedelta | None = None
+    lasting: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """What ends an episode: `count` rows in a row where `when` is TRUE."""
+
+    when: Condition
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One wording of a rule. Without `clear`, NOT `when` ends an episode, once.
+
+    It sees the rows received in [active_from, active_until); all others give NULL.
+    """
+
+    id: str
+    alert_type: str
+    title: str
+    severity: Severity
+    when: Condition
+    max_gap: timedelta
+    rule_class: RuleClass = "clinical"
+    over: Literal["reading"] = "reading"
+    sustained: Sustained = Sustained()
+    clear: Clear | None = None
+    cooldown: timedelta = DEFAULT_COOLDOWN
+    measures: tuple[str, ...] = ()
+    replaces: str | None = None
+    description: str = ""
+    falsepositives: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    version: int = 1
+    active_from: datetime | None = None
+    active_until: datetime | None = None
+
+    @property
+    def key(self) -> RuleKey:
+        return RuleKey(self.id, self.version)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What an alert of this rule shows of each row: the measures, then what the conditions read."""
+        read = self.clear.when.columns if self.clear else ()
+        return tuple(dict.fromkeys((*self.measures, *self.when.columns, *read)))

@@ -1,0 +1,25 @@
+"""`manage.py check_rules`: lint of rule files."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from alerts.rule_files import read_rules
+
+
+class Command(BaseCommand):
+    help = "Check rule files: prints FILE:LINE:COLUMN: message for every problem and exits 1 if there is one."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("paths", nargs="*", metavar="PATH", help="files or folders (default: alerts/rules)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        rules, problems = read_rules(options["paths"])
+        for problem in problems:
+            self.stdout.write(str(problem))
+        if problems:
+            sys.exit(1)
+        self.stdout.write(f"{len(rules)} rules, no problem")

@@ -1,0 +1,92 @@
+"""A YAML document as nodes with places, for text that somebody else wrote.
+
+No aliases, anchors or tags (so no bomb and no object), one document, shallow and small.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import yaml
+
+MAX_BYTES: Final = 64 * 1024
+MAX_DEPTH: Final = 6
+
+
+class DocumentError(ValueError):
+    """The text is not a document that a rule could stand in; `line` and `column` count from 1."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        self.message, self.line, self.column = message, line, column
+        super().__init__(message)
+
+
+def read_document(text: str) -> yaml.MappingNode:
+    """The one mapping of the text; raises DocumentError."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise DocumentError(f"larger than {MAX_BYTES // 1024} KiB", 1, 1)
+    try:
+        _check(yaml.parse(text, Loader=yaml.SafeLoader))
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise DocumentError(f"not YAML: {error.problem or error.context}", line, column) from error
+    except yaml.YAMLError as error:
+        raise DocumentError("not YAML: a character that is not allowed", 1, 1) from error
+    if node is None:
+        raise DocumentError("the file is empty", 1, 1)
+    if not isinstance(node, yaml.MappingNode):
+        raise DocumentError("a rule is a mapping: id, when, max_gap, ...", 1, 1)
+    return node
+
+
+def _check(events: Iterator[yaml.Event]) -> None:
+    """Refuse what a rule does not need and an attacker does, before any of it is built."""
+    depth = documents = 0
+    for event in events:
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise DocumentError("anchors and aliases are not allowed", line, column)
+        if getattr(event, "tag", None):
+            raise DocumentError("tags are not allowed", line, column)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        if depth > MAX_DEPTH:
+            raise DocumentError(f"nested more than {MAX_DEPTH} deep", line, column)
+        if documents > 1:
+            raise DocumentError("one rule a file: a second document is not allowed", line, column)
+
+
+def place_in(node: yaml.ScalarNode, offset: int) -> tuple[int, int]:
+    """Line and column of the character at `offset` of a scalar's value, as it stands in the file.
+
+    Folding turns line ends and indents into blanks, so it counts the characters that are not blank.
+    """
+    start, end = node.start_mark, node.end_mark
+    text = start.buffer or ""
+    raw = text[start.pointer : end.pointer] if start.buffer else node.value
+    ahead = sum(not character.isspace() for character in node.value[:offset])
+    position = _skip(raw, _body(raw, node.style), ahead, doubled=node.style == "'")
+    before = raw[:position]
+    line = start.line + before.count("\n")
+    column = position - before.rfind("\n") - 1 if "\n" in before else start.column + position
+    return line + 1, column + 1
+
+
+def _body(raw: str, style: str | None) -> int:
+    """Where the value begins: behind the quote, or behind the line of the `|` or `>`."""
+    if style in ("|", ">"):
+        return raw.find("\n") + 1
+    return 1 if style in ("'", '"') else 0
+
+
+def _skip(raw: str, position: int, ahead: int, *, doubled: bool) -> int:
+    """The place of the character that has `ahead` characters other than blanks before it."""
+    while position < len(raw):
+        if not raw[position].isspace():
+            if ahead == 0:
+                return position
+            ahead -= 1
+            position += doubled and raw[position : position + 2] == "''"
+        position += 1
+    return position

@@ -1,0 +1,77 @@
+"""Rules from files and folders, and what only shows when they stand side by side."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from alerts.engine.rule import Rule
+from alerts.rule_files.parse import parse_rule
+from alerts.rule_files.problem import Problem
+
+DEFAULT_FOLDER: Final = Path(__file__).resolve().parent.parent / "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFile:
+    """A rule, the YAML text it came from, and the file."""
+
+    rule: Rule
+    source: str
+    path: str
+
+
+def read_rules(paths: Iterable[str | Path] = ()) -> tuple[list[Rule], list[Problem]]:
+    """The rules of these files and folders (default: those that come with Telara), and every problem in them."""
+    files, problems = read_rule_files(paths)
+    return [file.rule for file in files], problems
+
+
+def read_rule_files(paths: Iterable[str | Path] = ()) -> tuple[list[RuleFile], list[Problem]]:
+    """As `read_rules`, with the text of each."""
+    files: list[RuleFile] = []
+    problems: list[Problem] = []
+    for path in _files([Path(path) for path in paths] or [DEFAULT_FOLDER], problems):
+        try:
+            source = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            problems.append(Problem(str(path), 1, 1, f"cannot be read: {reason}"))
+            continue
+        parsed = parse_rule(source, path=str(path))
+        problems.extend(parsed.problems)
+        if parsed.rule:
+            files.append(RuleFile(parsed.rule, source, str(path)))
+    problems.extend(_conflicts(files))
+    return files, problems
+
+
+def _files(paths: list[Path], problems: list[Problem]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(entry for entry in path.iterdir() if entry.suffix in (".yaml", ".yml"))
+        if not found:
+            problems.append(Problem(str(path), 1, 1, "no rules here: a rule is a file *.yaml"))
+        yield from found
+
+
+def _conflicts(files: list[RuleFile]) -> Iterator[Problem]:
+    """Two files with one id, and critical forms that replace a rule of another alert_type."""
+    by_id: dict[str, RuleFile] = {}
+    for file in files:
+        other = by_id.setdefault(file.rule.id, file)
+        if other is not file:
+            yield _at_key(file, "id", f"{file.rule.id} is also the id of {other.path}")
+    for file in files:
+        replaced = by_id.get(file.rule.replaces or "")
+        if replaced and replaced.rule.alert_type != file.rule.alert_type:
+            expected = replaced.rule.alert_type
+            yield _at_key(file, "replaces", f"{replaced.rule.id} has another alert_type: {expected}")
+
+
+def _at_key(file: RuleFile, key: str, message: str) -> Problem:
+    lines = file.source.splitlines()
+    line = next((number for number, text in enumerate(lines, 1) if text.startswith(f"{key}:")), 1)
+    return Problem(file.path, line, 1, message)

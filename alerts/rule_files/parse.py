@@ -1,0 +1,269 @@
+"""One rule from its YAML text: every mistake named with its place, and the rule where there is none."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Final, TypeVar
+
+import yaml
+
+from alerts.engine.language import Condition, ConditionError, read_condition
+from alerts.engine.rule import DEFAULT_COOLDOWN, MAX_COUNT, RULE_CLASSES, SEVERITIES, Clear, Rule, Sustained
+from alerts.rule_files.document import DocumentError, place_in, read_document
+from alerts.rule_files.problem import Problem
+from devices.metrics import NUMERIC
+
+T = TypeVar("T")
+
+_KEYS: Final = (
+    "id", "alert_type", "title", "severity", "class", "over", "when", "sustained", "max_gap", "clear", "cooldown",
+    "measures", "replaces", "description", "falsepositives", "references",
+)  # fmt: skip
+_REQUIRED: Final = ("id", "alert_type", "title", "severity", "over", "when", "max_gap")
+_ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_ALERT_TYPE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
+_DURATION: Final = re.compile(r"(\d{1,9})(s|m|h|d)")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LONGEST: Final = timedelta(days=366)
+_NOT_YET: Final = re.compile(r"window\(.*\)|absence")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Either the rule, or what is wrong with the text."""
+
+    rule: Rule | None
+    problems: tuple[Problem, ...]
+
+
+def parse_rule(text: str, *, path: str = "rule", version: int = 1) -> Parsed:
+    """The rule of a YAML text; `path` is what problems call it."""
+    try:
+        node = read_document(text)
+    except DocumentError as error:
+        return Parsed(None, (Problem(path, error.line, error.column, error.message),))
+    reader = _Reader(path)
+    rule = reader.rule(node, version)
+    problems = tuple(sorted(reader.problems))
+    return Parsed(None if problems else rule, problems)
+
+
+class _Wrong(Exception):
+    """One value is not what it must be; the reading of the others goes on."""
+
+    def __init__(self, node: yaml.Node, message: str, offset: int | None = None) -> None:
+        self.node, self.message, self.offset = node, message, offset
+        super().__init__(message)
+
+
+class _Reader:
+    """Gathers the problems of one document."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.problems: list[Problem] = []
+
+    def rule(self, node: yaml.MappingNode, version: int) -> Rule | None:
+        fields = self.mapping(node, _KEYS, _REQUIRED)
+        rule_id = self.read(fields, "id", _matching(_ID, "lower-case words joined by '-', at most 64 characters"))
+        alert_type = self.read(fields, "alert_type", _matching(_ALERT_TYPE, "UPPER_CASE words joined by '_'"))
+        title = self.read(fields, "title", _title)
+        severity = self.read(fields, "severity", _one_of(SEVERITIES))
+        self.read(fields, "over", _over)
+        when = self.read(fields, "when", _condition)
+        max_gap = self.read(fields, "max_gap", _positive)
+        rule_class = self.read(fields, "class", _one_of(RULE_CLASSES)) or "clinical"
+        sustained = self.sustained(fields.get("sustained"))
+        clear = self.clear(fields.get("clear"))
+        cooldown = self.read(fields, "cooldown", _duration)
+        measures = self.items(fields.get("measures"), _measure)
+        replaces = self.read(fields, "replaces", _matching(_ID, "the id of another rule"))
+        if replaces is not None and replaces == rule_id:
+            self.problem(fields["replaces"], "a rule cannot replace itself")
+        description = self.read(fields, "description", _text)
+        falsepositives = self.items(fields.get("falsepositives"), _text)
+        references = self.items(fields.get("references"), _text)
+        if not (rule_id and alert_type and title and severity and when and max_gap):
+            return None
+        return Rule(
+            id=rule_id,
+            alert_type=alert_type,
+            title=title,
+            severity=severity,
+            when=when,
+            max_gap=max_gap,
+            rule_class=rule_class,
+            sustained=sustained,
+            clear=clear,
+            cooldown=DEFAULT_COOLDOWN if cooldown is None else cooldown,
+            measures=measures,
+            replaces=replaces,
+            description=description or "",
+            falsepositives=falsepositives,
+            references=references,
+            version=version,
+        )
+
+    def sustained(self, node: yaml.Node | None) -> Sustained:
+        fields = self.nested(node, ("count", "within", "for"), ())
+        count = self.read(fields, "count", _count) or 1
+        within = self.read(fields, "within", _positive)
+        lasting = self.read(fields, "for", _duration) or timedelta(0)
+        if within is not None and count == 1 and "count" not in fields:
+            self.problem(fields["within"], "within needs a count: {count: 5, within: 60s}")
+        return Sustained(count, within, lasting)
+
+    def clear(self, node: yaml.Node | None) -> Clear | None:
+        if node is None:
+            return None
+        fields = self.nested(node, ("when", "count"), ("when",))
+        when = self.read(fields, "when", _condition)
+        count = self.read(fields, "count", _count) or 1
+        return Clear(when, count) if when else None
+
+    def nested(self, node: yaml.Node | None, keys: tuple[str, ...], required: tuple[str, ...]) -> dict[str, yaml.Node]:
+        if node is None:
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            self.problem(node, f"a mapping of {', '.join(keys)} is needed here")
+            return {}
+        return self.mapping(node, keys, required)
+
+    def mapping(
+        self, node: yaml.MappingNode, keys: tuple[str, ...], required: tuple[str, ...]
+    ) -> dict[str, yaml.Node]:
+        """The values by key; unknown, repeated and missing keys are problems."""
+        fields: dict[str, yaml.Node] = {}
+        for key_node, value in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key not in keys:
+                near = get_close_matches(str(key), keys, n=1)
+                self.problem(key_node, f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else ""))
+            elif key in fields:
+                self.problem(key_node, f"{key} is given twice")
+            else:
+                fields[key] = value
+        for key in required:
+            if key not in fields:
+                self.problem(node, f"{key} is missing")
+        return fields
+
+    def read(self, fields: dict[str, yaml.Node], key: str, convert: Callable[[yaml.Node], T]) -> T | None:
+        node = fields.get(key)
+        if node is not None:
+            with self.gathering():
+                return convert(node)
+        return None
+
+    def items(self, node: yaml.Node | None, convert: Callable[[yaml.Node], T]) -> tuple[T, ...]:
+        if node is None:
+            return ()
+        if not isinstance(node, yaml.SequenceNode):
+            self.problem(node, "a list is needed here: [...]")
+            return ()
+        found: list[T] = []
+        for item in node.value:
+            with self.gathering():
+                found.append(convert(item))
+        return tuple(found)
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        try:
+            yield
+        except _Wrong as wrong:
+            self.problem(wrong.node, wrong.message, wrong.offset)
+
+    def problem(self, node: yaml.Node, message: str, offset: int | None = None) -> None:
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        if offset is not None and isinstance(node, yaml.ScalarNode):
+            line, column = place_in(node, offset)
+        self.problems.append(Problem(self.path, line, column, message))
+
+
+def _text(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode) or not node.value.strip():
+        raise _Wrong(node, "a text is needed here")
+    return str(node.value).strip()
+
+
+def _title(node: yaml.Node) -> str:
+    title = _text(node)
+    if len(title) > 128:
+        raise _Wrong(node, "a title has at most 128 characters")
+    return title
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> Callable[[yaml.Node], str]:
+    def convert(node: yaml.Node) -> str:
+        value = _text(node)
+        if len(value) > 64 or not pattern.fullmatch(value):
+            raise _Wrong(node, f"{value!r}: {what}")
+        return value
+
+    return convert
+
+
+def _one_of(choices: tuple[T, ...]) -> Callable[[yaml.Node], T]:
+    def convert(node: yaml.Node) -> T:
+        value = _text(node)
+        for choice in choices:
+            if choice == value:
+                return choice
+        raise _Wrong(node, f"{value!r} is none of {', '.join(map(str, choices))}")
+
+    return convert
+
+
+def _over(node: yaml.Node) -> str:
+    value = _text(node)
+    if _NOT_YET.fullmatch(value):
+        raise _Wrong(node, f"over: {value} is not available yet: rules see single readings (over: reading)")
+    if value != "reading":
+        raise _Wrong(node, f"{value!r}: rules see single readings (over: reading)")
+    return value
+
+
+def _duration(node: yaml.Node) -> timedelta:
+    value = _text(node)
+    match = _DURATION.fullmatch(value)
+    if not match:
+        raise _Wrong(node, f"{value!r} is not a duration: write a whole number and s, m, h or d, such as 60s")
+    number, unit = match.groups()
+    length = timedelta(**{_UNITS[unit]: int(number)}) if int(number) <= _LONGEST.total_seconds() else _LONGEST * 2
+    if length > _LONGEST:
+        raise _Wrong(node, f"{value!r} is longer than {_LONGEST.days} days")
+    return length
+
+
+def _positive(node: yaml.Node) -> timedelta:
+    length = _duration(node)
+    if not length:
+        raise _Wrong(node, "it must be longer than 0s")
+    return length
+
+
+def _count(node: yaml.Node) -> int:
+    value = _text(node)
+    if not re.fullmatch(r"\d{1,9}", value) or not 1 <= int(value) <= MAX_COUNT:
+        raise _Wrong(node, f"{value!r} is not a whole number from 1 to {MAX_COUNT:,}")
+    return int(value)
+
+
+def _measure(node: yaml.Node) -> str:
+    value = _text(node)
+    if value not in NUMERIC:
+        near = get_close_matches(value, NUMERIC, n=1)
+        raise _Wrong(node, f"{value!r} is no numeric metric" + (f"; did you mean {near[0]}?" if near else ""))
+    return value
+
+
+def _condition(node: yaml.Node) -> Condition:
+    _text(node)
+    try:
+        return read_condition(node.value.rstrip("\n"))
+    except ConditionError as error:
+        raise _Wrong(node, error.message, error.offset) from error
