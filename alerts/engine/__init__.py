@@ -1,1 +1,39 @@
-"""The detection engine: frames in, findings out. It knows no database, no clock and no Django."""
+"""The detection engine: frames in, findings out. It knows no database, no clock and no Django.
+
+`fold.py` is what a rule means; `advance.py` does it for many people at once; `reconcile.py` says what it means for the
+alerts that are already there.
+"""
+
+from alerts.engine.advance import FRESHNESS, Advance, advance
+from alerts.engine.episode import Episode, Evidence, EvidenceRow, Measure, Stretch
+from alerts.engine.reconcile import Changes, Create, Delivery, KnownAlert, Update, Withdraw, loud_since, reconcile
+from alerts.engine.rule import Clear, Rule, RuleKey, Sustained
+from alerts.engine.ruleset import RuleSet
+from alerts.engine.state import PersonState, new_person, resume
+
+__all__ = [
+    "FRESHNESS",
+    "Advance",
+    "Changes",
+    "Clear",
+    "Create",
+    "Delivery",
+    "Episode",
+    "Evidence",
+    "EvidenceRow",
+    "KnownAlert",
+    "Measure",
+    "PersonState",
+    "Rule",
+    "RuleKey",
+    "RuleSet",
+    "Stretch",
+    "Sustained",
+    "Update",
+    "Withdraw",
+    "advance",
+    "loud_since",
+    "new_person",
+    "reconcile",
+    "resume",
+]

@@ -132,9 +132,7 @@ class _Reader:
             return {}
         return self.mapping(node, keys, required)
 
-    def mapping(
-        self, node: yaml.MappingNode, keys: tuple[str, ...], required: tuple[str, ...]
-    ) -> dict[str, yaml.Node]:
+    def mapping(self, node: yaml.MappingNode, keys: tuple[str, ...], required: tuple[str, ...]) -> dict[str, yaml.Node]:
         """The values by key; unknown, repeated and missing keys are problems."""
         fields: dict[str, yaml.Node] = {}
         for key_node, value in node.value:

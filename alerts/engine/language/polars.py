@@ -7,6 +7,7 @@ from typing import assert_never
 
 import polars as pl
 
+from alerts.engine.language.magnitude import NEGLIGIBLE
 from alerts.engine.language.tree import (
     Absolute,
     All,
@@ -24,7 +25,6 @@ from alerts.engine.language.tree import (
     Truth,
     Value,
 )
-from alerts.engine.language.magnitude import NEGLIGIBLE
 
 _COMPARE: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     "=": operator.eq,

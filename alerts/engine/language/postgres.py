@@ -61,7 +61,9 @@ class _Writer:
         match value:
             case Column(name):
                 column = self.column(name)
-                return f"(CASE WHEN abs({column}) < {_number(NEGLIGIBLE)} THEN 0 ELSE {column} END)" if product else column
+                return (
+                    f"(CASE WHEN abs({column}) < {_number(NEGLIGIBLE)} THEN 0 ELSE {column} END)" if product else column
+                )
             case Number(number):
                 return _number(number)
             case Negative(of):

@@ -83,7 +83,9 @@ def _syntax_error(error: ParseError, text: str) -> ConditionError:
     lines = text.split("\n")
     word = str(found["highlight"] or "")
     offset = sum(len(line) + 1 for line in lines[: found["line"] - 1]) + found["col"] - len(word)
-    return ConditionError(f"this is not a condition: something is missing or too much at {word!r}", text, max(offset, 0))
+    return ConditionError(
+        f"this is not a condition: something is missing or too much at {word!r}", text, max(offset, 0)
+    )
 
 
 class _Reader:
@@ -226,7 +228,9 @@ class _Reader:
 
     def number(self, node: exp.Expr) -> float:
         number = float(node.name)
-        if not number < float("inf") or (number == 0) != (not any(digit in "123456789" for digit in _mantissa(node.name))):
+        if not number < float("inf") or (number == 0) != (
+            not any(digit in "123456789" for digit in _mantissa(node.name))
+        ):
             raise self.error(node, f"{node.name} is too large or too small for a number")
         return number
 

@@ -1,0 +1,171 @@
+"""Readings as the engine holds them: one table of whole numbers a person, and values only where a rule said TRUE."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from alerts.engine.clock import length, microseconds
+from alerts.engine.rule import Rule
+from alerts.engine.ruleset import RuleSet
+from devices.metrics import METRICS, Flag
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+# the columns of a table; the words with the verdicts follow
+AT: Final = 0
+ID_HIGH: Final = 1
+ID_LOW: Final = 2
+FLAGS: Final = 3
+WORDS: Final = 4
+
+FRESH: Final = 1 << 40  # beside the flags of the catalogue
+_SIGN: Final = np.uint64(1 << 63)
+_NO_ID: Final = "0" * 32
+
+
+class Rows(NamedTuple):
+    """Rows in order. `values` has a row for each hot row (one where some `when` is TRUE), a column a rule column."""
+
+    table: Ints
+    values: Floats
+
+    @property
+    def first_at(self) -> int:
+        return int(self.table[0, AT])
+
+    @property
+    def last_at(self) -> int:
+        return int(self.table[-1, AT])
+
+
+def no_rows(rules: RuleSet) -> Rows:
+    return Rows(np.empty((0, WORDS + rules.words), np.int64), np.empty((0, len(rules.columns))))
+
+
+def hot(rules: RuleSet, table: Ints) -> Bools:
+    """Which rows are TRUE for some rule."""
+    bits = rules.true_bits
+    found: Bools = (table[:, WORDS] & bits[0]) != 0
+    for word in range(1, rules.words):
+        found |= (table[:, WORDS + word] & bits[word]) != 0
+    return found
+
+
+def split(rules: RuleSet, rows: Rows, at: int) -> tuple[Rows, Rows]:
+    """The first `at` rows, and the others."""
+    values = int(np.count_nonzero(hot(rules, rows.table[:at]))) if len(rows.values) else 0
+    return Rows(rows.table[:at], rows.values[:values]), Rows(rows.table[at:], rows.values[values:])
+
+
+def joined(first: Rows, second: Rows) -> Rows:
+    """Two pieces, one behind the other, as one that owns its memory."""
+    values = np.concatenate((first.values, second.values)) if len(second.values) else first.values
+    return Rows(np.concatenate((first.table, second.table)), values)
+
+
+def merged(rules: RuleSet, first: Rows, second: Rows) -> Rows:
+    """Two pieces in the order of their rows."""
+    rows = joined(first, second)
+    order = np.lexsort((rows.table[:, ID_LOW], rows.table[:, ID_HIGH], rows.table[:, AT]))
+    return Rows(rows.table[order], _reordered(rules, rows, order))
+
+
+def _reordered(rules: RuleSet, rows: Rows, order: npt.NDArray[np.intp]) -> Floats:
+    if len(rows.values) == 0:
+        return rows.values
+    is_hot = hot(rules, rows.table)
+    place = np.cumsum(is_hot) - 1
+    return rows.values[place[order[is_hot[order]]]]
+
+
+def people(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Iterator[tuple[int, Rows]]:
+    """The frame as rows of one person after the other, each in order."""
+    if frame.height == 0:
+        return
+    table = _table(rules, frame, freshness)
+    users = _numbers(frame, pl.col("user_id"))
+    order = _order(users, table)
+    users, table = users[order], table[order]
+    is_hot = hot(rules, table)
+    values = _values(rules, frame, order[is_hot])
+    starts = np.flatnonzero(np.diff(users, prepend=users[0] - 1))
+    hots = np.concatenate(([0], np.cumsum(is_hot)))
+    ends = np.append(starts[1:], len(users))
+    bounds = zip(users[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
+    for user, start, end in bounds:
+        yield user, Rows(table[start:end], values[hots[start] : hots[end]])
+
+
+def _order(users: Ints, table: Ints) -> npt.NDArray[np.intp]:
+    """By person, time and event id: the last key only where times are equal."""
+    order = np.lexsort((table[:, AT], users))
+    at, who = table[order, AT], users[order]
+    if np.any((at[1:] == at[:-1]) & (who[1:] == who[:-1])):
+        return np.lexsort((table[:, ID_LOW], table[:, ID_HIGH], table[:, AT], users))
+    return order
+
+
+def _table(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Ints:
+    table = np.zeros((frame.height, WORDS + rules.words), np.int64)
+    table[:, AT] = at = _numbers(frame, _time("recorded_at"))
+    table[:, ID_HIGH], table[:, ID_LOW] = _ids(frame)
+    received = _numbers(frame, _time("received_at"))
+    flags = _numbers(frame, pl.col("flags"))
+    fresh = (flags & Flag.LATE == 0) & (received - at <= length(freshness))
+    table[:, FLAGS] = flags + fresh * FRESH
+    verdicts = frame.select(
+        _within(verdict, rule, received).alias(str(number)) for number, (_, rule, verdict) in enumerate(rules.verdicts)
+    )
+    for (slot, _, _), column in zip(rules.verdicts, verdicts.iter_columns(), strict=True):
+        table[:, WORDS + slot.word] |= column.to_numpy().astype(np.int64) << slot.shift
+    return table
+
+
+def _within(verdict: pl.Expr, rule: Rule, received: Ints) -> pl.Expr:
+    """NULL for the rows that the rule was not active for."""
+    since = None if rule.active_from is None else microseconds(rule.active_from)
+    until = None if rule.active_until is None else microseconds(rule.active_until)
+    if (since is None or received.min() >= since) and (until is None or received.max() < until):
+        return verdict
+    at = _time("received_at")
+    active = pl.lit(True) if since is None else at >= since  # noqa: FBT003  # polars' own shape
+    if until is not None:
+        active = active & (at < until)
+    return pl.when(active).then(verdict).otherwise(0)
+
+
+def _time(column: str) -> pl.Expr:
+    return pl.col(column).dt.timestamp("us")
+
+
+def _numbers(frame: pl.DataFrame, expression: pl.Expr) -> Ints:
+    return frame.select(expression.cast(pl.Int64)).to_series().to_numpy()
+
+
+def _ids(frame: pl.DataFrame) -> tuple[Ints, Ints]:
+    """UUIDs as two numbers each whose order, sign and all, is that of the text."""
+    ids = pl.col("event_id").cast(pl.String).fill_null(_NO_ID)
+    text = frame.select(ids.str.join("")).item().replace("-", "")
+    halves = np.frombuffer(bytes.fromhex(text), dtype=">u8").astype(np.uint64).reshape(-1, 2) ^ _SIGN
+    return halves[:, 0].view(np.int64), halves[:, 1].view(np.int64)
+
+
+def _values(rules: RuleSet, frame: pl.DataFrame, picked: npt.NDArray[np.intp]) -> Floats:
+    """What the rules' columns hold in the picked rows; NaN: absent; of text the number of the choice."""
+    if len(picked) == 0:
+        return np.empty((0, len(rules.columns)))
+    chosen = frame.select(rules.columns)[picked]
+    return chosen.select(_number_of(column) for column in rules.columns).to_numpy()
+
+
+def _number_of(column: str) -> pl.Expr:
+    choices = METRICS[column].choices
+    if choices:
+        return pl.col(column).cast(pl.Enum(choices), strict=False).to_physical().cast(pl.Float64)
+    return pl.col(column).cast(pl.Float64)
