@@ -102,6 +102,12 @@ _SHARED: list[Processor] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+# One list for the life of the process: loggers keep it, and tests capture by changing it.
+_FIRST: list[Processor] = [
+    structlog.stdlib.filter_by_level,
+    *_SHARED,
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
 
 
 def logging_config(level: str, *, as_json: bool | None = None) -> dict[str, Any]:
@@ -162,11 +168,7 @@ def configure(config: dict[str, Any]) -> None:
     """The `LOGGING_CONFIG` setting: what Django calls with `LOGGING` at its start."""
     logging.config.dictConfig(config)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_SHARED,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=_FIRST,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

@@ -215,6 +215,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
+TELARA_METRICS_TOKEN: str = env.str("TELARA_METRICS_TOKEN", default="")  # empty: only this machine may scrape
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
 LOGGING = logging_config(LOG_LEVEL)
 LOGGING_CONFIG = "telara.logs.configure"

@@ -11,3 +11,4 @@ DEBUG = False
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 TELARA_KAFKA_GROUP = "telara-tests"
+WHITENOISE_AUTOREFRESH = True  # no collectstatic before the tests
