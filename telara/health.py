@@ -135,7 +135,9 @@ def everything(_request: HttpRequest) -> JsonResponse:
 
 
 def _answer(seen: Look, body: dict[str, Any]) -> JsonResponse:
-    return JsonResponse(body, status=503 if seen.errors else 200)
+    answer = JsonResponse(body, status=503 if seen.errors else 200)
+    answer._has_been_logged = True  # type: ignore[attr-defined]  # by us, once, and not at every probe
+    return answer
 
 
 def checks(seen: Look) -> dict[str, Any]:

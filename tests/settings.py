@@ -1,8 +1,11 @@
 """Settings of the tests: those of the project, on the services of the environment or the embedded ones."""
 
+import os
+
 from telara import embedded
 
-embedded.join(["pytest"])
+embedded.join(["manage.py", "test"])
+os.environ.setdefault("SECRET_KEY", "of the tests, where all services are named")
 
 from telara.settings import *  # noqa: E402, F403
 

@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Proxy:
-    """Listens on `port` of 127.0.0.1 and passes bytes to `host`:`target` and back.
+    """Listens on `port` of 127.0.0.1 and passes bytes to `host`:`target` and back (a path as `host`: that socket).
 
     `hang()` keeps connections open and takes new ones, but moves no byte; `cut()` breaks all and refuses new ones;
     `heal()` passes again.
@@ -66,15 +66,23 @@ class Proxy:
     def _join(self, inner: socket.socket) -> None:
         self._passing.wait()
         try:
-            outer = socket.create_connection(self.target, timeout=5)
+            outer = self._connect()
         except OSError:
             inner.close()
             return
-        outer.settimeout(None)
         pair = (inner, outer)
         self._pairs.add(pair)
         for source, sink in (pair, pair[::-1]):
             threading.Thread(target=self._pump, args=(pair, source, sink), daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        if not self.target[0].startswith("/"):
+            outer = socket.create_connection(self.target, timeout=5)
+            outer.settimeout(None)
+            return outer
+        outer = socket.socket(socket.AF_UNIX)
+        outer.connect(self.target[0])
+        return outer
 
     def _pump(self, pair: tuple[socket.socket, socket.socket], source: socket.socket, sink: socket.socket) -> None:
         try:

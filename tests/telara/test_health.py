@@ -45,7 +45,8 @@ def status_row(name: str, *, age_s: float = 1, **figures: Any) -> PipelineStatus
 def database(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """The test's database behind a proxy, for the probe alone: the test itself keeps its own connection."""
     params = connections["default"].get_connection_params()
-    with Proxy(params.get("host") or "127.0.0.1", int(params.get("port") or 5432)) as proxy:
+    host, port = str(params.get("host") or "127.0.0.1"), int(params.get("port") or 5432)
+    with Proxy(f"{host}/.s.PGSQL.{port}" if host.startswith("/") else host, port) as proxy:
         through = params | {"host": "127.0.0.1", "port": proxy.port}
         monkeypatch.setattr(type(connections["default"]), "get_connection_params", lambda _: dict(through))
         yield proxy
@@ -63,7 +64,7 @@ def broker(settings: Any) -> Iterator[Proxy]:
 def redis(settings: Any) -> Iterator[Proxy]:
     url = urlsplit(settings.REDIS_URL)
     with Proxy(url.hostname or "127.0.0.1", url.port or 6379) as proxy:
-        settings.REDIS_URL = urlunsplit(url._replace(netloc=f"127.0.0.1:{proxy.port}"))
+        settings.REDIS_URL = urlunsplit(url._replace(netloc=f":{url.password or ''}@127.0.0.1:{proxy.port}"))
         yield proxy
 
 
