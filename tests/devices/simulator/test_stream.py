@@ -1,5 +1,8 @@
 """The laws of simulated readings, and what makes them believable."""
 
+from itertools import pairwise
+from uuid import RFC_4122, UUID
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -40,10 +43,7 @@ def test_any_slicing_of_time_gives_the_same_readings(start: int, cuts: list[int]
     whole = readings(some(hertz=hertz, start=start, lasts_s=300), injections)
     edges = [start, *(start + cut for cut in sorted(cuts)), start + 300_000]
     who = people(1, wearer_ids(3))
-    slices = [
-        readings(Stretch(who, Rate.of(hertz), low, high), injections)
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    slices = [readings(Stretch(who, Rate.of(hertz), low, high), injections) for low, high in pairwise(edges)]
     assert_frame_equal(pl.concat(slices), whole)
 
 
