@@ -21,6 +21,7 @@ SECRET_KEY: str = env.str("SECRET_KEY", default="only for debugging" if DEBUG el
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PORT: int = env.int("PORT", default=8000)
+TELARA_DEMO_PASSWORD: str = env.str("TELARA_DEMO_PASSWORD", default="")  # empty: one is made up
 
 INSTALLED_APPS = [
     "telara",

@@ -11,7 +11,7 @@ import sys
 from telara.embedded import needs
 from telara.embedded.checkout import Checkout, EmbeddedError
 
-__all__ = ["EmbeddedError", "is_embedded", "join", "leave"]
+__all__ = ["EmbeddedError", "have_ended", "is_embedded", "join", "leave"]
 
 
 def join(argv: list[str]) -> None:
@@ -48,6 +48,13 @@ def leave() -> bool:
     from telara.embedded.membership import leave as leave_checkout
 
     return leave_checkout(Checkout())
+
+
+def have_ended() -> bool:
+    """Whether services that this process joined are no longer there."""
+    from telara.embedded import membership
+
+    return membership.have_ended(Checkout())
 
 
 def is_embedded(service: str) -> bool:

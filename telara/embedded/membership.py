@@ -7,18 +7,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from telara.embedded.checkout import Checkout, EmbeddedError, State, take, write_private
 
 PATIENCE = 90.0  # seconds for a start or a stop, by us or by another command, on a slow machine
 
-_membership: list[int] = []  # the open `users` lock: it is held until this process ends
+
+@dataclass
+class Membership:
+    """That this process uses the services: its open `users` lock, and the supervisor it joined."""
+
+    lock: int | None = None
+    supervisor: int | None = None
+
+
+_mine = Membership()  # the kernel frees the lock when this process ends
 
 
 def enter(checkout: Checkout, services: Sequence[str]) -> dict[str, str]:
     """Join the running services, or start them; return what they put into the environment. Raises EmbeddedError."""
     checkout.make_folders()
-    users = _membership[0] if _membership else checkout.open_lock("users")
+    users = _mine.lock if _mine.lock is not None else checkout.open_lock("users")
     deadline = time.monotonic() + PATIENCE
     with checkout.locked("start", wait=PATIENCE) as mine:
         if not mine:
@@ -28,14 +38,15 @@ def enter(checkout: Checkout, services: Sequence[str]) -> dict[str, str]:
         state = _running(checkout, services, deadline)
         if not take(users, fcntl.LOCK_SH, wait=PATIENCE):
             raise EmbeddedError(f"The lock in {checkout.var} cannot be had.")
-        _membership[:] = [users]
+        _mine.lock, _mine.supervisor = users, state.pid
     return {name: value for service in services for name, value in state.environ[service].items()}
 
 
 def leave(checkout: Checkout) -> bool:
     """Give up our membership; if it was the last, stop the services and wait until they are gone. True if they are."""
-    while _membership:
-        os.close(_membership.pop())
+    if _mine.lock is not None:
+        os.close(_mine.lock)
+    _mine.lock = _mine.supervisor = None
     with checkout.locked("start", wait=PATIENCE) as mine:
         if not mine or checkout.is_held("users"):
             return False
@@ -46,6 +57,14 @@ def leave(checkout: Checkout) -> bool:
         while checkout.is_held("alive") and time.monotonic() < deadline:
             time.sleep(0.02)
         return not checkout.is_held("alive")
+
+
+def have_ended(checkout: Checkout) -> bool:
+    """Whether this process joined services that are no longer there, or are others by now."""
+    if _mine.supervisor is None:
+        return False
+    state = checkout.read_state()
+    return state is None or state.pid != _mine.supervisor or not checkout.is_held("alive")
 
 
 def _running(checkout: Checkout, services: Sequence[str], deadline: float) -> State:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 VARIABLES = {"postgres": "DATABASE_URL", "kafka": "KAFKA_BOOTSTRAP_SERVERS", "redis": "REDIS_URL"}
 MARKER = "TELARA_EMBEDDED"
 
-# Nobody listens there: a command that was thought to need nothing, and does, says so at once.
+# Nobody listens there. Django's dummy database refuses every query, and lets `makemigrations --check` compare models.
 NOWHERE = {
-    "postgres": "postgresql://telara@/telara?host=/nonexistent",
+    "postgres": "django.db.backends.dummy://",
     "kafka": "127.0.0.1:9",
     "redis": "redis://127.0.0.1:9/0",
 }
@@ -36,6 +36,8 @@ def services_wanted(argv: list[str]) -> bool:
         return False
     if command == "backtest":
         return not any(option.split("=")[0] == "--readings" for option in options)
+    if command == "makemigrations":
+        return not {"--check", "--dry-run"} & set(options)
     if command == "check":
         return any(option.split("=")[0] == "--database" for option in options)
     return command not in WITHOUT_SERVICES
