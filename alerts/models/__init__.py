@@ -2,7 +2,7 @@
 
 from alerts.models.alert import Alert, AlertChange
 from alerts.models.outbox import OutboxEntry
-from alerts.models.rule import Rule, RuleVersion
+from alerts.models.rule import Rule, RuleChange, RuleVersion
 from alerts.models.summary import Summary
 
-__all__ = ["Alert", "AlertChange", "OutboxEntry", "Rule", "RuleVersion", "Summary"]
+__all__ = ["Alert", "AlertChange", "OutboxEntry", "Rule", "RuleChange", "RuleVersion", "Summary"]

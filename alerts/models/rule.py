@@ -44,3 +44,26 @@ class RuleVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule} v{self.number}"
+
+
+class RuleChange(models.Model):
+    """Who made, enabled or disabled which version of a rule, when, from when on it holds, and why."""
+
+    class Action(models.TextChoices):
+        NEW_VERSION = "new_version"
+        ENABLE = "enable"
+        DISABLE = "disable"
+
+    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="changes")
+    number = models.PositiveIntegerField(help_text="The version that begins or ends.")
+    action = models.CharField(max_length=11, choices=Action)
+    at = models.DateTimeField()
+    effective_at = models.DateTimeField()
+    by = models.ForeignKey("devices.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    note = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["rule", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.action} v{self.number}"

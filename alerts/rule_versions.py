@@ -1,0 +1,51 @@
+"""The rules as the engine takes them, from the database."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+from django.db.models import Q
+
+from alerts.engine.rule import Rule as EngineRule
+from alerts.models import RuleVersion
+from alerts.rule_files import parse_rule
+
+# Versions that ended this long ago are still given: rows received under them may be evaluated again.
+REMEMBERED: Final = timedelta(minutes=15)
+
+
+class UnreadableRuleError(RuntimeError):
+    """A stored version that this release can no longer read; the message names it and says why."""
+
+
+def active_rule_versions(at: datetime, *, since: datetime | None = None) -> list[EngineRule]:
+    """Every version whose [active_from, active_until) reaches past `since` (default: a little before `at`), those that
+    are yet to begin included, by rule and number. A consumer that lags gives the receipt of its oldest row as `since`.
+
+    Raises UnreadableRuleError.
+    """
+    oldest = min(at - REMEMBERED, since or at)
+    covers = Q(active_until__isnull=True) | Q(active_until__gt=oldest)
+    versions = RuleVersion.objects.filter(covers).select_related("rule").order_by("rule__rule_id", "number")
+    return [engine_rule(version) for version in versions if version.active_until != version.active_from]
+
+
+def engine_rule(version: RuleVersion) -> EngineRule:
+    """`version` as the engine takes it; raises UnreadableRuleError."""
+    rule = _parsed(version.source, str(version))
+    return replace(rule, version=version.number, active_from=version.active_from, active_until=version.active_until)
+
+
+def engine_rules(versions: Iterable[RuleVersion]) -> dict[tuple[str, int], EngineRule]:
+    """`versions` (rule selected) as the engine takes them, by rule id and number."""
+    return {(version.rule.rule_id, version.number): engine_rule(version) for version in versions}
+
+
+@lru_cache(maxsize=512)
+def _parsed(source: str, name: str) -> EngineRule:
+    parsed = parse_rule(source, path=name)
+    if parsed.rule is None:
+        raise UnreadableRuleError("; ".join(map(str, parsed.problems)))
+    return parsed.rule
