@@ -1,0 +1,104 @@
+"""docker-compose.yml, as docker-compose reads it. No engine is needed, nothing is started."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRETS = {"POSTGRES_PASSWORD": "pg-s3cret", "REDIS_PASSWORD": "redis-s3cret", "SECRET_KEY": "key-s3cret"}
+OURS = {"setup", "web", "consumer", "worker", "beat", "simulator"}
+# Why these have no check is said in the file.
+UNCHECKED = {"setup", "consumer", "beat", "simulator"}
+
+
+def compose(**environment: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("docker-compose")
+    if program is None:
+        pytest.skip("docker-compose is not installed: its configuration is not checked")
+    clean = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    command = [program, "-f", str(ROOT / "docker-compose.yml"), "--project-directory", str(ROOT / "tests"), "config"]
+    return subprocess.run(command, env=clean | environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    answer = compose(**SECRETS)
+    assert answer.returncode == 0, answer.stderr
+    found: dict[str, Any] = yaml.safe_load(answer.stdout)["services"]
+    return found
+
+
+def test_it_has_every_service_and_process(services: dict[str, Any]) -> None:
+    assert set(services) == OURS | {"postgres", "kafka", "redis"}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_it_does_not_start_without_a_secret_and_names_it(name: str) -> None:
+    answer = compose(**{key: value for key, value in SECRETS.items() if key != name})
+    assert answer.returncode != 0
+    assert f"set {name} in .env" in answer.stderr
+
+
+def test_no_secret_is_written_down(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        for key, value in (service.get("environment") or {}).items():
+            if re.search("PASSWORD|SECRET_KEY|AUTH|_URL", key):
+                assert "s3cret" in str(value), (name, key)
+
+
+def test_only_the_web_process_is_published_and_on_this_machine_only(services: dict[str, Any]) -> None:
+    published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
+    assert published == {"web": ["127.0.0.1:8000:8000/tcp"]}
+
+
+def test_every_service_has_limits(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert {"cpus", "memory"} <= service["deploy"]["resources"]["limits"].keys(), name
+
+
+def test_every_service_has_a_check_or_a_reason_for_none(services: dict[str, Any]) -> None:
+    unchecked = {name for name, service in services.items() if service["healthcheck"]["test"] == ["NONE"]}
+    assert unchecked == UNCHECKED
+
+
+def test_every_image_is_pinned(services: dict[str, Any]) -> None:
+    for service in services.values():
+        assert re.fullmatch(r"[a-z/]+:\d+\.\d+(\.\d+)?(-\w+)?", service["image"])
+    stages = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert len(stages) == 3
+    assert all(re.fullmatch(r"[a-z]+:\d+\.\d+\.\d+-\w+-?\w+", stage) for stage in stages)
+
+
+def test_telara_waits_for_healthy_services_and_for_the_setup(services: dict[str, Any]) -> None:
+    for name in OURS - {"setup"}:
+        waits = {service: wait["condition"] for service, wait in services[name]["depends_on"].items()}
+        assert waits.pop("setup") == "service_completed_successfully"
+        assert waits == dict.fromkeys(("postgres", "kafka", "redis"), "service_healthy")
+
+
+def test_telara_runs_without_rights(services: dict[str, Any]) -> None:
+    for name in OURS:
+        assert services[name]["read_only"]
+        assert services[name]["cap_drop"] == ["ALL"]
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert "USER telara" in lines
+
+
+def test_each_variable_is_one_that_telara_reads(services: dict[str, Any]) -> None:
+    settings = (ROOT / "telara" / "settings.py").read_text()
+    for key in services["web"]["environment"]:
+        assert f'"{key}"' in settings, key
+
+
+def test_the_example_names_every_variable_of_the_file_and_no_secret() -> None:
+    example = (ROOT / ".env.example").read_text()
+    offered = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    used = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
+    assert set(offered) == used
+    assert all(offered[name] == "" for name in (*SECRETS, "TELARA_METRICS_TOKEN"))
