@@ -26,7 +26,8 @@ class Advance:
     """What came of a batch.
 
     `states` replace those given, once the caller has committed. `stretches` are what may have changed. For the people
-    of `unreached` nothing was done: their earliest row (its time) is older than their state remembers, or they have none.
+    of `unreached` nothing was done: they have no state, or their earliest row (its time is given) is older than their
+    state remembers.
     """
 
     states: dict[int, PersonState] = field(default_factory=dict)
@@ -39,9 +40,9 @@ def advance(
 ) -> Advance:
     """Take rows that these states have not seen, in any order.
 
-    `rows`: `user_id` Int64, `recorded_at` and `received_at` Datetime(us, UTC), `event_id` (a UUID's text), `flags` Int64
-    (`devices.metrics.Flag`), and a column a metric: Float64 or String. The states given stay valid. A row is fresh where
-    it is not late and was received within `freshness` of its `recorded_at`.
+    `rows`: `user_id` Int64, `recorded_at` and `received_at` Datetime(us, UTC), `event_id` (a UUID's text), `flags`
+    Int64 (`devices.metrics.Flag`), and a column a metric: Float64 or String. The states given stay valid. A row is
+    fresh where it is not late and was received within `freshness` of its `recorded_at`.
     """
     found = Advance()
     for user, new in people(rules, rows, freshness):
@@ -195,10 +196,7 @@ def _rows_of(compiled: CompiledRule, rows: Rows, places: Ints) -> Iterator[Row]:
         picked = np.flatnonzero(when | clear)
     table = rows.table[picked]
     flags = table[:, FLAGS]
-    if len(rows.values):
-        values = rows.values[places[picked]][:, compiled.places].tolist()
-    else:
-        values = [[]] * len(picked)
+    values = rows.values[places[picked]][:, compiled.places].tolist() if len(rows.values) else [[]] * len(picked)
     return map(
         Row,
         table[:, AT].tolist(),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isnan
 from uuid import UUID
 
 from alerts.engine.clock import moment
@@ -66,7 +67,7 @@ def _event_id(halves: tuple[int, int]) -> str:
 
 
 def _cell(name: str, number: float) -> Cell:
-    if number != number:  # NaN: absent
+    if isnan(number):
         return None
     choices = METRICS[name].choices
     return choices[int(number)] if choices else number

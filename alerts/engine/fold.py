@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Final, Literal, NamedTuple
 
 NULL: Final = 0
@@ -17,7 +18,8 @@ End = Literal["open", "cleared", "gap"]
 EVIDENCE_ROWS: Final = 20
 
 
-class Pattern(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Pattern:
     """A rule as the fold needs it. `clear_count` is 0 where NOT `when` clears, once."""
 
     count: int
@@ -51,7 +53,7 @@ class Tally:
         self.high = float("-inf")
 
     def add(self, value: float) -> None:
-        if value == value:  # not NaN
+        if not isnan(value):
             self.count += 1
             self.total += round(value * 1e6)
             self.low = min(self.low, value)

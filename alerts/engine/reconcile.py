@@ -62,8 +62,8 @@ class Changes(Generic[A]):
 def reconcile(stretch: Stretch, known: Iterable[A]) -> Changes[A]:
     """Which alert becomes which episode, which alerts go, and which episodes need one.
 
-    In order of start an episode takes the earliest alert that overlaps it, one that stands before one that is withdrawn;
-    other standing alerts that overlap an episode are withdrawn as merged, those that overlap none as evidence_gone.
+    In order of start an episode takes the earliest alert that overlaps it, one that stands before one that is
+    withdrawn; other standing alerts are withdrawn: as merged where they overlap an episode, else as evidence_gone.
     Alerts that settled at or before the stretch began are left alone.
     """
     alerts = sorted((alert for alert in known if _concerned(alert, stretch)), key=_place)

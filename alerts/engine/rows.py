@@ -53,7 +53,7 @@ def hot(rules: RuleSet, table: Ints) -> Bools:
     bits = rules.true_bits
     found: Bools = (table[:, WORDS] & bits[0]) != 0
     for word in range(1, rules.words):
-        found |= (table[:, WORDS + word] & bits[word]) != 0
+        found = found | ((table[:, WORDS + word] & bits[word]) != 0)
     return found
 
 
@@ -81,7 +81,8 @@ def _reordered(rules: RuleSet, rows: Rows, order: npt.NDArray[np.intp]) -> Float
         return rows.values
     is_hot = hot(rules, rows.table)
     place = np.cumsum(is_hot) - 1
-    return rows.values[place[order[is_hot[order]]]]
+    values: Floats = rows.values[place[order[is_hot[order]]]]
+    return values
 
 
 def people(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Iterator[tuple[int, Rows]]:
@@ -161,7 +162,8 @@ def _values(rules: RuleSet, frame: pl.DataFrame, picked: npt.NDArray[np.intp]) -
     if len(picked) == 0:
         return np.empty((0, len(rules.columns)))
     chosen = frame.select(rules.columns)[picked]
-    return chosen.select(_number_of(column) for column in rules.columns).to_numpy()
+    values: Floats = chosen.select(_number_of(column) for column in rules.columns).to_numpy()
+    return values
 
 
 def _number_of(column: str) -> pl.Expr:

@@ -4,7 +4,7 @@ No aliases, anchors or tags (so no bomb and no object), one document, shallow an
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -29,8 +29,7 @@ def read_document(text: str) -> yaml.MappingNode:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise DocumentError(f"not YAML: {error.problem or error.context}", line, column) from error
+        raise DocumentError(f"not YAML: {error.problem or error.context}", *_place(mark)) from error
     except yaml.YAMLError as error:
         raise DocumentError("not YAML: a character that is not allowed", 1, 1) from error
     if node is None:
@@ -44,7 +43,7 @@ def _check(events: Iterator[yaml.Event]) -> None:
     """Refuse what a rule does not need and an attacker does, before any of it is built."""
     depth = documents = 0
     for event in events:
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        line, column = _place(event.start_mark)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise DocumentError("anchors and aliases are not allowed", line, column)
         if getattr(event, "tag", None):
@@ -55,6 +54,10 @@ def _check(events: Iterator[yaml.Event]) -> None:
             raise DocumentError(f"nested more than {MAX_DEPTH} deep", line, column)
         if documents > 1:
             raise DocumentError("one rule a file: a second document is not allowed", line, column)
+
+
+def _place(mark: Any) -> tuple[int, int]:  # the stubs' two kinds of Mark have no common name
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def place_in(node: yaml.ScalarNode, offset: int) -> tuple[int, int]:

@@ -51,7 +51,7 @@ def parse_rule(text: str, *, path: str = "rule", version: int = 1) -> Parsed:
     return Parsed(None if problems else rule, problems)
 
 
-class _Wrong(Exception):
+class _FieldError(Exception):
     """One value is not what it must be; the reading of the others goes on."""
 
     def __init__(self, node: yaml.Node, message: str, offset: int | None = None) -> None:
@@ -172,8 +172,8 @@ class _Reader:
     def gathering(self) -> Iterator[None]:
         try:
             yield
-        except _Wrong as wrong:
-            self.problem(wrong.node, wrong.message, wrong.offset)
+        except _FieldError as found:
+            self.problem(found.node, found.message, found.offset)
 
     def problem(self, node: yaml.Node, message: str, offset: int | None = None) -> None:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
@@ -184,14 +184,14 @@ class _Reader:
 
 def _text(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode) or not node.value.strip():
-        raise _Wrong(node, "a text is needed here")
+        raise _FieldError(node, "a text is needed here")
     return str(node.value).strip()
 
 
 def _title(node: yaml.Node) -> str:
     title = _text(node)
     if len(title) > 128:
-        raise _Wrong(node, "a title has at most 128 characters")
+        raise _FieldError(node, "a title has at most 128 characters")
     return title
 
 
@@ -199,7 +199,7 @@ def _matching(pattern: re.Pattern[str], what: str) -> Callable[[yaml.Node], str]
     def convert(node: yaml.Node) -> str:
         value = _text(node)
         if len(value) > 64 or not pattern.fullmatch(value):
-            raise _Wrong(node, f"{value!r}: {what}")
+            raise _FieldError(node, f"{value!r}: {what}")
         return value
 
     return convert
@@ -211,7 +211,7 @@ def _one_of(choices: tuple[T, ...]) -> Callable[[yaml.Node], T]:
         for choice in choices:
             if choice == value:
                 return choice
-        raise _Wrong(node, f"{value!r} is none of {', '.join(map(str, choices))}")
+        raise _FieldError(node, f"{value!r} is none of {', '.join(map(str, choices))}")
 
     return convert
 
@@ -219,9 +219,9 @@ def _one_of(choices: tuple[T, ...]) -> Callable[[yaml.Node], T]:
 def _over(node: yaml.Node) -> str:
     value = _text(node)
     if _NOT_YET.fullmatch(value):
-        raise _Wrong(node, f"over: {value} is not available yet: rules see single readings (over: reading)")
+        raise _FieldError(node, f"over: {value} is not available yet: rules see single readings (over: reading)")
     if value != "reading":
-        raise _Wrong(node, f"{value!r}: rules see single readings (over: reading)")
+        raise _FieldError(node, f"{value!r}: rules see single readings (over: reading)")
     return value
 
 
@@ -229,25 +229,25 @@ def _duration(node: yaml.Node) -> timedelta:
     value = _text(node)
     match = _DURATION.fullmatch(value)
     if not match:
-        raise _Wrong(node, f"{value!r} is not a duration: write a whole number and s, m, h or d, such as 60s")
+        raise _FieldError(node, f"{value!r} is not a duration: write a whole number and s, m, h or d, such as 60s")
     number, unit = match.groups()
     length = timedelta(**{_UNITS[unit]: int(number)}) if int(number) <= _LONGEST.total_seconds() else _LONGEST * 2
     if length > _LONGEST:
-        raise _Wrong(node, f"{value!r} is longer than {_LONGEST.days} days")
+        raise _FieldError(node, f"{value!r} is longer than {_LONGEST.days} days")
     return length
 
 
 def _positive(node: yaml.Node) -> timedelta:
     length = _duration(node)
     if not length:
-        raise _Wrong(node, "it must be longer than 0s")
+        raise _FieldError(node, "it must be longer than 0s")
     return length
 
 
 def _count(node: yaml.Node) -> int:
     value = _text(node)
     if not re.fullmatch(r"\d{1,9}", value) or not 1 <= int(value) <= MAX_COUNT:
-        raise _Wrong(node, f"{value!r} is not a whole number from 1 to {MAX_COUNT:,}")
+        raise _FieldError(node, f"{value!r} is not a whole number from 1 to {MAX_COUNT:,}")
     return int(value)
 
 
@@ -255,7 +255,7 @@ def _measure(node: yaml.Node) -> str:
     value = _text(node)
     if value not in NUMERIC:
         near = get_close_matches(value, NUMERIC, n=1)
-        raise _Wrong(node, f"{value!r} is no numeric metric" + (f"; did you mean {near[0]}?" if near else ""))
+        raise _FieldError(node, f"{value!r} is no numeric metric" + (f"; did you mean {near[0]}?" if near else ""))
     return value
 
 
@@ -264,4 +264,4 @@ def _condition(node: yaml.Node) -> Condition:
     try:
         return read_condition(node.value.rstrip("\n"))
     except ConditionError as error:
-        raise _Wrong(node, error.message, error.offset) from error
+        raise _FieldError(node, error.message, error.offset) from error

@@ -36,8 +36,8 @@ _COMPARE: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
 }
 
 
-def to_polars(tree: Truth) -> pl.Expr:
-    """A Boolean expression: true, false or null, as PostgreSQL would say. Numeric columns must be Float64, text String."""
+def to_polars(tree: Truth) -> pl.Expr:  # noqa: PLR0911  # one line a kind of node
+    """A Boolean expression: true, false or null, as PostgreSQL would say, over Float64 and String columns."""
     match tree:
         case Compare(comparison, left, right):
             return _COMPARE[comparison](_value(left), _value(right))

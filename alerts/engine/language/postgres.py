@@ -34,7 +34,7 @@ class _Writer:
     def __init__(self, qualifier: str) -> None:
         self.qualifier = qualifier
 
-    def truth(self, tree: Truth) -> str:
+    def truth(self, tree: Truth) -> str:  # noqa: PLR0911  # one line a kind of node
         match tree:
             case Compare(comparison, left, right):
                 return f"({self.value(left)} {comparison} {self.value(right)})"
@@ -60,10 +60,7 @@ class _Writer:
     def value(self, value: Value, *, product: bool = False) -> str:
         match value:
             case Column(name):
-                column = self.column(name)
-                return (
-                    f"(CASE WHEN abs({column}) < {_number(NEGLIGIBLE)} THEN 0 ELSE {column} END)" if product else column
-                )
+                return self.factor(name) if product else self.column(name)
             case Number(number):
                 return _number(number)
             case Negative(of):
@@ -74,6 +71,10 @@ class _Writer:
                 inner = product or sign in "*/"
                 return f"({self.value(left, product=inner)} {sign} {self.value(right, product=inner)})"
         assert_never(value)
+
+    def factor(self, name: str) -> str:
+        column = self.column(name)
+        return f"(CASE WHEN abs({column}) < {_number(NEGLIGIBLE)} THEN 0 ELSE {column} END)"
 
     def column(self, name: str) -> str:
         return f"{self.qualifier}{_name(name)}"

@@ -1,6 +1,7 @@
 """A condition from its text: sqlglot parses, and every node is looked up in a list of those that are allowed."""
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Final
 
 from sqlglot import exp
@@ -50,7 +51,7 @@ _ARITHMETIC: Final[dict[type[exp.Expr], ArithmeticOperator]] = {
     exp.Mul: "*",
     exp.Div: "/",
 }
-_VALUES: Final = (exp.Column, exp.Literal, exp.Neg, exp.Abs, *_ARITHMETIC)
+_VALUES: Final[tuple[type, ...]] = (exp.Column, exp.Literal, exp.Neg, exp.Abs, *_ARITHMETIC)
 
 
 def read_condition(text: str) -> Condition:
@@ -83,9 +84,7 @@ def _syntax_error(error: ParseError, text: str) -> ConditionError:
     lines = text.split("\n")
     word = str(found["highlight"] or "")
     offset = sum(len(line) + 1 for line in lines[: found["line"] - 1]) + found["col"] - len(word)
-    return ConditionError(
-        f"this is not a condition: something is missing or too much at {word!r}", text, max(offset, 0)
-    )
+    return ConditionError(f"something is missing or too much at {word!r}", text, max(offset, 0))
 
 
 class _Reader:
@@ -194,7 +193,7 @@ class _Reader:
             test = IsNull(self.truth(node.this, depth))
         return Not(test) if node.args.get("negate") else test
 
-    _TRUTHS: Final[tuple[tuple[type[exp.Expr] | tuple[type[exp.Expr], ...], "_Read"], ...]] = (
+    _TRUTHS: Final[tuple[tuple[type | tuple[type, ...], "_Read"], ...]] = (
         (exp.Paren, bracket),
         (exp.Not, negation),
         (exp.And, conjunction),
@@ -228,9 +227,9 @@ class _Reader:
 
     def number(self, node: exp.Expr) -> float:
         number = float(node.name)
-        if not number < float("inf") or (number == 0) != (
-            not any(digit in "123456789" for digit in _mantissa(node.name))
-        ):
+        mantissa = node.name.lower().partition("e")[0]
+        vanished = number == 0 and any(digit in "123456789" for digit in mantissa)
+        if vanished or not isfinite(number):
             raise self.error(node, f"{node.name} is too large or too small for a number")
         return number
 
@@ -300,7 +299,3 @@ class _Reader:
 
 
 _Read = Callable[[_Reader, exp.Expr, int], Truth]
-
-
-def _mantissa(literal: str) -> str:
-    return literal.lower().partition("e")[0]

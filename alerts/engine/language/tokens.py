@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import TokenError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from alerts.engine.language.errors import ConditionError
 
