@@ -1,0 +1,249 @@
+"""Files of readings: flat CSV, or NDJSON of events, gzipped or not; rows in the order of the file.
+
+`read_readings` gives what Telara would store of them, for use without a database. `read_cells` gives a CSV as it was
+written, with the `event_id` that the contract names for a row that has none.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
+
+import msgspec
+import polars as pl
+
+from devices.metrics import METRICS, NUMERIC, TEXT, Metric
+from devices.quality import assess
+
+SUFFIXES: Final = (".csv", ".csv.gz", ".ndjson", ".ndjson.gz")
+
+_TIME: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
+_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_USER: Final = r"^[A-Za-z0-9._\-@+:]{1,64}$"
+_LINE: Final = "line"
+_WRONG: Final = "wrong"
+
+
+class ReadingsFileError(Exception):
+    """A file cannot be read as readings; the message names it and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """`frame`: user_id (text), recorded_at (Datetime us UTC), event_id, flags, and every metric, in order of arrival.
+
+    `event_id` is null where nothing else stands at the person's time, unless all were asked for. `refused` counts rows
+    by the reason the contract names; `duplicates` counts those whose person, time and id were there before.
+    """
+
+    frame: pl.DataFrame
+    refused: dict[str, int]
+    duplicates: int
+
+
+def read_readings(paths: Iterable[Path], *, all_ids: bool = False) -> Readings:
+    """The readings of these files, one file after the other; raises ReadingsFileError."""
+    pieces = [_cells(path) for path in paths]
+    cells = pl.concat(pieces, how="diagonal") if pieces else pl.DataFrame(schema={"timestamp": pl.String})
+    typed = _typed(cells)
+    verdict = typed.select(_verdict()).to_series()
+    refused = {
+        str(reason): int(count) for reason, count in verdict.drop_nulls().value_counts().sort(verdict.name).rows()
+    }
+    good, cells = typed.filter(verdict.is_null()), cells.filter(verdict.is_null())
+    needed = good.select(pl.lit(True) if all_ids else pl.struct("user_id", "recorded_at").is_duplicated())  # noqa: FBT003
+    good = _identified(good, cells, needed.to_series())
+    unique = good.unique(["user_id", "recorded_at", "event_id"], keep="first", maintain_order=True)
+    frame = assess(unique.select("user_id", "recorded_at", "event_id", *METRICS))
+    return Readings(frame, refused, good.height - unique.height)
+
+
+def read_cells(path: Path) -> pl.DataFrame:
+    """A CSV as text: timestamp, user_id, event_id, and the metrics it has; an empty cell is null."""
+    cells = _read_csv(path)
+    return cells.with_columns(_ids(cells, pl.Series([True]).new_from_index(0, cells.height)).alias("event_id"))
+
+
+def read_lines(path: Path) -> list[bytes]:
+    """The events of an NDJSON file as they were written; blank lines are left out."""
+    return [line for line in _content(path).split(b"\n") if line.strip()]
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a file is flat CSV (else NDJSON) by its name; raises ReadingsFileError for any other name."""
+    if not path.name.endswith(SUFFIXES):
+        raise ReadingsFileError(f"{path}: a file of readings ends in one of {', '.join(SUFFIXES)}")
+    return path.name.removesuffix(".gz").endswith(".csv")
+
+
+def _cells(path: Path) -> pl.DataFrame:
+    return _read_csv(path) if is_csv(path) else _read_events(path)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if path.name.endswith(".gz") else content
+    except OSError as error:  # gzip.BadGzipFile is one
+        reason = "not a gzip file" if isinstance(error, gzip.BadGzipFile) else error.strerror
+        raise ReadingsFileError(f"{path}: {reason}") from error
+    except (EOFError, zlib.error) as error:
+        raise ReadingsFileError(f"{path}: the gzip file is cut short or damaged") from error
+
+
+# --- CSV
+
+
+def _read_csv(path: Path) -> pl.DataFrame:
+    is_csv(path)
+    content = _content(path)
+    try:
+        cells = pl.read_csv(content, infer_schema=False, encoding="utf8")
+    except pl.exceptions.NoDataError as error:
+        raise ReadingsFileError(f"{path}: the file is empty") from error
+    except pl.exceptions.PolarsError as error:
+        raise ReadingsFileError(f"{path}: not a CSV file: {str(error).splitlines()[0]}") from error
+    missing = [name for name in ("timestamp", "user_id") if name not in cells.columns]
+    if missing:
+        raise ReadingsFileError(f"{path}: the column {' and the column '.join(missing)} is missing")
+    unknown = [name for name in cells.columns if name not in {"timestamp", "user_id", "event_id", *METRICS}]
+    if unknown:
+        raise ReadingsFileError(f"{path}: {', '.join(unknown)}: no metric of Telara has this name")
+    return cells
+
+
+def _ids(cells: pl.DataFrame, needed: pl.Series) -> pl.Series:
+    """The ids of the rows that need one: their own, or the one that the contract makes of their text; else null."""
+    own = (
+        cells["event_id"]
+        if "event_id" in cells.columns
+        else pl.Series([None], dtype=pl.String).new_from_index(0, cells.height)
+    )
+    names = cells.select(
+        pl.when(needed & own.is_null())
+        .then(pl.concat_str(pl.lit("telara:"), "user_id", pl.lit("|"), "timestamp", pl.lit("|"), _written(cells)))
+        .alias("name")
+    ).to_series()
+    made = [None if name is None else str(uuid5(NAMESPACE_URL, name)) for name in names.to_list()]
+    return own.str.to_lowercase().zip_with(own.is_not_null(), pl.Series(made, dtype=pl.String))
+
+
+def _written(cells: pl.DataFrame) -> pl.Expr:
+    """`name=cell` of each metric that is not empty, sorted by name."""
+    parts = [pl.lit(f"{name}=") + pl.col(name) for name in sorted(METRICS) if name in cells.columns]
+    return pl.concat_str(parts, separator=",", ignore_nulls=True) if parts else pl.lit("")
+
+
+# --- NDJSON
+
+
+def _read_events(path: Path) -> pl.DataFrame:
+    """The events as cells: numbers as text that reads back the same, with the reason why a line is none."""
+    rows = [_flat(line) for line in read_lines(path)]
+    columns = ("timestamp", "user_id", "event_id", _WRONG, *METRICS)
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+
+
+def _flat(line: bytes) -> dict[str, str | None]:
+    try:
+        event = msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return {_WRONG: "malformed_json"}
+    if not isinstance(event, dict):
+        return {_WRONG: "wrong_type"}
+    flat: dict[str, str | None] = {}
+    for name in ("timestamp", "user_id", "event_id"):
+        value = event.get(name)
+        if value is None:
+            return {_WRONG: "missing_field"}
+        if not isinstance(value, str):
+            return {_WRONG: "wrong_type"}
+        flat[name] = value
+    try:
+        flat.update((metric.name, _cell(event, metric)) for metric in METRICS.values())
+    except TypeError:
+        flat[_WRONG] = "wrong_type"
+    return flat
+
+
+def _cell(event: dict[str, Any], metric: Metric) -> str | None:
+    """One metric of an event as text; TypeError where it is of another type."""
+    group = event.get(metric.group) or {}
+    value = group.get(metric.field) if isinstance(group, dict) else group
+    kinds = (str,) if metric.is_text else (int, float)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise TypeError(metric.path)
+    return value if isinstance(value, str) else repr(float(value))
+
+
+# --- verdicts
+
+
+def _typed(cells: pl.DataFrame) -> pl.DataFrame:
+    """The cells as values, beside what they were where that is needed for the verdict."""
+    present = set(cells.columns)
+    numbers = [
+        (pl.col(name).cast(pl.Float64, strict=False) if name in present else pl.lit(None, pl.Float64)).alias(name)
+        for name in NUMERIC
+    ]
+    texts = [(pl.col(name) if name in present else pl.lit(None, pl.String)).alias(name) for name in TEXT]
+    unread = [
+        pl.col(name).is_not_null() & ~pl.col(name).cast(pl.Float64, strict=False).is_finite().fill_null(value=False)
+        for name in NUMERIC
+        if name in present
+    ]
+    return cells.select(
+        pl.col("user_id"),
+        pl.col("timestamp"),
+        _time().alias("recorded_at"),
+        (pl.col("event_id") if "event_id" in present else pl.lit(None, pl.String)).alias("own_id"),
+        (pl.col(_WRONG) if _WRONG in present else pl.lit(None, pl.String)).alias(_WRONG),
+        (pl.any_horizontal(unread) if unread else pl.lit(False)).alias("unread"),  # noqa: FBT003
+        *numbers,
+        *texts,
+    )
+
+
+def _time() -> pl.Expr:
+    """RFC 3339 to microseconds, further digits cut; null for anything else."""
+    text = pl.when(pl.col("timestamp").str.contains(_TIME)).then(pl.col("timestamp"))
+    plain = text.str.replace(r"(\.\d{6})\d+", "$1").str.replace("Z", "+00:00", literal=True)
+    return plain.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", time_zone="UTC", strict=False)
+
+
+def _verdict() -> pl.Expr:
+    """The first reason of the contract for which a row is refused; null for a good one."""
+    missing = pl.col("timestamp").is_null() | pl.col("user_id").is_null()
+    year = pl.col("recorded_at").dt.year()
+    own = pl.col("own_id").str.to_lowercase()
+    checks: Sequence[tuple[str, pl.Expr]] = (
+        ("missing_field", missing),
+        ("wrong_type", pl.col("unread") | ~own.str.contains(_UUID)),
+        ("bad_string", ~pl.col("user_id").str.contains(_USER)),
+        ("bad_timestamp", pl.col("recorded_at").is_null() | ~year.is_between(1, 9999)),
+        ("too_old", year < 2000),
+        ("out_of_range", pl.any_horizontal([_out_of_range(metric) for metric in METRICS.values()] + [_pair()])),
+    )
+    reasons = [pl.col(_WRONG), *(pl.when(check.fill_null(value=False)).then(pl.lit(name)) for name, check in checks)]
+    return pl.coalesce(reasons).alias("reason")
+
+
+def _out_of_range(metric: Metric) -> pl.Expr:
+    column = pl.col(metric.name)
+    if metric.is_text:
+        return (~column.is_in(metric.choices)).fill_null(value=False)
+    within = column.is_between(metric.low, metric.high, closed="right" if metric.low_open else "both")
+    return ~(within | column.is_in(metric.sentinels)).fill_null(value=True)
+
+
+def _pair() -> pl.Expr:
+    return (pl.col("blood_pressure_diastolic") >= pl.col("blood_pressure_systolic")).fill_null(value=False)
+
+
+def _identified(good: pl.DataFrame, cells: pl.DataFrame, needed: pl.Series) -> pl.DataFrame:
+    return good.with_columns(_ids(cells, needed).alias("event_id"))
