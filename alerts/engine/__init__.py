@@ -6,7 +6,7 @@ alerts that are already there.
 
 from alerts.engine.advance import FRESHNESS, Advance, advance
 from alerts.engine.episode import Episode, Evidence, EvidenceRow, Measure, Stretch
-from alerts.engine.reconcile import Changes, Create, Delivery, KnownAlert, Update, Withdraw, loud_since, reconcile
+from alerts.engine.reconcile import Changes, Create, Delivery, KnownAlert, Update, Withdraw, delivery, reconcile
 from alerts.engine.rule import Clear, Rule, RuleKey, Sustained
 from alerts.engine.ruleset import RuleSet
 from alerts.engine.state import PersonState, new_person, resume
@@ -32,7 +32,7 @@ __all__ = [
     "Update",
     "Withdraw",
     "advance",
-    "loud_since",
+    "delivery",
     "new_person",
     "reconcile",
     "resume",

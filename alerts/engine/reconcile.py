@@ -103,28 +103,21 @@ def _overlap(alert: KnownAlert, episode: Episode) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """From which row on an episode is loud; or None, and why it is quiet."""
+    """Whether an episode is loud, and if not, why."""
 
-    since: datetime | None
-    quiet_reason: QuietReason | None
-
-    @property
-    def is_loud(self) -> bool:
-        return self.since is not None
+    loud: bool
+    quiet_reason: QuietReason | None = None
 
 
-def loud_since(episode: Episode, previous_loud_end: datetime | None, cooldown: timedelta) -> Delivery:
-    """Loud from the first fresh TRUE row at or after `opened_at` on; never without one.
+def delivery(episode: Episode, *, cooldown: timedelta, previous_loud_end: datetime | None) -> Delivery:
+    """Loud once there is a fresh TRUE row at or after `opened_at`; never without one.
 
     `previous_loud_end` is the `ended_at` of the person's previous loud episode of the rule: one that opens within
     `cooldown` of it needs a fresh TRUE row that is past it.
     """
-    first, last = episode.first_fresh_at, episode.last_fresh_at
-    if first is None or last is None:
-        return Delivery(None, "late")
-    if previous_loud_end is None or episode.opened_at > previous_loud_end + cooldown:
-        return Delivery(first, None)
-    over = previous_loud_end + cooldown
-    if last > over:
-        return Delivery(first if first > over else last, None)
-    return Delivery(None, "cooldown")
+    if episode.last_fresh_at is None:
+        return Delivery(loud=False, quiet_reason="late")
+    over = None if previous_loud_end is None else previous_loud_end + cooldown
+    if over is None or episode.opened_at > over or episode.last_fresh_at > over:
+        return Delivery(loud=True)
+    return Delivery(loud=False, quiet_reason="cooldown")
