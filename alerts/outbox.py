@@ -9,8 +9,8 @@ from alerts.models import Alert, OutboxEntry
 from alerts.wire import alert_json
 
 
-def outbox_add(alerts: Iterable[Alert]) -> None:
-    """Write the present revision of `alerts` (rule and user selected) to the outbox.
+def outbox_add(alerts: Iterable[Alert]) -> list[OutboxEntry]:
+    """Write the present revision of `alerts` (rule and user selected) to the outbox; gives the entries.
 
     Runs in the transaction that changed them, raises TransactionManagementError outside one. An alert whose revision
     was not raised since it was last written raises IntegrityError.
@@ -23,4 +23,4 @@ def outbox_add(alerts: Iterable[Alert]) -> None:
         )
         for alert in alerts
     ]
-    OutboxEntry.objects.bulk_create(entries, batch_size=500)
+    return OutboxEntry.objects.bulk_create(entries, batch_size=500)

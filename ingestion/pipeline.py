@@ -33,6 +33,7 @@ class Outcome:
     duplicates: int
     conflicting: int
     quarantined: int
+    unknown_fields: int
     detected: Detected
     watermarks: dict[int, datetime]
 
@@ -85,7 +86,15 @@ class Pipeline:
             quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
             advance(batch.next, owner=self._owner)
             reach("before_commit")
-        return Outcome(stored.new, stored.duplicates, stored.conflicting, len(rejected), detected, watermarks)
+        return Outcome(
+            stored.new,
+            stored.duplicates,
+            stored.conflicting,
+            len(rejected),
+            decoded.unknown_fields,
+            detected,
+            watermarks,
+        )
 
     def _readings(self, batch: Batch, events: pl.DataFrame, at: datetime) -> tuple[pl.DataFrame, dict[int, Rejected]]:
         """The rows to store (COLUMNS, username, device_sources), and whom nobody knows."""

@@ -1,0 +1,296 @@
+"""What the engine found, written: alerts opened, updated, ended, revived, withdrawn; never their triage.
+
+Runs inside the batch's transaction. Ends and withdrawals go before inserts, always in order of alert id; each change is
+an audit row, raises the revision, and goes to the outbox.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection
+
+from alerts.audit import audit_add, change_of
+from alerts.engine import Episode, Rule, RuleKey, Stretch
+from alerts.engine.episode import EvidenceRow
+from alerts.engine.reconcile import Delivery, Withdraw, loud_since, reconcile
+from alerts.models import Alert, AlertChange, OutboxEntry
+from alerts.models.alert import End, EpisodeState
+from alerts.outbox import outbox_add
+from alerts.sentence import sentence
+from devices.models import User
+from devices.times import rfc3339
+
+REWRITE_EVERY: Final = timedelta(seconds=1)
+Pair = tuple[int, RuleKey]
+WRITTEN: Final = (
+    "episode", "end", "withdrawn_because", "started_at", "opened_at", "ended_at", "settled_at", "provisional",
+    "event_count", "measures", "evidence", "description", "quiet", "quiet_reason", "loud_at", "revision", "changed_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An alert as `reconcile` wants it."""
+
+    alert: Alert
+
+    @property
+    def id(self) -> uuid.UUID:
+        return self.alert.alert_id
+
+    @property
+    def state(self) -> Any:
+        return str(self.alert.episode)
+
+    @property
+    def started_at(self) -> datetime:
+        return self.alert.started_at
+
+    @property
+    def ended_at(self) -> datetime:
+        return self.alert.ended_at
+
+    @property
+    def settled_at(self) -> datetime | None:
+        return None if self.alert.provisional else self.alert.settled_at
+
+
+@dataclass(slots=True)
+class Written:
+    """The alerts that changed, the outbox entries they made, and the stretches whose rewriting waits a second."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    outbox: list[OutboxEntry] = field(default_factory=list)
+    owed: list[Stretch] = field(default_factory=list)
+
+
+def episodes_write(*, stretches: Sequence[Stretch], rules: Mapping[RuleKey, Rule], at: datetime) -> Written:
+    """Reconcile the stretches with the alerts that stand, and write what changed."""
+    if not stretches:
+        return Written()
+    writing = _Writing(rules, at)
+    known, loud_ends = _known(stretches), _previous_loud_ends(stretches)
+    for stretch in stretches:
+        pair = (stretch.user_id, stretch.rule)
+        writing.settle(stretch, known.get(pair, []), loud_ends.get((stretch.user_id, stretch.rule.id)))
+    return writing.write()
+
+
+def episodes_end_provisionally(*, alerts: Sequence[Alert], at: datetime) -> Written:
+    """End these firing alerts (locked, rule and user selected) because nothing is heard any more."""
+    for alert in alerts:
+        alert.episode, alert.end, alert.provisional = EpisodeState.ENDED, End.GAP, True
+        alert.revision += 1
+        alert.changed_at = at
+    Alert.objects.bulk_update(alerts, WRITTEN, batch_size=200)
+    firing, ended = EpisodeState.FIRING, EpisodeState.ENDED
+    audit_add(change_of(a, action="ended", at=at, was=firing, became=ended, note="nothing received") for a in alerts)
+    return Written(list(alerts), outbox_add(alerts))
+
+
+class _Writing:
+    """Collects the changes of many stretches, then writes them in order."""
+
+    def __init__(self, rules: Mapping[RuleKey, Rule], at: datetime) -> None:
+        self._rules = rules
+        self._at = at
+        self._changed: list[tuple[Alert, AlertChange]] = []
+        self._created: list[tuple[Alert, AlertChange]] = []
+        self._owed: list[Stretch] = []
+
+    def settle(self, stretch: Stretch, known: Sequence[Alert], loud_end: datetime | None) -> None:
+        """Decide what becomes of one stretch's alerts and episodes, in order of start."""
+        changes = reconcile(stretch, [Known(alert) for alert in known])
+        by_episode: dict[int, Alert] = {}
+        for change in changes.changes:
+            if isinstance(change, Withdraw):
+                self._withdraw(change.alert.alert, str(change.because))
+            else:
+                by_episode[id(change.episode)] = change.alert.alert
+        for episode in sorted(stretch.episodes, key=lambda each: each.started_at):
+            rule = self._rules[stretch.rule]
+            told = loud_since(episode, loud_end, rule.cooldown)
+            alert = by_episode.get(id(episode))
+            if alert is None:
+                alert = self._create(stretch, rule, episode, told)
+            else:
+                self._update(stretch, rule, alert, episode, told)
+            if not alert.quiet:
+                loud_end = max(loud_end or episode.ended_at, episode.ended_at)
+
+    def _withdraw(self, alert: Alert, because: str) -> None:
+        was = alert.episode
+        alert.episode, alert.withdrawn_because, alert.provisional = EpisodeState.WITHDRAWN, because, False
+        self._change(alert, action="withdrawn", was=was, became=alert.episode, note=because)
+
+    def _create(self, stretch: Stretch, rule: Rule, episode: Episode, told: Delivery) -> Alert:
+        alert = Alert(
+            rule_id=_RulePks.of(rule.id),
+            rule_version=rule.version,
+            user_id=stretch.user_id,
+            alert_type=rule.alert_type,
+            title=rule.title,
+            severity=rule.severity,
+            alert_class=rule.rule_class,
+            replaces=rule.replaces or "",
+            revision=1,
+            changed_at=self._at,
+        )
+        _take_over(alert, rule, episode)
+        _deliver(alert, told, at=self._at)
+        became = f"{alert.episode}, quiet" if alert.quiet else str(alert.episode)
+        self._created.append((alert, change_of(alert, action="opened", at=self._at, became=became)))
+        return alert
+
+    def _update(self, stretch: Stretch, rule: Rule, alert: Alert, episode: Episode, told: Delivery) -> None:
+        if _stays_ended(alert, episode):
+            return
+        before = _essence(alert)
+        was, content = alert.episode, (alert.event_count, alert.ended_at, alert.measures)
+        _take_over(alert, rule, episode)
+        if alert.quiet:
+            _deliver(alert, told, at=self._at)
+        essential = before != _essence(alert)
+        if not essential and content == (alert.event_count, alert.ended_at, alert.measures):
+            return
+        if not essential and alert.episode == EpisodeState.FIRING and self._at - alert.changed_at < REWRITE_EVERY:
+            self._owed.append(stretch)
+            return
+        action = _action(was, before, alert)
+        self._change(alert, action=action, was=was, became=alert.episode)
+
+    def _change(self, alert: Alert, *, action: str, was: str, became: str, note: str = "") -> None:
+        alert.revision += 1
+        alert.changed_at = self._at
+        self._changed.append((alert, change_of(alert, action=action, at=self._at, was=was, became=became, note=note)))
+
+    def write(self) -> Written:
+        changed = sorted(self._changed, key=lambda each: each[0].alert_id)
+        created = sorted(self._created, key=lambda each: each[0].started_at)
+        Alert.objects.bulk_update([alert for alert, _ in changed], WRITTEN, batch_size=200)
+        alerts = Alert.objects.bulk_create([alert for alert, _ in created], batch_size=200)
+        audit_add(change for _, change in (*changed, *created))
+        alerts = [alert for alert, _ in changed] + alerts
+        return Written(alerts, outbox_add(_with_names(alerts)), self._owed)
+
+
+def _stays_ended(alert: Alert, episode: Episode) -> bool:
+    """An end by the rule's own end is final; one by the sweep lasts until a reading continues the run."""
+    if alert.episode != EpisodeState.ENDED:
+        return False
+    if alert.end in (End.RULE_CHANGED, End.RULE_DISABLED):
+        return True
+    unchanged = (alert.event_count, alert.ended_at) == (episode.event_count, episode.ended_at)
+    return alert.provisional and episode.end == "open" and unchanged
+
+
+def _essence(alert: Alert) -> tuple[Any, ...]:
+    """What is written at once; counts and measures may wait a second."""
+    return (
+        str(alert.episode), alert.end and str(alert.end), alert.started_at, alert.opened_at, alert.settled_at,
+        alert.provisional, alert.quiet,
+    )  # fmt: skip
+
+
+def _action(was: str, before: tuple[Any, ...], alert: Alert) -> str:
+    if was != alert.episode:
+        return {EpisodeState.FIRING: "revived", EpisodeState.ENDED: "ended"}[EpisodeState(alert.episode)]
+    return "loud" if before[-1] and not alert.quiet else "updated"
+
+
+def _take_over(alert: Alert, rule: Rule, episode: Episode) -> None:
+    """Make the alert say what the episode says."""
+    alert.episode = EpisodeState.FIRING if episode.end == "open" else EpisodeState.ENDED
+    alert.end = None if episode.end == "open" else End(episode.end)
+    alert.withdrawn_because, alert.provisional = "", False
+    alert.started_at, alert.opened_at, alert.ended_at = episode.started_at, episode.opened_at, episode.ended_at
+    alert.settled_at = episode.settled_at
+    alert.event_count = episode.event_count
+    alert.measures = {
+        name: {"avg": measure.avg, "min": measure.low, "max": measure.high, "count": measure.count}
+        for name, measure in episode.measures.items()
+    }
+    alert.evidence = {
+        "columns": list(rule.columns),
+        "suspect": episode.suspect_count,
+        "first": [_evidence(row) for row in episode.evidence.first],
+        "last": [_evidence(row) for row in episode.evidence.last],
+    }
+    alert.description = sentence(rule, episode)
+
+
+def _evidence(row: EvidenceRow) -> dict[str, Any]:
+    return {"recorded_at": rfc3339(row.recorded_at), "event_id": row.event_id, "values": dict(row.values)}
+
+
+def _deliver(alert: Alert, told: Delivery, *, at: datetime) -> None:
+    alert.quiet, alert.quiet_reason = not told.is_loud, told.quiet_reason
+    if told.is_loud and alert.loud_at is None:
+        alert.loud_at = at
+
+
+class _RulePks:
+    """Rule ids to primary keys; rules are never deleted while alerts name them, so what was read stays true."""
+
+    _known: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, rule_id: str) -> int:
+        if rule_id not in cls._known:
+            from alerts.models import Rule as RuleRow
+
+            cls._known[rule_id] = RuleRow.objects.get(rule_id=rule_id).pk
+        return cls._known[rule_id]
+
+
+def _known(stretches: Iterable[Stretch]) -> dict[Pair, list[Alert]]:
+    """The alerts around each stretch, locked in order of id; withdrawn ones too, which may be revived."""
+    found: dict[Pair, list[Alert]] = defaultdict(list)
+    wanted = [(s.user_id, s.rule.id, s.rule.version, s.since) for s in stretches]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT a.alert_id FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::timestamptz[])"
+            " AS w (user_id, rule, version, since)"
+            " JOIN alerts_rule r ON r.rule_id = w.rule"
+            " JOIN alerts_alert a ON a.user_id = w.user_id AND a.rule_id = r.id AND a.rule_version = w.version"
+            " AND (a.settled_at IS NULL OR a.settled_at > w.since OR a.provisional)",
+            [list(column) for column in zip(*wanted, strict=True)],
+        )
+        ids = [alert_id for (alert_id,) in cursor.fetchall()]
+    if ids:
+        locked = Alert.objects.select_for_update(of=("self",)).select_related("rule", "user")
+        for alert in locked.filter(alert_id__in=ids).order_by("alert_id"):
+            found[alert.user_id, RuleKey(alert.rule.rule_id, alert.rule_version)].append(alert)
+    return found
+
+
+def _previous_loud_ends(stretches: Iterable[Stretch]) -> dict[tuple[int, str], datetime]:
+    """When the last loud episode before each stretch's first ended, by person and rule."""
+    wanted = [(s.user_id, s.rule.id, min(e.started_at for e in s.episodes)) for s in stretches if s.episodes]
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT w.user_id, w.rule, (SELECT a.ended_at FROM alerts_alert a"
+            " WHERE a.user_id = w.user_id AND a.rule_id = r.id AND a.started_at < w.start AND NOT a.quiet"
+            " AND a.episode <> 'withdrawn' AND a.ended_at < w.start ORDER BY a.started_at DESC LIMIT 1)"
+            " FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[]) AS w (user_id, rule, start)"
+            " JOIN alerts_rule r ON r.rule_id = w.rule",
+            [list(column) for column in zip(*wanted, strict=True)],
+        )
+        return {(user_id, rule): ended for user_id, rule, ended in cursor.fetchall() if ended is not None}
+
+
+def _with_names(alerts: Sequence[Alert]) -> Sequence[Alert]:
+    """The same alerts with their people and rules at hand, in one query each."""
+    people = User.objects.in_bulk({alert.user_id for alert in alerts})
+    from alerts.models import Rule as RuleRow
+
+    rows = RuleRow.objects.in_bulk({alert.rule_id for alert in alerts})
+    for alert in alerts:
+        alert.user, alert.rule = people[alert.user_id], rows[alert.rule_id]
+    return alerts

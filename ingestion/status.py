@@ -1,0 +1,109 @@
+"""What a consumer says of itself: a row each 2 s for the pages, a log line each minute."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+import structlog
+
+from devices.models import PipelineStatus
+from ingestion.batch import Batch, Position
+from ingestion.pipeline import Outcome
+
+log = structlog.get_logger(__name__)
+ROW_EVERY: Final = timedelta(seconds=2)
+LINE_EVERY: Final = timedelta(seconds=60)
+RATE_OVER: Final = timedelta(seconds=10)
+DELAY_OVER: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A written batch: when, how many messages, and the longest wait of one from receipt to commit, in seconds."""
+
+    at: datetime
+    messages: int
+    delay_s: float
+
+
+@dataclass(slots=True)
+class Status:
+    """Counts since the start, and samples of the last minute. Time is an argument."""
+
+    consumer: str
+    started_at: datetime
+    polled: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    conflicting: int = 0
+    quarantined: int = 0
+    unknown_fields: int = 0
+    evaluated_at: datetime | None = None
+    samples: deque[Sample] = field(default_factory=deque)
+    row_at: datetime | None = None
+    line_at: datetime | None = None
+
+    def count(self, batch: Batch, outcome: Outcome, *, now: datetime) -> None:
+        """Count what became of a batch that is committed."""
+        self.polled += len(batch)
+        self.stored += outcome.stored.height
+        self.duplicates += outcome.duplicates
+        self.conflicting += outcome.conflicting
+        self.quarantined += outcome.quarantined
+        self.unknown_fields += outcome.unknown_fields
+        self.evaluated_at = now
+        self.samples.append(Sample(now, len(batch), (now - min(batch.received_at)).total_seconds()))
+
+    def report(self, *, positions: dict[Position, int], lag: int, now: datetime) -> None:
+        """Write the row and the line that are due."""
+        while self.samples and self.samples[0].at < now - DELAY_OVER:
+            self.samples.popleft()
+        if self.row_at is None or now - self.row_at >= ROW_EVERY:
+            self.row_at = now
+            self._write_row(positions, lag, now)
+        if self.line_at is None or now - self.line_at >= LINE_EVERY:
+            self.line_at = now
+            self._write_line(lag)
+
+    def leave(self) -> None:
+        """Take the row away: this consumer is gone."""
+        PipelineStatus.objects.filter(consumer=self.consumer).delete()
+
+    def events_per_second(self, now: datetime) -> float:
+        recent = sum(sample.messages for sample in self.samples if sample.at >= now - RATE_OVER)
+        return round(recent / RATE_OVER.total_seconds(), 1)
+
+    def delay_p99_s(self) -> float | None:
+        if not self.samples:
+            return None
+        return pl.Series([sample.delay_s for sample in self.samples]).quantile(0.99, "higher")
+
+    def _write_row(self, positions: dict[Position, int], lag: int, now: datetime) -> None:
+        figures = {
+            "updated_at": now,
+            "started_at": self.started_at,
+            "lag": lag,
+            "events_per_second": self.events_per_second(now),
+            "delay_p99_s": self.delay_p99_s(),
+            "evaluated_at": self.evaluated_at,
+            "stored": self.stored,
+            "duplicates": self.duplicates,
+            "quarantined": self.quarantined,
+            "partitions": [[p.topic, p.partition, offset] for p, offset in sorted(positions.items())],
+        }
+        PipelineStatus.objects.update_or_create(consumer=self.consumer, defaults=figures)
+        PipelineStatus.objects.filter(updated_at__lt=now - timedelta(hours=1)).delete()
+
+    def _write_line(self, lag: int) -> None:
+        log.info(
+            "pipeline.counters",
+            polled=self.polled,
+            stored=self.stored,
+            duplicates=self.duplicates,
+            conflicting=self.conflicting,
+            quarantined=self.quarantined,
+            unknown_fields=self.unknown_fields,
+            lag=lag,
+        )

@@ -1,0 +1,144 @@
+"""The consumer put together: the worker, and what must happen around its batches."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+
+from alerts.detection import Detected, Detection
+from devices import live
+from devices.partitions import Partitions
+from ingestion.batch import Batch
+from ingestion.caughtup import CaughtUp
+from ingestion.consumer import Step, Worker
+from ingestion.failpoints import reach
+from ingestion.ledger import Owner
+from ingestion.live import Newest
+from ingestion.pipeline import Outcome, Pipeline
+from ingestion.publish import AlertPublisher
+from ingestion.status import Status
+from ingestion.transport import Subscription, cluster_id
+from ingestion.verdicts import Limits
+
+log = structlog.get_logger(__name__)
+SWEEP_EVERY: Final = timedelta(seconds=5)
+STORM_SHARE: Final = 0.5  # of a batch
+STORM_PAUSE_S: Final = 1.0
+STORM_LEAST: Final = 100
+
+
+@dataclass(slots=True)
+class Service:
+    """A worker, its status, and what leaves after its commits."""
+
+    name: str
+    worker: Worker
+    status: Status
+    newest: Newest
+    publisher: AlertPublisher
+    detection: Detection
+    caught_up: CaughtUp
+    now: Callable[[], datetime]
+    swept_at: datetime
+
+    def step(self) -> None:
+        """One step of the worker, and what follows from it."""
+        step = self.worker.step()
+        self._after(step)
+        try:
+            self._housekeeping(idle=not step.polled)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("database.away", error=str(error).strip().split("\n")[0])
+            time.sleep(0.5)
+
+    def is_caught_up(self) -> bool:
+        """Whether all that was sent to our topics is stored, by us or by others of the group."""
+        return self.caught_up.check(now=self.now())
+
+    def stop(self) -> None:
+        """Finish the batch, leave the group, send what is left."""
+        self._after(self.worker.stop())
+        self._announce(self.detection.flush(at=self.now()))
+        self.publisher.mark(at=self.now(), wait_s=5.0)
+        self.status.leave()
+
+    def _after(self, step: Step) -> None:
+        for batch, outcome in step.outcomes:
+            self.status.count(batch, outcome, now=self.now())
+            self._publish(outcome)
+            self._slow_down_in_a_storm(batch, outcome)
+
+    def _publish(self, outcome: Outcome) -> None:
+        self.newest.add(outcome.stored)
+        self._announce(outcome.detected)
+        reach("after_publish")
+
+    def _announce(self, detected: Detected) -> None:
+        vitals, news = self.newest.take(now=self.now()), detected.news
+        if vitals or news:
+            live.announce(vitals=vitals, alerts=news)
+        self.publisher.send(detected.outbox)
+
+    def _housekeeping(self, *, idle: bool) -> None:
+        now = self.now()
+        self._announce(self.detection.flush_due(at=now))
+        if idle and now - self.swept_at >= SWEEP_EVERY and not self.worker.lag():
+            self.swept_at = now
+            self._announce(self.detection.sweep(at=now))
+        self.publisher.mark(at=now)
+        self.status.report(positions=self.worker.positions(), lag=self.worker.lag(), now=now)
+
+    def _slow_down_in_a_storm(self, batch: Batch, outcome: Outcome) -> None:
+        if len(batch) >= STORM_LEAST and outcome.quarantined > STORM_SHARE * len(batch):
+            log.error("consumer.reject_storm", quarantined=outcome.quarantined, of=len(batch))
+            time.sleep(STORM_PAUSE_S)
+
+
+def service_of(*, name: str, topics: tuple[str, ...], group: str, start: str, now: Callable[[], datetime]) -> Service:
+    """The service as the settings describe it; raises KafkaException while the broker does not answer."""
+    owner = Owner(name, group, cluster_id(settings.KAFKA, given=settings.TELARA_KAFKA_CLUSTER_ID))
+    detection = Detection(freshness=settings.TELARA_FRESHNESS)
+    pipeline = Pipeline(
+        owner=owner,
+        detection=detection,
+        partitions=Partitions(span=settings.TELARA_PARTITION_BY),
+        provision=settings.TELARA_UNKNOWN_USERS == "provision",
+    )
+    subscription = Subscription(
+        topics=topics,
+        group=group,
+        protocol=settings.TELARA_KAFKA_GROUP_PROTOCOL,
+        kafka=settings.KAFKA,
+        messages=settings.TELARA_BATCH_MESSAGES,
+        age=settings.TELARA_BATCH_AGE,
+    )
+    worker = Worker(
+        subscription=subscription,
+        owner=owner,
+        pipeline=pipeline,
+        start=start,
+        limits=lambda: limits_of(settings.TELARA_RETENTION_DAYS, now=now()),
+        now=now,
+    )
+    return Service(
+        name=name,
+        worker=worker,
+        status=Status(consumer=name, started_at=now()),
+        newest=Newest(),
+        publisher=AlertPublisher(kafka=settings.KAFKA, topic=settings.TELARA_TOPIC_ALERTS),
+        detection=detection,
+        caught_up=CaughtUp(topics=topics, kafka=settings.KAFKA, cluster_id=owner.cluster_id),
+        now=now,
+        swept_at=now(),
+    )
+
+
+def limits_of(retention_days: int, *, now: datetime) -> Limits:
+    """Nothing older than the retention is taken; 0 keeps all since 2000."""
+    oldest = datetime(2000, 1, 1, tzinfo=UTC)
+    return Limits(oldest=max(oldest, now - timedelta(days=retention_days)) if retention_days else oldest)
