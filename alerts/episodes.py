@@ -16,7 +16,7 @@ from django.db import connection
 from alerts.audit import audit_add, change_of
 from alerts.engine import Episode, Rule, RuleKey, Stretch
 from alerts.engine.episode import EvidenceRow
-from alerts.engine.reconcile import Delivery, Withdraw, loud_since, reconcile
+from alerts.engine.reconcile import Delivery, Withdraw, delivery, reconcile
 from alerts.models import Alert, AlertChange, OutboxEntry
 from alerts.models.alert import End, EpisodeState
 from alerts.outbox import outbox_add
@@ -113,7 +113,7 @@ class _Writing:
                 by_episode[id(change.episode)] = change.alert.alert
         for episode in sorted(stretch.episodes, key=lambda each: each.started_at):
             rule = self._rules[stretch.rule]
-            told = loud_since(episode, loud_end, rule.cooldown)
+            told = delivery(episode, cooldown=rule.cooldown, previous_loud_end=loud_end)
             alert = by_episode.get(id(episode))
             if alert is None:
                 alert = self._create(stretch, rule, episode, told)
@@ -228,8 +228,8 @@ def _evidence(row: EvidenceRow) -> dict[str, Any]:
 
 
 def _deliver(alert: Alert, told: Delivery, *, at: datetime) -> None:
-    alert.quiet, alert.quiet_reason = not told.is_loud, told.quiet_reason
-    if told.is_loud and alert.loud_at is None:
+    alert.quiet, alert.quiet_reason = not told.loud, told.quiet_reason
+    if told.loud and alert.loud_at is None:
         alert.loud_at = at
 
 
