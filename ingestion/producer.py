@@ -1,0 +1,183 @@
+"""The one way to send to Kafka: keyed, idempotent, acknowledged by all replicas, and never silent about a loss."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from confluent_kafka import KafkaError, Message
+from confluent_kafka import Producer as KafkaProducer
+
+from ingestion.headroom import Headroom
+
+log = structlog.get_logger(__name__)
+SETTINGS: Final[Mapping[str, Any]] = {
+    "partitioner": "murmur2_random",  # as Java's producers: one person is on one partition whoever sends
+    "acks": "all",
+    "enable.idempotence": True,
+    "linger.ms": 5,
+    "compression.type": "lz4",
+    "reconnect.backoff.max.ms": 5_000,
+}
+WAIT_S: Final = 0.05
+Delivered = Callable[[KafkaError | None], None]
+
+
+class NotAcknowledgedError(Exception):
+    """The broker did not take `count` messages; the text holds what it said of the first."""
+
+    def __init__(self, count: int, reason: str) -> None:
+        super().__init__(f"{count:,} messages were not acknowledged by the broker: {reason}")
+        self.count = count
+
+
+class SendingStoppedError(Exception):
+    """The sender was asked to stop while it waited for room: the message was not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to send. Whoever sends readings gives the person as the key; an empty key is none."""
+
+    topic: str
+    key: str
+    value: bytes | str
+
+    @property
+    def size(self) -> int:
+        """In bytes, near enough: events are ASCII but for a person's own words."""
+        return len(self.value) + len(self.key)
+
+
+@dataclass(slots=True)
+class Counts:
+    """Messages handed over, acknowledged and refused so far; `reason` is of the first refusal."""
+
+    sent: int = 0
+    acknowledged: int = 0
+    failed: int = 0
+    reason: str = ""
+
+
+class Producer:
+    """Sends messages. One a process, made after a fork, never at import; threads may share it.
+
+    With a `headroom` (the embedded broker), `send` waits while its topic is too far ahead of what is stored: it calls
+    `on_wait` when such a wait begins, and asks `stopping` all along.
+    """
+
+    def __init__(
+        self,
+        kafka: Mapping[str, str],
+        *,
+        headroom: Headroom | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+        on_wait: Callable[[], None] = lambda: log.warning("producer.waiting_for_consumer"),
+    ) -> None:
+        self._kafka = KafkaProducer({**SETTINGS, **kafka, "error_cb": _report_error, "logger": _quiet()})
+        self._headroom = headroom
+        self._stopping = stopping
+        self._on_wait = on_wait
+        self.counts = Counts()
+
+    def send(self, message: Outgoing, *, delivered: Delivered | None = None) -> None:
+        """Hand a message over, waiting for room. Raises SendingStoppedError when there is none and `stopping` says so.
+
+        `delivered` is called once with what became of it, from within any method of the producer.
+        """
+        waits = 0
+        while not self._offer(message, delivered):
+            if self._stopping():
+                raise SendingStoppedError
+            waits += 1
+            if waits == 5:  # a consumer that keeps up makes room within a moment
+                self._on_wait()
+            self._kafka.poll(WAIT_S)
+
+    def deliver(self, messages: Sequence[Outgoing], *, timeout_s: float) -> list[bool]:
+        """Send without waiting for room, then wait for the broker: which of them it has within `timeout_s`.
+
+        One that it does not have by then may still arrive: whoever tries again must send the same event.
+        """
+        taken = [False] * len(messages)
+        answers = 0
+
+        def answered(place: int, error: KafkaError | None) -> None:
+            nonlocal answers
+            answers += 1
+            taken[place] = error is None
+
+        offered = sum(self._offer(message, partial(answered, place)) for place, message in enumerate(messages))
+        deadline = time.monotonic() + timeout_s
+        while answers < offered and time.monotonic() < deadline:
+            self._kafka.poll(0.01)
+        return taken
+
+    def has_room(self, message: Outgoing) -> bool:
+        """Whether `deliver` would hand it over now. Always so on a broker that keeps what it acknowledged."""
+        room = self._room_of(message.topic)
+        return room is None or room.has_room(_partition(room, message), message.size)
+
+    def poll(self, timeout_s: float = 0.0) -> None:
+        """Let acknowledgements in."""
+        self._kafka.poll(timeout_s)
+
+    def flush(self, *, timeout_s: float = 30.0) -> None:
+        """Wait until all are acknowledged. Raises NotAcknowledgedError for those that are not, of any time."""
+        left = self._kafka.flush(timeout_s)
+        if left or self.counts.failed:
+            reason = self.counts.reason or f"no answer within {timeout_s:g} s"
+            raise NotAcknowledgedError(left + self.counts.failed, reason)
+
+    def _offer(self, message: Outgoing, delivered: Delivered | None) -> bool:
+        """Hand it to librdkafka; False where neither the broker nor the queue has room now."""
+        room = self._room_of(message.topic)
+        partition = -1 if room is None else _partition(room, message)
+        if room is not None and not room.reserve(partition, message.size):
+            return False
+        forced = -1 if message.key else partition  # without a key, librdkafka's choice would be another one
+        report = partial(self._settle, message, delivered)
+        try:
+            self._kafka.produce(message.topic, message.value, message.key or None, forced, report)
+        except BufferError:
+            if room is not None:
+                room.settle(partition, message.size, None)
+            self._kafka.poll(WAIT_S)
+            return False
+        self.counts.sent += 1
+        if self.counts.sent % 64 == 0:
+            self._kafka.poll(0)
+        return True
+
+    def _settle(self, message: Outgoing, delivered: Delivered | None, error: KafkaError | None, msg: Message) -> None:
+        room = self._room_of(message.topic)
+        if room is not None:
+            room.settle(_partition(room, message), message.size, msg.offset() if error is None else None)
+        if error is None:
+            self.counts.acknowledged += 1
+        else:
+            self.counts.failed += 1
+            self.counts.reason = self.counts.reason or error.str()
+        if delivered is not None:
+            delivered(error)
+
+    def _room_of(self, topic: str) -> Headroom | None:
+        return self._headroom if self._headroom is not None and self._headroom.topic == topic else None
+
+
+def _partition(room: Headroom, message: Outgoing) -> int:
+    return room.partition(message.key.encode())
+
+
+def _report_error(error: KafkaError) -> None:
+    log.warning("kafka.error", error=error.str())
+
+
+def _quiet() -> logging.Logger:
+    """What librdkafka logs is told by `error_cb` already."""
+    logger = logging.getLogger("librdkafka")
+    logger.setLevel(logging.ERROR)
+    return logger
