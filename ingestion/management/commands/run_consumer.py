@@ -1,0 +1,72 @@
+"""The stream worker: Kafka in, readings and alerts into PostgreSQL, news to the screens."""
+
+import os
+import signal
+import socket
+import time
+import uuid
+from argparse import ArgumentParser
+from typing import Any
+
+import structlog
+from confluent_kafka import KafkaException
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from ingestion.ledger import GroupConflict
+from ingestion.worker import Service, service_of
+
+log = structlog.get_logger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Consume biometrics-raw: store readings, detect, alert. Start as many as there are partitions."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--topics", nargs="+", default=[settings.TELARA_TOPIC_RAW])
+        parser.add_argument("--group", default=settings.TELARA_KAFKA_GROUP)
+        parser.add_argument("--from", dest="start", choices=["earliest", "latest"], default="earliest")
+        parser.add_argument("--until-caught-up", action="store_true", help="Exit 0 once everything sent is stored.")
+        parser.add_argument("--engine", choices=["telara"], default="telara")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stopping: list[int] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda caught, _frame: stopping.append(caught))
+        name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        try:
+            service = self._start(name, options, stopping)
+            if service is None:
+                return
+            self._run(service, stopping, until_caught_up=options["until_caught_up"])
+        except GroupConflict as conflict:
+            raise CommandError(str(conflict)) from None
+
+    def _start(self, name: str, options: dict[str, Any], stopping: list[int]) -> Service | None:
+        """The service, once the broker answers; None if told to stop before."""
+        backoff = 0.5
+        while not stopping:
+            try:
+                return service_of(
+                    name=name,
+                    topics=tuple(options["topics"]),
+                    group=options["group"],
+                    start=options["start"],
+                    now=timezone.now,
+                )
+            except KafkaException as error:
+                where = settings.KAFKA["bootstrap.servers"]
+                log.warning("kafka.away", bootstrap_servers=where, error=str(error), retry_in_s=backoff)
+                time.sleep(backoff)
+                backoff = min(backoff * 2, 10.0)
+        return None
+
+    def _run(self, service: Service, stopping: list[int], *, until_caught_up: bool) -> None:
+        log.info("consumer.started", consumer=service.name)
+        while not stopping:
+            service.step()
+            if until_caught_up and service.is_caught_up():
+                break
+        service.stop()
+        log.info("consumer.stopped", consumer=service.name)
