@@ -35,21 +35,10 @@ KEYS = frozenset(
         *("offset", "next_offset", "expected", "found", "lag", "polled", "stored", "duplicates", "quarantined", "late"),
         *("conflicting", "provisioned", "opened", "ended", "withdrawn", "published", "failed", "sent", "pending"),
         *("attempt", "events_per_second", "per_second", "failpoint", "signal", "size", "rows", "batches", "wearers"),
+        *("unknown_fields", "consumers", "of"),
         # services and processes
-        *(
-            "service",
-            "error",
-            "check",
-            "culprits",
-            "address",
-            "host",
-            "port",
-            "pid",
-            "exit_code",
-            "version",
-            "migration",
-        ),
-        *("release", "missing", "topic_config", "protocol", "process", "folder", "since", "until"),
+        *("service", "error", "check", "culprits", "address", "host", "port", "pid", "exit_code", "version", "missing"),
+        *("migration", "protocol", "process", "folder", "since", "until", "bootstrap_servers", "backend"),
     }
 )
 # Durations, sizes and counts may be named freely; names of the catalogue never.

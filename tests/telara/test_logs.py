@@ -1,18 +1,22 @@
 """What a log line may say."""
 
+import ast
 import io
 import json
 import logging
 import logging.config
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
 from devices.metrics import METRICS
-from telara.logs import KEYS, WITHHELD, configure, logging_config
+from telara.logs import KEYS, SUFFIXES, WITHHELD, configure, logging_config
 
+ROOT = Path(__file__).resolve().parents[2]
+SHOWN = {"info", "warning", "error", "exception", "critical"}
 Lines = Callable[[], list[dict[str, Any]]]
 
 
@@ -56,6 +60,21 @@ def test_a_key_nobody_thought_about_shows_nothing(lines: Lines, key: str) -> Non
 
 def test_the_closed_list_holds_no_metric() -> None:
     assert not KEYS & set(METRICS)
+
+
+def keys_logged(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """(key, line) of each keyword of each `log.info(...)` and above; a `**dict` is not seen."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=level)) if level in SHOWN:
+                yield from ((keyword.arg, node.lineno) for keyword in node.keywords if keyword.arg)
+
+
+@pytest.mark.parametrize("app", ["telara", "ingestion", "dashboard", "alerts", "devices"])
+def test_every_key_that_is_logged_is_on_the_list(app: str) -> None:
+    for path in (ROOT / app).rglob("*.py"):
+        for key, line in keys_logged(ast.parse(path.read_text())):
+            assert key in KEYS | {"exc_info"} or key.endswith(SUFFIXES), f"{path.relative_to(ROOT)}:{line}: {key}"
 
 
 @pytest.mark.parametrize("level", ["info", "warning", "error", "critical"])
