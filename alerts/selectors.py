@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 
-from alerts.models import Alert
+from alerts.models import Alert, Rule, RuleVersion, Summary
 from alerts.models.alert import AlertClass, AlertQuerySet, EpisodeState, Severity, Triage
 from devices.models import User
 
@@ -138,3 +138,27 @@ def worst_of(*, wearers: QuerySet[User]) -> Mapping[int, Alert]:
     for alert in sorted(rows, key=lambda a: (a.alert_class != AlertClass.CLINICAL, rank[Severity(a.severity)])):
         worst.setdefault(alert.user_id, alert)
     return worst
+
+
+def rules_listed() -> QuerySet[Rule]:
+    """All rules by id, each with `newest`: a list of its newest version (and who made it), empty where it has none."""
+    newest = RuleVersion.objects.order_by("rule", "-number").distinct("rule").select_related("made_by")
+    return Rule.objects.prefetch_related(Prefetch("versions", newest, to_attr="newest")).order_by("rule_id")
+
+
+def rule_get(*, rule_id: str) -> Rule:
+    """One rule with its versions, oldest first, and who made them; raises Rule.DoesNotExist."""
+    versions = RuleVersion.objects.order_by("number").select_related("made_by")
+    return Rule.objects.prefetch_related(Prefetch("versions", versions)).get(rule_id=rule_id)
+
+
+def summaries_of(
+    *, wearer: User, period: str, since: datetime | None = None, until: datetime | None = None
+) -> QuerySet[Summary]:
+    """Summaries of a wearer that begin in [since, until), newest first."""
+    rows = Summary.objects.filter(user=wearer, period=period).select_related("user")
+    if since is not None:
+        rows = rows.filter(start__gte=since)
+    if until is not None:
+        rows = rows.filter(start__lt=until)
+    return rows.order_by("-start")

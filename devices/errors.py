@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import resolve
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_handler
@@ -93,7 +94,8 @@ def _messages(value: Any) -> Any:
     return [_messages(item) if isinstance(item, dict | list) else str(item) for item in value]
 
 
-def api_not_found(request: HttpRequest) -> HttpResponse:
+@csrf_exempt
+def api_not_found(request: HttpRequest, **_: str) -> HttpResponse:
     """Any other address under /api/: with the slash that was forgotten, or a 404 in the one shape."""
     if not request.path.endswith("/") and request.method in {"GET", "HEAD"}:
         match = resolve(f"{request.path_info}/")
@@ -101,8 +103,3 @@ def api_not_found(request: HttpRequest) -> HttpResponse:
             return HttpResponseRedirect(request.get_full_path(force_append_slash=True))
     message = "There is nothing at this address; addresses of the API end in a slash."
     return JsonResponse(error_body("not_found", message), status=404)
-
-
-def api_server_error() -> HttpResponse:
-    """A bug under /api/, told in the one shape."""
-    return JsonResponse(error_body("server_error", "Something went wrong here; it was logged."), status=500)

@@ -1,7 +1,7 @@
 """What can become of a message: accepted, or rejected with a stable code and the first field at fault."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 
@@ -46,3 +46,9 @@ class Limits:
     """What depends on the installation: nothing recorded before `oldest` (aware) is taken."""
 
     oldest: datetime = field(default=datetime.fromisoformat("2000-01-01T00:00:00+00:00"))
+
+
+def limits_of(retention_days: int, *, now: datetime) -> Limits:
+    """Nothing older than the retention is taken; 0 keeps all since 2000."""
+    oldest = datetime(2000, 1, 1, tzinfo=UTC)
+    return Limits(oldest=max(oldest, now - timedelta(days=retention_days)) if retention_days else oldest)

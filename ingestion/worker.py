@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -23,7 +23,7 @@ from ingestion.pipeline import Outcome, Pipeline
 from ingestion.publish import AlertPublisher
 from ingestion.status import Status
 from ingestion.transport import Subscription, cluster_id
-from ingestion.verdicts import Limits
+from ingestion.verdicts import limits_of
 
 log = structlog.get_logger(__name__)
 SWEEP_EVERY: Final = timedelta(seconds=5)
@@ -136,9 +136,3 @@ def service_of(*, name: str, topics: tuple[str, ...], group: str, start: str, no
         now=now,
         swept_at=now(),
     )
-
-
-def limits_of(retention_days: int, *, now: datetime) -> Limits:
-    """Nothing older than the retention is taken; 0 keeps all since 2000."""
-    oldest = datetime(2000, 1, 1, tzinfo=UTC)
-    return Limits(oldest=max(oldest, now - timedelta(days=retention_days)) if retention_days else oldest)

@@ -1,0 +1,173 @@
+"""The API of alerts and summaries."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, serializers, status
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from alerts.models import Alert, Summary
+from alerts.selectors import AlertFilter, alert_get, alerts_newest, may_triage, summaries_of
+from alerts.serializers import (
+    AlertDetailSerializer,
+    AlertQuery,
+    AlertSerializer,
+    Close,
+    Comment,
+    Note,
+    Snooze,
+    SummaryQuery,
+    SummarySerializer,
+)
+from alerts.services.triage import (
+    TriageError,
+    alert_acknowledge,
+    alert_close,
+    alert_comment,
+    alert_reopen,
+    alert_snooze,
+)
+from devices.api import wearer_or_404
+from devices.authentication import person
+from devices.errors import ApiError
+from devices.models import User
+from devices.paging import KeysetPagination
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+
+
+class AlertList(generics.ListAPIView[Alert]):
+    """The alerts you may see, newest first."""
+
+    serializer_class = AlertSerializer
+    pagination_class = KeysetPagination
+    keyset = ("-opened_at", "alert_id")
+
+    @extend_schema(parameters=[AlertQuery], tags=["alerts"])
+    def get(self, request: "Request", *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[Alert]":
+        query = AlertQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        return alerts_newest(user=person(self.request), wanted=_wanted(query.validated_data))
+
+
+class AlertView(APIView):
+    """One alert, with its evidence and its history."""
+
+    @extend_schema(responses=AlertDetailSerializer, tags=["alerts"])
+    def get(self, request: "Request", alert_id: UUID) -> Response:
+        return Response(AlertDetailSerializer(_alert(person(request), alert_id)).data)
+
+
+class Acknowledge(APIView):
+    """Say that you look after an alert."""
+
+    @extend_schema(request=Note, responses=AlertSerializer, tags=["alerts"])
+    def post(self, request: "Request", alert_id: UUID) -> Response:
+        return _decide(request, alert_id, Note, alert_acknowledge)
+
+
+class SnoozeView(APIView):
+    """Silence an alert for a while: CRITICAL 15 minutes at most, HIGH 60, MEDIUM 4 hours, LOW and INFO 24."""
+
+    @extend_schema(request=Snooze, responses=AlertSerializer, tags=["alerts"])
+    def post(self, request: "Request", alert_id: UUID) -> Response:
+        return _decide(request, alert_id, Snooze, _snooze)
+
+
+class CloseView(APIView):
+    """Be done with an alert, for a reason. One that fires goes on firing."""
+
+    @extend_schema(request=Close, responses=AlertSerializer, tags=["alerts"])
+    def post(self, request: "Request", alert_id: UUID) -> Response:
+        return _decide(request, alert_id, Close, alert_close)
+
+
+class Reopen(APIView):
+    """Make an alert new again."""
+
+    @extend_schema(request=Note, responses=AlertSerializer, tags=["alerts"])
+    def post(self, request: "Request", alert_id: UUID) -> Response:
+        return _decide(request, alert_id, Note, alert_reopen)
+
+
+class CommentView(APIView):
+    """Say something about an alert; its wearer may, too."""
+
+    @extend_schema(request=Comment, responses=AlertSerializer, tags=["alerts"])
+    def post(self, request: "Request", alert_id: UUID) -> Response:
+        return _decide(request, alert_id, Comment, alert_comment, wearers_too=True)
+
+
+class SummaryList(generics.ListAPIView[Summary]):
+    """A wearer's hours or days in numbers, newest first."""
+
+    serializer_class = SummarySerializer
+    pagination_class = KeysetPagination
+    keyset = ("-start",)
+
+    @extend_schema(parameters=[SummaryQuery], tags=["summaries"])
+    def get(self, request: "Request", *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[Summary]":
+        query = SummaryQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        wanted = dict(query.validated_data)
+        caller = person(self.request)
+        return summaries_of(wearer=wearer_or_404(user=caller, user_id=wanted.pop("user_id", caller.username)), **wanted)
+
+
+def _wanted(given: dict[str, Any]) -> AlertFilter:
+    names = {"status": "triage", "class": "alert_class", "user_id": "wearer", "rule_id": "rule"}
+    return AlertFilter(**{names.get(name, name): value for name, value in given.items()})
+
+
+def _alert(user: User, alert_id: UUID) -> Alert:
+    try:
+        return alert_get(user=user, alert_id=alert_id)
+    except Alert.DoesNotExist:
+        raise NotFound("There is no such alert, or you may not see it.") from None
+
+
+def _decide(
+    request: "Request",
+    alert_id: UUID,
+    body: type[serializers.Serializer[None]],
+    service: Callable[..., Alert],
+    *,
+    wearers_too: bool = False,
+) -> Response:
+    """Call `service` with what `body` reads; answers with the alert as it now is."""
+    by, at = person(request), timezone.now()
+    alert = _alert(by, alert_id)
+    if not (wearers_too or may_triage(user=by, alert=alert)):
+        raise PermissionDenied("Those who watch you decide about your alerts.")
+    given = body(data=request.data)
+    given.is_valid(raise_exception=True)
+    try:
+        return Response(AlertSerializer(service(alert=alert, by=by, at=at, **given.validated_data)).data)
+    except TriageError as error:
+        raise _refused(error) from None
+
+
+def _snooze(*, minutes: int | None = None, until: datetime | None = None, at: datetime, **given: Any) -> Alert:
+    ends = until or at + timedelta(minutes=minutes or 0)
+    return alert_snooze(at=at, until=ends, **given)
+
+
+def _refused(error: TriageError) -> ApiError:
+    refusal = error.refusal
+    if refusal.code == "closed":
+        return ApiError(status.HTTP_409_CONFLICT, "closed", refusal.message)
+    return ApiError(status.HTTP_400_BAD_REQUEST, refusal.code, refusal.message, fields={"until": [refusal.message]})

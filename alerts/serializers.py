@@ -1,0 +1,198 @@
+"""Alerts, rules and summaries as the API reads and writes them."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from alerts.models import Alert, AlertChange, Rule, RuleVersion, Summary
+from alerts.models.alert import AlertClass, CloseReason, End, EpisodeState, QuietReason, Severity, Triage
+from alerts.services.triage import NOTE_LENGTH
+from alerts.wire import alert_json
+from devices.fields import AwareDateTimeField
+
+
+class Statistics(serializers.Serializer[None]):
+    """A measure over the matching readings."""
+
+    avg = serializers.FloatField()
+    min = serializers.FloatField()
+    max = serializers.FloatField()
+
+
+class AlertSerializer(serializers.Serializer[Alert]):
+    """An alert as topic and socket have it, too."""
+
+    alert_id = serializers.UUIDField()
+    revision = serializers.IntegerField()
+    alert_type = serializers.CharField()
+    rule_id = serializers.CharField()
+    rule_version = serializers.IntegerField()
+    user_id = serializers.CharField()
+    severity = serializers.ChoiceField(choices=Severity.choices)
+    episode = serializers.ChoiceField(choices=EpisodeState.choices)
+    end = serializers.ChoiceField(choices=End.choices, allow_null=True)
+    status = serializers.ChoiceField(choices=Triage.choices)
+    quiet = serializers.BooleanField()
+    quiet_reason = serializers.ChoiceField(choices=QuietReason.choices, allow_null=True)
+    start_time = serializers.DateTimeField()
+    opened_at = serializers.DateTimeField()
+    end_time = serializers.DateTimeField()
+    event_count = serializers.IntegerField()
+    measures = serializers.DictField(child=Statistics())
+    avg_heart_rate = serializers.FloatField(required=False)
+    description = serializers.CharField()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`class` is no name in Python."""
+        return super().get_fields() | {"class": serializers.ChoiceField(choices=AlertClass.choices)}
+
+    def to_representation(self, alert: Alert) -> dict[str, Any]:
+        return alert_json(alert)
+
+
+class AlertChangeSerializer(serializers.ModelSerializer[AlertChange]):
+    """One change: who (null: the engine or the clock), when, from, to, why."""
+
+    by = serializers.CharField(source="by.username", default=None, allow_null=True)
+
+    class Meta:
+        model = AlertChange
+        fields = ["revision", "at", "by", "action", "was", "became", "note"]
+
+
+class AlertDetailSerializer(AlertSerializer):
+    """With what was decided and what happened."""
+
+    title = serializers.CharField()
+    close_reason = serializers.ChoiceField(choices=CloseReason.choices, allow_null=True)
+    snoozed_until = serializers.DateTimeField(allow_null=True)
+    triaged_by = serializers.CharField(allow_null=True)
+    triaged_at = serializers.DateTimeField(allow_null=True)
+    evidence = serializers.JSONField(help_text="The first and the last matching readings.")
+    history = AlertChangeSerializer(many=True)
+
+    def to_representation(self, alert: Alert) -> dict[str, Any]:
+        return alert_json(alert) | {
+            "title": alert.title,
+            "close_reason": alert.close_reason or None,
+            "snoozed_until": alert.snoozed_until,
+            "triaged_by": alert.triaged_by.username if alert.triaged_by else None,
+            "triaged_at": alert.triaged_at,
+            "evidence": alert.evidence,
+            "history": AlertChangeSerializer(alert.changes.select_related("by"), many=True).data,
+        }
+
+
+class AlertQuery(serializers.Serializer[None]):
+    """Which alerts. What may be given more than once means any of them."""
+
+    status = serializers.MultipleChoiceField(choices=Triage.choices, required=False)
+    severity = serializers.MultipleChoiceField(choices=Severity.choices, required=False)
+    episode = serializers.MultipleChoiceField(
+        choices=EpisodeState.choices, required=False, help_text="Withdrawn ones come only when asked for."
+    )
+    alert_type = serializers.ListField(child=serializers.CharField(max_length=64), required=False)
+    user_id = serializers.CharField(required=False, max_length=64)
+    rule_id = serializers.CharField(required=False, max_length=64)
+    quiet = serializers.BooleanField(required=False, allow_null=True, default=None)
+    search = serializers.CharField(required=False, max_length=64)
+    since = AwareDateTimeField(required=False, help_text="Opened at this time or after it.")
+    until = AwareDateTimeField(required=False, help_text="Opened before this time.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`class` is no name in Python."""
+        named = serializers.MultipleChoiceField(choices=AlertClass.choices, required=False)
+        return super().get_fields() | {"class": named}
+
+
+class Note(serializers.Serializer[None]):
+    """Why."""
+
+    note = serializers.CharField(required=False, allow_blank=True, max_length=NOTE_LENGTH, default="")
+
+
+class Comment(serializers.Serializer[None]):
+    """What to say."""
+
+    note = serializers.CharField(max_length=NOTE_LENGTH)
+
+
+class Snooze(Note):
+    """Until when: a time, or minutes from now."""
+
+    until = AwareDateTimeField(required=False)
+    minutes = serializers.IntegerField(required=False, min_value=1, max_value=24 * 60)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("until" in attrs) == ("minutes" in attrs):
+            raise serializers.ValidationError({"until": ["Give either until or minutes."]})
+        return attrs
+
+
+class Close(Note):
+    """For which reason."""
+
+    reason = serializers.ChoiceField(choices=CloseReason.choices)
+
+
+class RuleVersionSerializer(serializers.ModelSerializer[RuleVersion]):
+    """One wording of a rule, for the rows received in [active_from, active_until)."""
+
+    made_by = serializers.CharField(source="made_by.username", default=None, allow_null=True, read_only=True)
+
+    class Meta:
+        model = RuleVersion
+        fields = ["number", "source", "active_from", "active_until", "made_by", "made_at"]
+
+
+class RuleSerializer(serializers.ModelSerializer[Rule]):
+    """A rule with its newest version."""
+
+    version = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Rule
+        fields = ["rule_id", "enabled", "version"]
+
+    @extend_schema_field(RuleVersionSerializer(allow_null=True))
+    def get_version(self, rule: Rule) -> Any:
+        newest: list[RuleVersion] = getattr(rule, "newest")  # noqa: B009  # rules_listed() gives it
+        return RuleVersionSerializer(newest[0]).data if newest else None
+
+
+class RuleDetailSerializer(serializers.ModelSerializer[Rule]):
+    """A rule with all its versions, the newest last."""
+
+    versions = RuleVersionSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Rule
+        fields = ["rule_id", "enabled", "versions"]
+
+
+class RuleText(Note):
+    """A rule as YAML."""
+
+    source = serializers.CharField(  # type: ignore[assignment]  # YAML
+        max_length=64 * 1024, trim_whitespace=False
+    )
+
+
+class SummarySerializer(serializers.ModelSerializer[Summary]):
+    """A person's hour or day, UTC: count, min, avg and max of each metric, alerts by severity."""
+
+    user_id = serializers.CharField(source="user.username")
+
+    class Meta:
+        model = Summary
+        fields = ["user_id", "period", "start", "readings", "metrics", "alerts", "made_at"]
+
+
+class SummaryQuery(serializers.Serializer[None]):
+    """Which summaries."""
+
+    user_id = serializers.CharField(required=False, max_length=64, help_text="A wearer; default: the caller.")
+    period = serializers.ChoiceField(choices=Summary.Period.choices, default=Summary.Period.HOUR)
+    since = AwareDateTimeField(required=False, help_text="Beginning at this time or after it.")
+    until = AwareDateTimeField(required=False, help_text="Beginning before this time.")

@@ -1,0 +1,174 @@
+"""The API of people, devices and keys."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, status
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from devices import openapi  # noqa: F401  # registers what it knows of tokens
+from devices.authentication import person
+from devices.errors import ApiError
+from devices.models import Device, User
+from devices.paging import KeysetPagination
+from devices.selectors import devices_visible, wearer_get, wearers_visible
+from devices.serializers import (
+    Credentials,
+    DeviceChange,
+    DeviceQuery,
+    DeviceSerializer,
+    DeviceToken,
+    NewDevice,
+    TokenAnswer,
+    WearerDetailSerializer,
+    WearerQuery,
+    WearerSerializer,
+)
+from devices.services import DeviceExistsError, device_add, device_cadence, may_manage
+from devices.times import rfc3339
+from devices.tokens import device_token_make, device_token_revoke, token_make
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+
+
+def wearer_or_404(*, user: User, user_id: str) -> User:
+    """The person with that user_id whom `user` may see; NotFound for all others, so that nobody learns who is there."""
+    try:
+        return wearer_get(user=user, user_id=user_id)
+    except User.DoesNotExist:
+        raise NotFound("There is no such wearer, or you may not see them.") from None
+
+
+class TokenView(APIView):
+    """Sign in for a token."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_scope = "login"
+
+    @extend_schema(request=Credentials, responses=TokenAnswer, tags=["auth"])
+    def post(self, request: "Request") -> Response:
+        given = Credentials(data=request.data)
+        given.is_valid(raise_exception=True)
+        user = authenticate(request, **given.validated_data)
+        if not isinstance(user, User):
+            raise ApiError(status.HTTP_401_UNAUTHORIZED, "wrong_credentials", "User id or password is wrong.")
+        made = token_make(user=user, at=timezone.now(), lifetime=settings.TELARA_TOKEN_LIFETIME)
+        return Response({"token": made.secret, "expires_at": rfc3339(made.token.expires_at)})
+
+
+class WearerList(generics.ListAPIView[User]):
+    """The wearers you may see, by user id."""
+
+    serializer_class = WearerSerializer
+    pagination_class = KeysetPagination
+    keyset = ("username",)
+
+    @extend_schema(parameters=[WearerQuery], tags=["wearers"])
+    def get(self, request: "Request", *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[User]":
+        wanted = WearerQuery(data=self.request.query_params)
+        wanted.is_valid(raise_exception=True)
+        return wearers_visible(user=person(self.request), **wanted.validated_data)
+
+
+class WearerView(APIView):
+    """One wearer, with the latest value of each metric."""
+
+    @extend_schema(responses=WearerDetailSerializer, tags=["wearers"])
+    def get(self, request: "Request", user_id: str) -> Response:
+        wearer = wearers_visible(user=person(request)).filter(username=user_id).first()
+        if wearer is None:
+            raise NotFound("There is no such wearer, or you may not see them.")
+        return Response(WearerDetailSerializer(wearer).data)
+
+
+class DeviceList(generics.ListAPIView[Device]):
+    """The devices of the people you may see."""
+
+    serializer_class = DeviceSerializer
+    pagination_class = KeysetPagination
+    keyset = ("pk",)
+
+    @extend_schema(parameters=[DeviceQuery], tags=["devices"])
+    def get(self, request: "Request", *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[Device]":
+        wanted = DeviceQuery(data=self.request.query_params)
+        wanted.is_valid(raise_exception=True)
+        devices = devices_visible(user=person(self.request))
+        user_id = wanted.validated_data.get("user_id")
+        return devices.filter(user__username=user_id) if user_id else devices
+
+    @extend_schema(request=NewDevice, responses={201: DeviceSerializer}, tags=["devices"])
+    def post(self, request: "Request") -> Response:
+        """Add a device: your own, or with the permission anybody's whom you may see."""
+        given = NewDevice(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = dict(given.validated_data)
+        caller = person(request)
+        wearer = wearer_or_404(user=caller, user_id=values.pop("user_id", caller.username))
+        if wearer != caller and not caller.has_perm("devices.add_device"):
+            raise PermissionDenied("You may add devices of your own only.")
+        try:
+            device = device_add(wearer=wearer, **values)
+        except DeviceExistsError as error:
+            raise ApiError(status.HTTP_409_CONFLICT, "exists", f"{error}.") from None
+        return Response(DeviceSerializer(device).data, status=status.HTTP_201_CREATED)
+
+
+class DeviceView(APIView):
+    """One device."""
+
+    @extend_schema(responses=DeviceSerializer, tags=["devices"])
+    def get(self, request: "Request", device_id: int) -> Response:
+        return Response(DeviceSerializer(_device(request, device_id)).data)
+
+    @extend_schema(request=DeviceChange, responses=DeviceSerializer, tags=["devices"])
+    def patch(self, request: "Request", device_id: int) -> Response:
+        """Say how many seconds lie between its readings."""
+        device = _managed(request, device_id)
+        given = DeviceChange(data=request.data)
+        given.is_valid(raise_exception=True)
+        device_cadence(device=device, **given.validated_data)
+        return Response(DeviceSerializer(_device(request, device_id)).data)
+
+
+class DeviceTokenView(APIView):
+    """The token of a device, which may send its wearer's readings and nothing else."""
+
+    @extend_schema(request=None, responses={201: DeviceToken}, tags=["devices"])
+    def post(self, request: "Request", device_id: int) -> Response:
+        """Make a token; the one before it no longer holds."""
+        secret = device_token_make(device=_managed(request, device_id), at=timezone.now())
+        return Response({"token": secret}, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses={204: None}, tags=["devices"])
+    def delete(self, request: "Request", device_id: int) -> Response:
+        """Revoke the token."""
+        device_token_revoke(device=_managed(request, device_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _device(request: "Request", device_id: int) -> Device:
+    device = devices_visible(user=person(request)).filter(pk=device_id).first()
+    if device is None:
+        raise NotFound("There is no such device, or you may not see it.")
+    return device
+
+
+def _managed(request: "Request", device_id: int) -> Device:
+    device = _device(request, device_id)
+    if not may_manage(user=person(request), device=device):
+        raise PermissionDenied("Only its wearer and those with the permission may change this device.")
+    return device

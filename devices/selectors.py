@@ -1,0 +1,65 @@
+"""What is read of people, devices and readings; every list is narrowed by `visible_to` first."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
+
+from devices.metrics import METRICS, Flag
+from devices.models import Device, Reading, User
+
+
+def wearers_visible(*, user: User, search: str = "") -> QuerySet[User]:
+    """Those who wear something that `user` may see, with `last_reading_at` and `last_seen_at` (of a device)."""
+    newest = Reading.objects.filter(user=OuterRef("pk")).order_by("-recorded_at", "-event_id")
+    seen = Device.objects.filter(user=OuterRef("pk")).values("user").annotate(at=Max("last_seen_at")).values("at")
+    wearers = User.objects.wearers_visible_to(user)
+    if search:
+        wearers = wearers.filter(Q(username__icontains=search) | Q(display_name__icontains=search))
+    return wearers.annotate(last_reading_at=Subquery(newest.values("recorded_at")[:1]), last_seen_at=Subquery(seen))
+
+
+def wearer_get(*, user: User, user_id: str) -> User:
+    """The person with that user_id whom `user` may see; raises User.DoesNotExist."""
+    return User.objects.visible_to(user).get(username=user_id)
+
+
+def devices_visible(*, user: User) -> QuerySet[Device]:
+    """The devices of the people `user` may see, their wearer selected."""
+    return Device.objects.filter(user__in=User.objects.visible_to(user)).select_related("user")
+
+
+def readings_of(
+    *, wearer: User, since: datetime | None = None, until: datetime | None = None, metrics: Sequence[str] = ()
+) -> QuerySet[Reading]:
+    """Readings with `recorded_at` in [since, until) that hold any of `metrics` (default: whatever they hold)."""
+    rows = Reading.objects.filter(user=wearer)
+    if since is not None:
+        rows = rows.filter(recorded_at__gte=since)
+    if until is not None:
+        rows = rows.filter(recorded_at__lt=until)
+    return rows.filter(_any_of(metrics)) if metrics else rows
+
+
+def _any_of(metrics: Iterable[str]) -> Q:
+    held = Q()
+    for name in metrics:
+        held |= Q(**{f"{name}__isnull": False})
+    return held
+
+
+def newest_values(*, wearer: User, within: int = 500) -> dict[str, dict[str, Any]]:
+    """The latest value of each metric among the newest `within` readings: `{"heart_rate": {"value", "at"}}`."""
+    rows = Reading.objects.filter(user=wearer).order_by("-recorded_at", "-event_id")
+    newest: dict[str, dict[str, Any]] = {}
+    for row in rows.values("recorded_at", *METRICS)[:within]:
+        for name in METRICS:
+            if name not in newest and row[name] is not None:
+                newest[name] = {"value": row[name], "at": row["recorded_at"]}
+    return newest
+
+
+def flag_names(flags: int) -> list[str]:
+    """The flags of a reading by name, lower case: `["late", "suspect_hrv"]`."""
+    return [flag.name.lower() for flag in Flag if flag.name and flags & flag]

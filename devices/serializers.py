@@ -1,0 +1,126 @@
+"""People, devices and keys as the API reads and writes them."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from devices.fields import AwareDateTimeField
+from devices.metrics import METRICS
+from devices.models import Device, User
+from devices.selectors import newest_values
+
+
+class Credentials(serializers.Serializer[None]):
+    """Who wants a token."""
+
+    username = serializers.CharField(max_length=64)
+    password = serializers.CharField(max_length=1024, trim_whitespace=False)
+
+
+class TokenAnswer(serializers.Serializer[None]):
+    """A token; it is not shown again."""
+
+    token = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+
+
+class WearerQuery(serializers.Serializer[None]):
+    """What a list of wearers is asked for."""
+
+    search = serializers.CharField(required=False, max_length=64, help_text="In user id or name.")
+
+
+class WearerSerializer(serializers.ModelSerializer[User]):
+    """A person who wears something."""
+
+    user_id = serializers.CharField(source="username", read_only=True)
+    name = serializers.CharField(source="shown_name", read_only=True)
+    last_reading_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    last_seen_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text="Of any device.")
+
+    class Meta:
+        model = User
+        fields = ["user_id", "name", "time_zone", "last_reading_at", "last_seen_at"]
+        read_only_fields = ["time_zone"]
+
+
+class NewestValue(serializers.Serializer[None]):
+    """The latest value of a metric."""
+
+    value = serializers.JSONField(help_text="A number, or the name of a state.")
+    at = serializers.DateTimeField()
+
+
+class WearerDetailSerializer(WearerSerializer):
+    """With the latest value of each metric."""
+
+    newest = serializers.SerializerMethodField()
+
+    class Meta(WearerSerializer.Meta):
+        fields = [*WearerSerializer.Meta.fields, "newest"]
+
+    @extend_schema_field(serializers.DictField(child=NewestValue()))
+    def get_newest(self, wearer: User) -> dict[str, Any]:
+        return newest_values(wearer=wearer)
+
+
+class DeviceSerializer(serializers.ModelSerializer[Device]):
+    """What somebody wears."""
+
+    user_id = serializers.CharField(source="user.username", read_only=True)
+    has_token = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Device
+        fields = ["id", "user_id", "kind", "external_id", "cadence_s", "last_seen_at", "has_token", "token_made_at"]
+        read_only_fields = ["kind", "external_id", "last_seen_at", "token_made_at"]
+
+    def get_has_token(self, device: Device) -> bool:
+        return device.token_hash is not None
+
+
+class DeviceQuery(serializers.Serializer[None]):
+    """What a list of devices is asked for."""
+
+    user_id = serializers.CharField(required=False, max_length=64)
+
+
+class NewDevice(serializers.Serializer[None]):
+    """A device to add; without `user_id` it is the caller's."""
+
+    user_id = serializers.CharField(required=False, max_length=64)
+    kind = serializers.RegexField(r"^[\w.+-]+$", max_length=64)
+    external_id = serializers.CharField(required=False, max_length=64, allow_blank=True, default="")
+    cadence_s = serializers.FloatField(required=False, allow_null=True, min_value=0.01, max_value=86_400)
+
+
+class DeviceChange(serializers.Serializer[None]):
+    """What may be changed of a device."""
+
+    cadence_s = serializers.FloatField(allow_null=True, min_value=0.01, max_value=86_400)
+
+
+class DeviceToken(serializers.Serializer[None]):
+    """A device's token; it is not shown again, and the one before it no longer holds."""
+
+    token = serializers.CharField()
+
+
+class SpanQuery(serializers.Serializer[None]):
+    """`since` (inclusive) and `until` (exclusive)."""
+
+    since = AwareDateTimeField(required=False, help_text="From this time on.")
+    until = AwareDateTimeField(required=False, help_text="Before this time.")
+
+
+class ReadingQuery(SpanQuery):
+    """Which readings."""
+
+    user_id = serializers.CharField(required=False, max_length=64, help_text="A wearer; default: the caller.")
+    metric = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(METRICS)),
+        required=False,
+        help_text="Only these metrics, and only readings that hold one of them. May be given more than once.",
+    )
+    order = serializers.ChoiceField(choices=["oldest", "newest"], default="oldest", help_text="Which come first.")

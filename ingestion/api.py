@@ -1,0 +1,125 @@
+"""The API of readings: sending them, and reading them back."""
+
+from dataclasses import asdict
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+
+from confluent_kafka import KafkaException
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiRequest, extend_schema
+from rest_framework import generics, status
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.response import Response
+from rest_framework.utils.mediatypes import media_type_matches
+
+from devices.api import wearer_or_404
+from devices.authentication import IsPerson, IsPersonOrDevice, person
+from devices.errors import ApiError
+from devices.metrics import METRICS
+from devices.models import Device
+from devices.paging import KeysetPagination
+from devices.parsers import read_body
+from devices.selectors import readings_of
+from devices.serializers import ReadingQuery
+from ingestion.exact import parse_json
+from ingestion.intake import MAX_BODY, MAX_ITEMS, NotTakenError, Terms, take_in
+from ingestion.producer import Producer
+from ingestion.sending import producer_make
+from ingestion.serializers import EventSchema, ReadingSerializer, TakenAnswer
+from ingestion.verdicts import Limits, limits_of
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.permissions import BasePermission
+    from rest_framework.request import Request
+
+_lock = Lock()
+_made: list[Producer] = []
+
+
+class ReadingList(generics.ListAPIView[Any]):
+    """A wearer's readings, in the order of (`recorded_at`, `event_id`)."""
+
+    serializer_class = ReadingSerializer
+    pagination_class = KeysetPagination
+
+    @property
+    def keyset(self) -> tuple[str, str]:
+        newest = self.request.query_params.get("order") == "newest"
+        return ("-recorded_at", "-event_id") if newest else ("recorded_at", "event_id")
+
+    def get_permissions(self) -> "list[BasePermission]":
+        return [IsPersonOrDevice()] if self.request.method == "POST" else [IsPerson()]
+
+    @extend_schema(parameters=[ReadingQuery], tags=["readings"])
+    def get(self, request: "Request", *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[Any]":
+        query = ReadingQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        wanted = query.validated_data
+        caller = person(self.request)
+        wearer = wearer_or_404(user=caller, user_id=wanted.get("user_id", caller.username))
+        metrics = wanted.get("metric", [])
+        rows = readings_of(wearer=wearer, since=wanted.get("since"), until=wanted.get("until"), metrics=metrics)
+        columns = ("event_id", "recorded_at", "received_at", "user__username", "flags", *(metrics or METRICS))
+        return cast("QuerySet[Any]", rows.values(*columns))
+
+    @extend_schema(request=OpenApiRequest(EventSchema(many=True)), responses={202: TakenAnswer}, tags=["readings"])
+    def post(self, request: "Request") -> Response:
+        """Send one event or a list of at most 1,000, at most 1 MiB; sending again is safe.
+
+        Answers once the broker has the good ones, and says what is wrong with each of the others.
+        """
+        items = _items(_body(request))
+        now = timezone.now()
+        try:
+            taken = take_in(
+                items,
+                terms=_terms(request, limits_of(settings.TELARA_RETENTION_DAYS, now=now)),
+                producer=_producer(),
+                topic=settings.TELARA_TOPIC_RAW,
+                received_at=now,
+            )
+        except (NotTakenError, KafkaException):
+            message = "The broker did not take them all. Send them again: what it has already is not stored twice."
+            raise ApiError(status.HTTP_503_SERVICE_UNAVAILABLE, "unavailable", message, retry_after=5) from None
+        errors = [asdict(error) for error in taken.errors]
+        body = {"accepted": taken.accepted, "rejected": len(errors), "errors": errors}
+        return Response(body, status=status.HTTP_202_ACCEPTED)
+
+
+def _producer() -> Producer:
+    """The one producer of this process, made when it is first needed: after any fork. Raises KafkaException."""
+    with _lock:
+        if not _made:
+            _made.append(producer_make())
+        return _made[0]
+
+
+def _terms(request: "Request", limits: Limits) -> Terms:
+    caller = person(request)
+    anyone = caller.has_perm("devices.add_readings") and not isinstance(request.auth, Device)
+    provision = settings.TELARA_UNKNOWN_USERS == "provision"
+    return Terms(None if anyone else caller.username, limits, provision=provision)
+
+
+def _body(request: "Request") -> bytes:
+    """The bytes of the request, read here: a body sent in chunks has no length, and DRF would take it for empty."""
+    if not media_type_matches("application/json", request.content_type or ""):
+        raise UnsupportedMediaType(request.content_type or "none")
+    return read_body(request._request, limit=MAX_BODY)
+
+
+def _items(body: bytes) -> list[Any]:
+    try:
+        parsed = parse_json(body)
+    except ValueError as error:
+        raise ParseError(f"The body is not JSON: {error}.") from None
+    items = parsed if isinstance(parsed, list) else [parsed]
+    if len(items) > MAX_ITEMS:
+        message = f"{len(items):,} items: at most {MAX_ITEMS:,} at once."
+        raise ApiError(status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, "too_many_items", message)
+    return items

@@ -1,0 +1,40 @@
+"""Every address of the API, in one place."""
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
+
+from alerts import api as alerts
+from alerts import rules_api as rules
+from devices import api as devices
+from devices.errors import api_not_found
+from ingestion import api as ingestion
+from telara.api_docs import DocsView
+
+ALERT = "v1/alerts/<uuid:alert_id>/"
+RULE = "v1/rules/<slug:rule_id>/"
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs/", DocsView.as_view(), name="api-docs"),
+    path("v1/auth/token/", devices.TokenView.as_view(), name="api-token"),
+    path("v1/readings/", ingestion.ReadingList.as_view(), name="api-readings"),
+    path("v1/wearers/", devices.WearerList.as_view(), name="api-wearers"),
+    path("v1/wearers/<str:user_id>/", devices.WearerView.as_view(), name="api-wearer"),
+    path("v1/devices/", devices.DeviceList.as_view(), name="api-devices"),
+    path("v1/devices/<int:device_id>/", devices.DeviceView.as_view(), name="api-device"),
+    path("v1/devices/<int:device_id>/token/", devices.DeviceTokenView.as_view(), name="api-device-token"),
+    path("v1/alerts/", alerts.AlertList.as_view(), name="api-alerts"),
+    path(ALERT, alerts.AlertView.as_view(), name="api-alert"),
+    path(f"{ALERT}acknowledge/", alerts.Acknowledge.as_view(), name="api-alert-acknowledge"),
+    path(f"{ALERT}snooze/", alerts.SnoozeView.as_view(), name="api-alert-snooze"),
+    path(f"{ALERT}close/", alerts.CloseView.as_view(), name="api-alert-close"),
+    path(f"{ALERT}reopen/", alerts.Reopen.as_view(), name="api-alert-reopen"),
+    path(f"{ALERT}comment/", alerts.CommentView.as_view(), name="api-alert-comment"),
+    path("v1/rules/", rules.RuleList.as_view(), name="api-rules"),
+    path(RULE, rules.RuleView.as_view(), name="api-rule"),
+    path(f"{RULE}enable/", rules.EnableView.as_view(), name="api-rule-enable"),
+    path(f"{RULE}disable/", rules.DisableView.as_view(), name="api-rule-disable"),
+    path("v1/summaries/", alerts.SummaryList.as_view(), name="api-summaries"),
+    path("", api_not_found),
+    path("<path:rest>", api_not_found),
+]

@@ -1,0 +1,20 @@
+"""Errors of requests that no view answered: under /api/ in its one shape, else as a page."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+
+from devices.errors import error_body
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A request that Django refuses: an unknown host, too many fields."""
+    if request.path.startswith("/api/"):
+        return JsonResponse(error_body("bad_request", "The request was refused."), status=400)
+    return defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A bug of ours; it was logged."""
+    if request.path.startswith("/api/"):
+        return JsonResponse(error_body("server_error", "Something went wrong here; it was logged."), status=500)
+    return defaults.server_error(request)
