@@ -16,8 +16,8 @@ from typing import Final
 MAX_MESSAGES: Final = 3_000
 MAX_BYTES: Final = 2 * 1024 * 1024
 ORDINARY_BYTES: Final = 700
-# After so many messages to one partition the other senders' are looked at again, and never more often than this.
-LOOK_AFTER: Final = 500
+# After so many messages to one partition the other senders' are looked at again; who waits looks this often.
+LOOK_AFTER: Final = 1_000
 LOOK_EVERY_S: Final = 0.05
 
 
@@ -106,20 +106,18 @@ class Headroom:
 
     def _has_room(self, partition: int, size: int) -> bool:
         lane = self._lanes[partition]
-        if lane.has_room(size) and lane.unseen < LOOK_AFTER and self._looked_at > float("-inf"):
-            return True
-        return self._look() and lane.has_room(size)
+        if not lane.has_room(size):
+            if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
+                self._look()
+        elif lane.unseen >= LOOK_AFTER or self._looked_at == float("-inf"):
+            self._look()
+        return lane.has_room(size)
 
-    def _look(self) -> bool:
-        """Read both offsets anew, unless that was done a moment ago."""
-        now = time.monotonic()
-        if now - self._looked_at < LOOK_EVERY_S:
-            return False
-        self._looked_at = now
+    def _look(self) -> None:
         ends, stored = self._ends(), self._stored()
         for number, lane in enumerate(self._lanes):
             lane.see(ends.get(number, 0), stored.get(number, 0))
-        return True
+        self._looked_at = time.monotonic()
 
 
 def partition_of(key: bytes, partitions: int) -> int:

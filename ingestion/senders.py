@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from django.db import InterfaceError, OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 LOCK: Final = (0x54454C41, 1)  # "TELA", and the first of its locks
 
@@ -22,10 +23,18 @@ def sending() -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", LOCK)
         yield
     finally:
-        try:
-            own.close()
-        except (OperationalError, InterfaceError):  # the server went and took the lock with it
-            own.connection = None
+        _release(own)
+
+
+def _release(own: BaseDatabaseWrapper) -> None:
+    """Unlock first: a backend that is told to go still holds its locks for a moment."""
+    try:
+        with own.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock_shared(%s, %s)", LOCK)
+    except (OperationalError, InterfaceError):  # the server went, and took the lock with it
+        own.connection = None
+    finally:
+        own.close()
 
 
 def senders_active() -> bool:

@@ -31,7 +31,8 @@ def topics_create(
     names = (raw, *others)
     wanted = [NewTopic(name, partitions, replication, config=dict(RAW_CONFIG) if name == raw else {}) for name in names]
     made = set()
-    for name, future in AdminClient(dict(kafka)).create_topics(wanted, operation_timeout=TIMEOUT_S).items():
+    admin = AdminClient(dict(kafka))  # held: without it the answers never come
+    for name, future in admin.create_topics(wanted, operation_timeout=TIMEOUT_S).items():
         try:
             future.result()
             made.add(name)

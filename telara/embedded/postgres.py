@@ -103,6 +103,11 @@ def copy_binaries(source: Path, home: Path) -> Path:
     return target / package.name / source.name / "bin"
 
 
+def outside_of(checkout: Checkout) -> Path:
+    """The folder for what cannot lie in the checkout."""
+    return OUTSIDE / sha256(str(checkout.root).encode()).hexdigest()[:16]
+
+
 def find_place(checkout: Checkout) -> Place:
     """Where the server lives: under `var/`, or, for a root whose checkout its user cannot enter, under OUTSIDE.
 
@@ -111,7 +116,7 @@ def find_place(checkout: Checkout) -> Place:
     binaries, inside = wheel() / "bin", checkout.var / "postgres"
     if os.geteuid() != 0:
         return Place(binaries, inside)
-    outside = OUTSIDE / sha256(str(checkout.root).encode()).hexdigest()[:16]
+    outside = outside_of(checkout)
     account = account_for(outside if outside.exists() else inside)
     place = Place(binaries, inside, account)
     if not (outside / "data").exists():
