@@ -1,0 +1,181 @@
+"""`run_simulator`: what reaches the broker, when, and what it says of it."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from ingestion.headroom import MAX_MESSAGES
+from ingestion.simulation import Wish, plan_of
+from tests.ingestion.topic import messages_of
+
+pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
+PAST = "2026-01-01T00:00:00Z"
+PAST_MS = 1_767_225_600_000
+
+
+@pytest.fixture
+def topic(settings: Any) -> str:
+    """A topic of this test alone, to which the simulator sends."""
+    settings.TELARA_TOPIC_RAW = f"test-{uuid4()}"
+    return settings.TELARA_TOPIC_RAW
+
+
+def simulate(*args: str) -> str:
+    out = StringIO()
+    call_command("run_simulator", *args, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def events_of(topic: str) -> list[dict[str, Any]]:
+    return [json.loads(message.value) for message in messages_of(topic)]
+
+
+def test_it_sends_each_wearer_at_the_rate_for_the_duration(topic: str):
+    said = simulate("--wearers", "3", "--rate", "2", "--duration", "60", "--start", PAST)
+    events = events_of(topic)
+    assert Counter(event["user_id"] for event in events) == {"user_001": 120, "user_002": 120, "user_003": 120}
+    assert {event["timestamp"][:16] for event in events} == {"2026-01-01T00:00"}
+    assert "360 messages sent and acknowledged" in said
+
+
+def test_messages_are_keyed_by_person_and_in_order(topic: str):
+    simulate("--wearers", "5", "--duration", "30", "--start", PAST)
+    messages = messages_of(topic)
+    assert all(message.key.decode() == json.loads(message.value)["user_id"] for message in messages)
+    assert len({(message.key, message.partition) for message in messages}) == 5
+    for user in {message.key for message in messages}:
+        times = [json.loads(message.value)["timestamp"] for message in messages if message.key == user]
+        assert times == sorted(times)
+
+
+def test_the_same_seed_sends_the_same(topic: str, settings: Any):
+    simulate("--wearers", "2", "--duration", "20", "--start", PAST, "--seed", "5")
+    first = {message.value for message in messages_of(topic)}
+    settings.TELARA_TOPIC_RAW = f"test-{uuid4()}"
+    simulate("--wearers", "2", "--duration", "20", "--start", PAST, "--seed", "5")
+    assert {message.value for message in messages_of(settings.TELARA_TOPIC_RAW)} == first
+
+
+def test_the_present_is_sent_as_it_comes(topic: str):
+    began = time.time()
+    simulate("--wearers", "2", "--rate", "5", "--duration", "2")
+    assert 1.9 < time.time() - began < 5
+    times = [datetime.fromisoformat(event["timestamp"]).timestamp() for event in events_of(topic)]
+    assert min(times) >= began - 0.01
+    assert max(times) < began + 2.2
+    assert 18 <= len(times) <= 20
+
+
+def test_the_past_is_sent_until_it_is_the_present(topic: str):
+    start = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    began = time.time()
+    simulate("--wearers", "1", "--duration", "301", "--start", start)
+    assert time.time() - began < 10
+    assert 280 < len(events_of(topic)) <= 302
+
+
+def test_a_user_is_simulated_alone(topic: str):
+    simulate("--user", "ana@example.org", "--duration", "5", "--start", PAST)
+    assert {event["user_id"] for event in events_of(topic)} == {"ana@example.org"}
+
+
+def test_an_anomaly_is_had_by_the_user_and_the_run_ends_after_it(topic: str, tmp_path: Path):
+    truth = tmp_path / "truth.jsonl"
+    simulate(
+        "--wearers", "3", "--user", "user_002", "--anomaly", "tachycardia_at_rest", "--start", PAST,
+        "--truth", str(truth),
+    )  # fmt: skip
+    racing = [
+        event for event in events_of(topic) if event["vitals"]["heart_rate"] and event["vitals"]["heart_rate"] > 100
+    ]
+    (line,) = [json.loads(line) for line in truth.read_text().splitlines()]
+    rates = [event["vitals"]["heart_rate"] for event in racing]
+    assert {event["user_id"] for event in racing} == {"user_002"}
+    assert all(event["activity"]["steps_per_minute"] == 0 for event in racing)
+    assert all(2 <= event["activity"]["activity_level"] <= 5 for event in racing)
+    assert line | {"values": None} == {
+        "kind": "anomaly", "anomaly": "tachycardia_at_rest", "alert_type": "TACHYCARDIA_AT_REST",
+        "user_id": "user_002", "start": min(event["timestamp"] for event in racing),
+        "end": max(event["timestamp"] for event in racing), "readings": 60, "values": None, "complete": True,
+        "needs_baseline": False, "also": ["ELEVATED_HEART_RATE"],
+    }  # fmt: skip
+    assert line["values"]["heart_rate"] == {"min": min(rates), "max": max(rates)}
+    assert len(racing) == 60
+
+
+def test_the_truth_says_what_was_cut_short_and_who_was_silent(topic: str, tmp_path: Path):
+    truth = tmp_path / "truth.jsonl"
+    simulate("--wearers", "2", "--anomaly", "hypoxia", "--duration", "9", "--start", PAST, "--truth", str(truth))
+    assert [json.loads(line)["complete"] for line in truth.read_text().splitlines()] == [False, False]
+    simulate("--user", "user_001", "--anomaly", "device_silent", "--start", PAST, "--truth", str(truth))
+    (line,) = [json.loads(line) for line in truth.read_text().splitlines()]
+    assert (line["start"], line["end"], line["readings"]) == (
+        "2026-01-01T00:00:00.000Z", "2026-01-01T00:10:00.000Z", 0,
+    )  # fmt: skip
+
+
+def test_bad_data_is_sent_and_told(topic: str, tmp_path: Path):
+    truth = tmp_path / "truth.jsonl"
+    simulate(
+        "--wearers", "3", "--duration", "300", "--start", PAST, "--bad-data", "0.2", "--truth", str(truth)
+    )  # fmt: skip
+    lines = [json.loads(line) for line in truth.read_text().splitlines()]
+    codes = Counter(line["code"] for line in lines)
+    assert len(codes) == 11
+    doubles = codes["duplicate"] + codes["conflicting_duplicate"]
+    messages = messages_of(topic)
+    assert 890 <= len(messages) - doubles <= 900
+    assert 0.15 < len(lines) / 900 < 0.25
+    assert sum(message.value == b"" for message in messages) == sum(line["way"] == "an empty message" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--wearers", "0"], "there must be a wearer"),
+        (["--rate", "0"], "a rate must be above 0"),
+        (["--bad-data", "2"], "0 to 1, not 2"),
+        (["--duration", "0"], "longer than nothing"),
+        (["--start", "yesterday"], "is not a time of ISO 8601"),
+        (["--anomaly", "boredom"], "invalid choice: 'boredom'"),
+        (["--truth", "/nowhere/at/all"], "/nowhere/at/all: No such file"),
+    ],
+)
+def test_what_cannot_be_done_is_said(args: list[str], said: str):
+    with pytest.raises(CommandError, match=said):
+        simulate(*args)
+
+
+def test_it_waits_for_a_consumer_on_the_embedded_broker_and_stops_at_a_signal(topic: str, settings: Any):
+    settings.TELARA_KAFKA_EMBEDDED = True
+    errors = StringIO()
+    before = signal.getsignal(signal.SIGTERM)
+    threading.Timer(4, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    call_command(
+        "run_simulator", "--user", "user_001", "--rate", "10", "--start", PAST, stdout=StringIO(), stderr=errors
+    )
+    assert "waiting for a consumer" in errors.getvalue()
+    assert len(messages_of(topic)) == MAX_MESSAGES
+
+
+def test_without_a_duration_a_run_goes_on_and_with_an_anomaly_it_ends_a_calm_minute_after():
+    assert plan_of(Wish(), start_ms=PAST_MS).end_ms is None
+    plan = plan_of(Wish(user_id="u1", anomaly="tachycardia_at_rest"), start_ms=PAST_MS)
+    assert plan.end_ms == PAST_MS + 90_000
+    assert plan.user_ids == ("u1",)
+
+
+def test_an_anomaly_without_a_user_is_had_by_everyone():
+    plan = plan_of(Wish(wearers=3, anomaly="fever"), start_ms=PAST_MS)
+    assert plan.injections[0].user_ids == {"user_001", "user_002", "user_003"}

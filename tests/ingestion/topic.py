@@ -1,0 +1,42 @@
+"""A topic as a test sees it: what lies in it, in the order of each partition."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from confluent_kafka import Consumer, Message, TopicPartition
+from django.conf import settings
+
+
+@dataclass(frozen=True)
+class Got:
+    """A message: its partition, key and value."""
+
+    partition: int
+    key: bytes | None
+    value: bytes
+
+
+def messages_of(topic: str) -> list[Got]:
+    """Everything that the topic holds."""
+    consumer = Consumer({**settings.KAFKA, "group.id": str(uuid4()), "enable.partition.eof": True})
+    try:
+        numbers = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+        consumer.assign([TopicPartition(topic, number, 0) for number in numbers])
+        got, ended = [], 0
+        while ended < len(numbers):
+            message = consumer.poll(10)
+            assert message is not None, "the broker does not answer"
+            if message.error() is not None:
+                ended += 1
+            else:
+                got.append(_got(message))
+        return got
+    finally:
+        consumer.close()
+
+
+def _got(message: Message) -> Got:
+    partition, value = message.partition(), message.value()
+    assert partition is not None
+    assert value is not None or message.len() == 0
+    return Got(partition, message.key(), value or b"")
