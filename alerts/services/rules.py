@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, QuerySet
 
+from alerts.announce import announce_on_commit
 from alerts.audit import audit_add, change_of
 from alerts.models import Alert, Rule, RuleChange, RuleVersion
 from alerts.models.alert import End, EpisodeState
@@ -123,6 +124,7 @@ def episodes_end_with_rules(*, at: datetime, limit: int = 500) -> list[Alert]:
         disabled = [alert.pk for alert in locked if (alert.rule_id, alert.rule_version) not in followed]
         ended = _end(changed, End.RULE_CHANGED, at) + _end(disabled, End.RULE_DISABLED, at)
         outbox_add(ended)
+        announce_on_commit(ended)
         return ended
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from django.db import transaction
 from django.db.models import Case, F, When
 
+from alerts.announce import announce_on_commit
 from alerts.audit import audit_add, change_of
 from alerts.models import Alert
 from alerts.models.alert import CloseReason, Severity, Triage
@@ -242,6 +243,7 @@ def _read(pks: Iterable[Any]) -> list[Alert]:
 
 def _tell(alerts: Collection[Alert]) -> None:
     outbox_add(alerts)
+    announce_on_commit(alerts)
 
 
 def _only(triaged: Triaged) -> Alert:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from alerts.models import Alert, AlertChange
+from alerts.models import Alert, AlertChange, OutboxEntry
 from alerts.services.triage import (
     LONGEST_SNOOZE,
     TriageError,
@@ -53,6 +53,17 @@ def test_acknowledging_says_who_when_from_to_and_why(alert: Alert, alice: User) 
     change = AlertChange.objects.get()
     assert (change.by, change.at, change.was, change.became) == (alice, LATER, "new", "acknowledged")
     assert (change.action, change.note, change.revision) == ("acknowledge", "calling her", 2)
+
+
+def test_a_decision_goes_to_the_outbox_and_to_the_screens(
+    alert: Alert, alice: User, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks
+) -> None:
+    told: list[tuple[int, dict]] = []
+    monkeypatch.setattr("alerts.announce.live.announce", lambda *, vitals, alerts: told.extend(alerts))
+    with django_capture_on_commit_callbacks(execute=True):
+        alert_acknowledge(alert=alert, by=alice, at=LATER)
+    assert OutboxEntry.objects.get().payload["status"] == "acknowledged"
+    assert [(pk, shown["revision"], shown["status"]) for pk, shown in told] == [(alert.user_id, 2, "acknowledged")]
 
 
 def test_the_second_to_acknowledge_finds_it_done_and_changes_nothing(alert: Alert, alice: User, bob: User) -> None:
