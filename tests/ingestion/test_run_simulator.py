@@ -162,9 +162,9 @@ def test_it_waits_for_a_consumer_on_the_embedded_broker_and_stops_at_a_signal(to
     errors = StringIO()
     before = signal.getsignal(signal.SIGTERM)
     threading.Timer(4, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
-    call_command(
-        "run_simulator", "--user", "user_001", "--rate", "10", "--start", PAST, stdout=StringIO(), stderr=errors
-    )
+    args = ["--user", "user_001", "--rate", "10", "--start", PAST]
+    call_command("run_simulator", *args, stdout=StringIO(), stderr=errors)
+    assert signal.getsignal(signal.SIGTERM) is before
     assert "waiting for a consumer" in errors.getvalue()
     assert len(messages_of(topic)) == MAX_MESSAGES
 
