@@ -142,7 +142,7 @@ def worst_of(*, wearers: QuerySet[User]) -> Mapping[int, Alert]:
 
 def rules_listed() -> QuerySet[Rule]:
     """All rules by id, each with `newest`: a list of its newest version (and who made it), empty where it has none."""
-    newest = RuleVersion.objects.order_by("rule", "-number").distinct("rule").select_related("made_by")
+    newest = RuleVersion.objects.order_by("rule_id", "-number").distinct("rule_id").select_related("made_by")
     return Rule.objects.prefetch_related(Prefetch("versions", newest, to_attr="newest")).order_by("rule_id")
 
 

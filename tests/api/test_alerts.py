@@ -1,0 +1,180 @@
+"""Alerts by API: who sees which, who decides about them, and what comes of it."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from alerts.models import Alert, AlertChange
+from alerts.wire import alert_json
+from devices.models import User
+from tests.api.test_errors import error
+from tests.made import NOON, make_alert, make_rule
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alert(wearer: User) -> Alert:
+    return make_alert(wearer)
+
+
+@pytest.fixture
+def others(other: User) -> Alert:
+    return make_alert(other)
+
+
+def ids(response) -> set[str]:
+    assert response.status_code == 200, response.content
+    return {row["alert_id"] for row in response.json()["results"]}
+
+
+def act(client, alert: Alert, action: str, **body: object):
+    return client.post(f"/api/v1/alerts/{alert.pk}/{action}/", body, format="json")
+
+
+@pytest.mark.parametrize(
+    ("who", "sees"),
+    [("wearer", 1), ("analyst", 1), ("lead", 2), ("stranger", 0), ("staff", 0)],
+)
+def test_everyone_sees_the_alerts_of_whom_they_may_see(  # noqa: PLR0917  # personas and cases
+    call, request: pytest.FixtureRequest, alert: Alert, others: Alert, who: str, sees: int
+) -> None:
+    client = call(request.getfixturevalue(who))
+    seen = ids(client.get("/api/v1/alerts/"))
+    assert seen == {str(a.pk) for a in (alert, others)[:sees]}
+    for one in (alert, others):
+        assert client.get(f"/api/v1/alerts/{one.pk}/").status_code == (200 if str(one.pk) in seen else 404)
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("wearer", 403), ("analyst", 200), ("lead", 200), ("stranger", 404), ("staff", 404)]
+)
+def test_those_who_watch_decide(call, request: pytest.FixtureRequest, alert: Alert, who: str, status: int) -> None:
+    client = call(request.getfixturevalue(who))
+    for action, body in (
+        ("acknowledge", {}),
+        ("snooze", {"minutes": 5}),
+        ("close", {"reason": "benign"}),
+        ("reopen", {}),
+    ):
+        assert act(client, alert, action, **body).status_code == status
+    assert AlertChange.objects.count() == (4 if status == 200 else 0)
+
+
+@pytest.mark.parametrize(("who", "status"), [("wearer", 200), ("analyst", 200), ("stranger", 404), ("staff", 404)])
+def test_a_wearer_may_comment(call, request: pytest.FixtureRequest, alert: Alert, who: str, status: int) -> None:
+    assert act(call(request.getfixturevalue(who)), alert, "comment", note="stairs").status_code == status
+
+
+def test_a_list_holds_the_contracts_alerts(call, analyst: User, alert: Alert) -> None:
+    body = call(analyst).get("/api/v1/alerts/").json()
+    assert body == {"results": [alert_json(alert)], "next": None}
+
+
+def test_one_alert_comes_with_what_was_decided_and_by_whom(call, analyst: User, alert: Alert) -> None:
+    client = call(analyst)
+    act(client, alert, "acknowledge", note="calling")
+    body = client.get(f"/api/v1/alerts/{alert.pk}/").json()
+    assert (body["status"], body["triaged_by"], body["revision"]) == ("acknowledged", "analyst", 2)
+    assert [(c["by"], c["was"], c["became"], c["note"]) for c in body["history"]] == [
+        ("analyst", "new", "acknowledged", "calling")
+    ]
+
+
+def test_an_action_answers_with_the_alert_as_it_now_is(call, analyst: User, alert: Alert) -> None:
+    body = act(call(analyst), alert, "close", reason="false_alarm", note="strap").json()
+    assert body == alert_json(Alert.objects.get())
+    assert (body["status"], body["episode"]) == ("closed", "firing")
+
+
+def test_a_closed_alert_is_a_conflict(call, analyst: User, alert: Alert) -> None:
+    client = call(analyst)
+    act(client, alert, "close", reason="benign")
+    assert error(act(client, alert, "acknowledge"), 409)["code"] == "closed"
+    assert act(client, alert, "reopen").json()["status"] == "new"
+
+
+def test_a_snooze_is_as_long_as_the_severity_allows(call, analyst: User, alert: Alert) -> None:
+    client = call(analyst)
+    assert error(act(client, alert, "snooze", minutes=61), 400)["code"] == "snooze_too_long"
+    past = (timezone.now() - timedelta(seconds=1)).isoformat()
+    assert error(act(client, alert, "snooze", until=past), 400)["code"] == "snooze_in_past"
+    assert error(act(client, alert, "snooze"), 400)["fields"]["until"]
+    until = (timezone.now() + timedelta(minutes=30)).isoformat()
+    assert act(client, alert, "snooze", until=until).json()["status"] == "snoozed"
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "field"),
+    [
+        ("close", {}, "reason"),
+        ("close", {"reason": "tired"}, "reason"),
+        ("close", {"reason": "true", "note": "x" * 2001}, "note"),
+        ("comment", {}, "note"),
+        ("comment", {"note": "  "}, "note"),
+        ("comment", {"note": "a\x00b"}, "note"),
+        ("snooze", {"until": "2026-03-01T12:00:00"}, "until"),
+        ("snooze", {"minutes": 10**30}, "minutes"),
+    ],
+)
+def test_a_decision_that_does_not_fit_names_the_field(  # noqa: PLR0917  # personas and cases
+    call, analyst: User, alert: Alert, action: str, body: dict, field: str
+) -> None:
+    assert list(error(act(call(analyst), alert, action, **body), 400)["fields"]) == [field]
+
+
+def test_an_alert_that_is_not_there(call, analyst: User) -> None:
+    response = call(analyst).post(f"/api/v1/alerts/{uuid4()}/acknowledge/", {}, format="json")
+    assert error(response, 404)["code"] == "not_found"
+
+
+def test_a_list_narrows(call, analyst: User, wearer: User) -> None:
+    high = make_alert(wearer)
+    low = make_alert(
+        wearer, rule=make_rule("low"), severity="LOW", alert_type="LOW_ONE", alert_class="technical",
+        triage="acknowledged", quiet=True, quiet_reason="late", opened_at=NOON + timedelta(hours=1),
+    )  # fmt: skip
+    gone = make_alert(wearer, rule=make_rule("gone"), episode="withdrawn", title="Gone")
+    client = call(analyst)
+    wanted = {
+        "": {high, low},
+        "severity=HIGH": {high},
+        "severity=HIGH&severity=LOW": {high, low},
+        "status=acknowledged": {low},
+        "class=technical": {low},
+        "alert_type=LOW_ONE": {low},
+        "rule_id=low": {low},
+        "quiet=true": {low},
+        "quiet=false": {high},
+        "episode=withdrawn": {gone},
+        "user_id=user_001": {high, low},
+        "user_id=user_002": set(),
+        "search=tachy": {high, low},
+        "since=2026-03-01T12:00:01Z": {low},
+        "until=2026-03-01T12:00:01Z": {high},
+    }
+    for query, expected in wanted.items():
+        assert ids(client.get(f"/api/v1/alerts/?{query}")) == {str(a.pk) for a in expected}, query
+
+
+def test_pages_are_newest_first_and_leave_nothing_out_even_at_one_moment(call, analyst: User, wearer: User) -> None:
+    for number in range(7):
+        make_alert(wearer, rule=make_rule(f"rule-{number}"), opened_at=NOON + timedelta(minutes=number // 3))
+    client, address, seen = call(analyst), "/api/v1/alerts/?limit=2", []
+    while address:
+        body = client.get(address).json()
+        seen += [(row["opened_at"], row["alert_id"]) for row in body["results"]]
+        address = body["next"]
+    assert len(seen) == len(set(seen)) == 7
+    assert [at for at, _ in seen] == sorted((at for at, _ in seen), reverse=True)
+
+
+def test_a_page_of_fifty_takes_no_query_a_row(call, analyst: User, wearer: User, django_assert_max_num_queries) -> None:
+    for number in range(50):
+        make_alert(wearer, rule=make_rule(f"rule-{number}"))
+    client = call(analyst)
+    client.get("/api/v1/alerts/")
+    with django_assert_max_num_queries(4):
+        assert len(ids(client.get("/api/v1/alerts/"))) == 50
