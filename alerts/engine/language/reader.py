@@ -161,9 +161,10 @@ class _Reader:
         column, literal = node.this, node.expression
         if isinstance(column, exp.Literal):
             column, literal = literal, column
+        name = self.text_column(column)
         if comparison not in ("=", "<>"):
             raise self.error(node, "text is compared by =, <> and IN only")
-        found = TextOneOf(self.text_column(column), (self.choice(column, literal),))
+        found = TextOneOf(name, (self.choice(column, literal),))
         return found if comparison == "=" else Not(found)
 
     def between(self, node: exp.Expr, depth: int) -> Truth:

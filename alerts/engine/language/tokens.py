@@ -61,11 +61,11 @@ def read_tokens(text: str) -> None:
         raise ConditionError("a quote is opened and never closed", text, _open_quote(text)) from error
     if not tokens:
         raise ConditionError("the condition is empty", text, 0)
-    for token in tokens:
-        _check_word(token, text)
     for token, following in pairwise(tokens):
         if token.token_type is TokenType.VAR and following.token_type is TokenType.L_PAREN:
             _check_function(token, text)
+    for token in tokens:
+        _check_word(token, text)
     _check_size(tokens, text)
 
 

@@ -1,0 +1,159 @@
+"""Rule files: what is read, and every mistake by file, line and column."""
+
+from datetime import timedelta
+
+import pytest
+
+from alerts.engine import Clear, Sustained
+from alerts.engine.language import read_condition
+from alerts.rule_files import Problem, parse_rule, write_rule
+from alerts.rule_files.parse import Parsed
+
+GOOD = """\
+id: fast
+alert_type: FAST
+title: Fast
+severity: HIGH
+over: reading
+when: heart_rate > 100
+max_gap: 60s
+"""
+
+
+def problems(text: str) -> list[str]:
+    return [str(problem) for problem in parse_rule(text, path="f.yaml").problems]
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    rule = parse_rule(GOOD, version=3).rule
+    assert rule is not None
+    assert (rule.rule_class, rule.sustained, rule.clear, rule.cooldown) == (
+        "clinical", Sustained(1), None, timedelta(minutes=5),
+    )  # fmt: skip
+    assert (rule.measures, rule.replaces, rule.key) == ((), None, ("fast", 3))
+
+
+def test_everything_can_be_said() -> None:
+    rule = parse_rule(
+        GOOD
+        + """\
+class: technical
+sustained: {count: 5, within: 60s, for: 10m}
+clear: {when: heart_rate < 95, count: 3}
+cooldown: 0s
+measures: [heart_rate, hrv_ms]
+replaces: slow
+description: >-
+  Two
+  lines.
+falsepositives: [one, two]
+references: [three]
+"""
+    ).rule
+    assert rule is not None
+    assert rule.rule_class == "technical"
+    assert rule.sustained == Sustained(5, timedelta(seconds=60), timedelta(minutes=10))
+    assert rule.clear == Clear(read_condition("heart_rate < 95"), 3)
+    assert (rule.cooldown, rule.measures, rule.replaces) == (timedelta(0), ("heart_rate", "hrv_ms"), "slow")
+    assert (rule.description, rule.falsepositives, rule.references) == ("Two lines.", ("one", "two"), ("three",))
+    assert parse_rule(write_rule(rule)) == Parsed(rule, ())
+
+
+def test_every_mistake_is_named_not_only_the_first() -> None:
+    assert problems(
+        """\
+id: Fast
+severity: HGH
+over: reading
+when: >
+  heart_rate > 100
+  AND activty_level < 10
+sustained: {count: 0, within: 60, fr: 1}
+measures: [heart_rte]
+sverity: HIGH
+severity: LOW
+clear: {count: 3}
+title: [a]
+"""
+    ) == [
+        "f.yaml:1:1: alert_type is missing",
+        "f.yaml:1:1: max_gap is missing",
+        "f.yaml:1:5: 'Fast': lower-case words joined by '-', at most 64 characters",
+        "f.yaml:2:11: 'HGH' is none of CRITICAL, HIGH, MEDIUM, LOW, INFO",
+        "f.yaml:6:7: unknown column activty_level; did you mean activity_level?",
+        "f.yaml:7:20: '0' is not a whole number from 1 to 1,000",
+        "f.yaml:7:31: '60' is not a duration: write a whole number and s, m, h or d, such as 60s",
+        "f.yaml:7:35: unknown key fr; did you mean for?",
+        "f.yaml:8:12: 'heart_rte' is no numeric metric; did you mean heart_rate?",
+        "f.yaml:9:1: unknown key sverity; did you mean severity?",
+        "f.yaml:10:1: severity is given twice",
+        "f.yaml:11:8: when is missing",
+        "f.yaml:12:8: a text is needed here",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("when", "place"),
+    [
+        ("heart_rate > 100 and foo > 1", "6:28"),
+        ('"heart_rate > 100 and foo > 1"', "6:29"),
+        ("'posture = ''lying'' and foo > 1'", "6:32"),
+        ("|\n  heart_rate > 100\n  and foo > 1", "8:7"),
+        ("heart_rate > 100\n  and foo > 1", "7:7"),
+        (">-\n  heart_rate > 100\n\n  and\n   foo > 1", "10:4"),
+    ],
+)
+def test_a_mistake_in_a_condition_is_placed_in_the_file(when: str, place: str) -> None:
+    assert problems(GOOD.replace("heart_rate > 100", when)) == [f"f.yaml:{place}: unknown column foo"]
+
+
+def test_a_mistake_in_the_clear_condition_too() -> None:
+    text = GOOD + "clear: {when: heart_rate < fast}\n"
+    assert problems(text) == ["f.yaml:8:28: unknown column fast"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "1:1: the file is empty"),
+        ("- id: fast", "1:1: a rule is a mapping: id, when, max_gap, ..."),
+        ("id: [", "1:6: not YAML: expected the node content, but found '<stream end>'"),
+        ("id: 'fast", "1:10: not YAML: found unexpected end of stream"),
+        (GOOD + "---\n" + GOOD, "8:1: one rule a file: a second document is not allowed"),
+        ("id: !!python/object/apply:os.system [ls]", "1:5: tags are not allowed"),
+        ("id: \0", "1:1: not YAML: a character that is not allowed"),
+        ("id: " + "[" * 5_000, "1:10: nested more than 6 deep"),
+        ("id: " + "x" * 70_000, "1:1: larger than 64 KiB"),
+    ],
+)
+def test_what_is_no_document_is_refused(text: str, problem: str) -> None:
+    assert problems(text) == [f"f.yaml:{problem}"]
+
+
+def test_a_bomb_is_refused_before_it_is_built() -> None:
+    bomb = "a: &a [x, x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}, *{p}]\n" for p, c in zip("abcdefg", "bcdefgh"))
+    assert problems(bomb) == ["f.yaml:1:4: anchors and aliases are not allowed"]
+
+
+@pytest.mark.parametrize("over", ["window(1m)", "window(10m, every 10s)", "absence"])
+def test_other_sources_of_rows_are_not_available_yet(over: str) -> None:
+    (problem,) = problems(GOOD.replace("over: reading", f"over: {over}"))
+    assert problem == f"f.yaml:5:7: over: {over} is not available yet: rules see single readings (over: reading)"
+
+
+@pytest.mark.parametrize("text", ["1.5h", "-1s", "60 s", "1w", "99999999d", "0s"])
+def test_a_gap_is_a_positive_length(text: str) -> None:
+    assert len(problems(GOOD.replace("60s", text))) == 1
+
+
+def test_within_needs_a_count() -> None:
+    text = GOOD + "sustained: {within: 60s}\n"
+    assert problems(text) == ["f.yaml:8:21: within needs a count: {count: 5, within: 60s}"]
+
+
+def test_a_rule_cannot_replace_itself() -> None:
+    assert problems(GOOD + "replaces: fast\n") == ["f.yaml:8:11: a rule cannot replace itself"]
+
+
+def test_problems_sort_by_place() -> None:
+    assert sorted([Problem("f", 10, 1, "b"), Problem("f", 9, 5, "a")])[0].line == 9
