@@ -47,7 +47,11 @@ class Readings:
 def read_readings(paths: Iterable[Path], *, all_ids: bool = False) -> Readings:
     """The readings of these files, one file after the other; raises ReadingsFileError."""
     pieces = [_cells(path) for path in paths]
-    cells = pl.concat(pieces, how="diagonal") if pieces else pl.DataFrame(schema=dict.fromkeys(("timestamp", "user_id"), pl.String))
+    cells = (
+        pl.concat(pieces, how="diagonal")
+        if pieces
+        else pl.DataFrame(schema=dict.fromkeys(("timestamp", "user_id"), pl.String))
+    )
     typed = _typed(cells)
     verdict = typed.select(_verdict()).to_series()
     refused = {

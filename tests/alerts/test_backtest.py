@@ -65,7 +65,9 @@ def run(*arguments: object) -> tuple[str, str]:
 def readings(tmp_path: Path) -> Path:
     file = tmp_path / "readings.csv"
     rows = ["timestamp,user_id,heart_rate"]
-    rows += [f"2026-01-05T10:00:0{second}Z,{user},{rate}" for user in "ba" for second, rate in enumerate((190, 200, 90))]
+    rows += [
+        f"2026-01-05T10:00:0{second}Z,{user},{rate}" for user in "ba" for second, rate in enumerate((190, 200, 90))
+    ]
     file.write_text("\n".join([*rows, "2026-01-05T10:00:09Z,a,400", "yesterday,a,70"]))
     return file
 

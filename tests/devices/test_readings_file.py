@@ -12,7 +12,8 @@ import pytest
 from devices.metrics import Flag
 from devices.readings_file import ReadingsFileError, read_cells, read_lines, read_readings
 
-HEAD = "timestamp,user_id,heart_rate,steps_per_minute,spo2_percent,blood_pressure_systolic,blood_pressure_diastolic,posture"
+PRESSURE = "blood_pressure_systolic,blood_pressure_diastolic"
+HEAD = f"timestamp,user_id,heart_rate,steps_per_minute,spo2_percent,{PRESSURE},posture"
 T = "2026-01-05T10:00:00Z"
 
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
 
@@ -48,7 +49,7 @@ class Case:
     @property
     def batches(self) -> list[list[Reading]]:
         edges = [0, *self.cuts, len(self.readings)]
-        return [self.readings[start:end] for start, end in zip(edges, edges[1:]) if end > start]
+        return [self.readings[start:end] for start, end in pairwise(edges) if end > start]
 
 
 @st.composite
@@ -59,7 +60,7 @@ def cases(draw: st.DrawFn) -> Case:
     rates = draw(st.lists(st.sampled_from([None, 90, 96, 99, 100.1, 101, 110.3, 120.7]), min_size=size, max_size=size))
     levels = draw(st.lists(st.sampled_from([None, 5, 5, 5, 20]), min_size=size, max_size=size))
     delays = draw(st.lists(st.sampled_from([0, 0, 0, 30, 600, 1200]), min_size=size, max_size=size))
-    chance = random.Random(draw(st.integers(0, 2**32)))
+    chance = random.Random(draw(st.integers(0, 2**32)))  # noqa: S311  # Hypothesis seeds it
     second, made = 0, []
     for number, step in enumerate(steps):
         second += step
@@ -118,7 +119,7 @@ def crashes_do_not_matter(case: Case) -> None:
 
 def no_episode_overlaps_another(case: Case) -> None:
     standing = shell_of(case, batches=case.batches).standing
-    for one, other in zip(standing, standing[1:]):
+    for one, other in pairwise(standing):
         assert one.ended_at <= other.started_at
         assert one.settled_at is not None
 

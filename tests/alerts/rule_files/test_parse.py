@@ -1,6 +1,7 @@
 """Rule files: what is read, and every mistake by file, line and column."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -131,7 +132,7 @@ def test_what_is_no_document_is_refused(text: str, problem: str) -> None:
 
 
 def test_a_bomb_is_refused_before_it_is_built() -> None:
-    bomb = "a: &a [x, x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}, *{p}]\n" for p, c in zip("abcdefg", "bcdefgh"))
+    bomb = "a: &a [x, x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}, *{p}]\n" for p, c in pairwise("abcdefgh"))
     assert problems(bomb) == ["f.yaml:1:4: anchors and aliases are not allowed"]
 
 

@@ -16,7 +16,9 @@ VALUES: dict[str, tuple[float | None, ...]] = {
 
 
 def literals() -> st.SearchStrategy[str]:
-    return st.sampled_from(["0", "1", "2", "7", "0.1", "3", "10", "38.0", "92", "100", "1e2", "180", "0.5", "-1", "-2.5"])
+    return st.sampled_from(
+        ["0", "1", "2", "7", "0.1", "3", "10", "38.0", "92", "100", "1e2", "180", "0.5", "-1", "-2.5"]
+    )
 
 
 def values() -> st.SearchStrategy[str]:
@@ -62,5 +64,3 @@ def rows() -> st.SearchStrategy[list[dict[str, Any]]]:
     cells = {name: st.sampled_from(values) for name, values in VALUES.items()}
     texts = st.sampled_from([None, "lying", "seated", "running"])
     return st.lists(st.fixed_dictionaries({**cells, "posture": texts}), min_size=1, max_size=12)
-
-

@@ -16,10 +16,12 @@ SCHEMA = {**dict.fromkeys(NUMBERS, pl.Float64), "posture": pl.String}
 def postgres_says(text: str, readings: list[dict[str, Any]]) -> list[bool | None]:
     places = ", ".join(["(%s::int, %s::float8, %s::float8, %s::float8, %s::float8, %s::text)"] * len(readings))
     names = ", ".join(f'"{name}"' for name in (*NUMBERS, "posture"))
-    cells = [cell for at, row in enumerate(readings) for cell in (at, *(row.get(name) for name in (*NUMBERS, "posture")))]
+    cells = [
+        cell for at, row in enumerate(readings) for cell in (at, *(row.get(name) for name in (*NUMBERS, "posture")))
+    ]
     sql = to_postgres(read_condition(text).tree, table="r").replace("%", "%%")
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {sql} FROM (VALUES {places}) AS r (at, {names}) ORDER BY at", cells)  # noqa: S608
+        cursor.execute(f"SELECT {sql} FROM (VALUES {places}) AS r (at, {names}) ORDER BY at", cells)
         return [said for (said,) in cursor.fetchall()]
 
 

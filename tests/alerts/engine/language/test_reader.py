@@ -3,8 +3,20 @@
 import pytest
 
 from alerts.engine.language import ConditionError, read_condition, to_postgres
-from alerts.engine.language.tree import Absolute, All, Any, Arithmetic, Between, Column, Compare, IsNull, Not, Number
-from alerts.engine.language.tree import OneOf, TextOneOf
+from alerts.engine.language.tree import (
+    Absolute,
+    All,
+    Any,
+    Arithmetic,
+    Between,
+    Column,
+    Compare,
+    IsNull,
+    Not,
+    Number,
+    OneOf,
+    TextOneOf,
+)
 
 
 def refusal(text: str) -> tuple[str, int, int]:
