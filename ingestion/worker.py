@@ -22,6 +22,7 @@ from ingestion.live import Newest
 from ingestion.pipeline import Outcome, Pipeline
 from ingestion.publish import AlertPublisher
 from ingestion.status import Status
+from ingestion.topics import topics_touch
 from ingestion.transport import Subscription, cluster_id
 from ingestion.verdicts import limits_of
 
@@ -101,6 +102,8 @@ class Service:
 
 def service_of(*, name: str, topics: tuple[str, ...], group: str, start: str, now: Callable[[], datetime]) -> Service:
     """The service as the settings describe it; raises KafkaException while the broker does not answer."""
+    if settings.TELARA_KAFKA_EMBEDDED:  # it makes topics on first use, and assigns nothing of one that came later
+        topics_touch(kafka=settings.KAFKA, names=topics)
     owner = Owner(name, group, cluster_id(settings.KAFKA, given=settings.TELARA_KAFKA_CLUSTER_ID))
     detection = Detection(freshness=settings.TELARA_FRESHNESS)
     pipeline = Pipeline(
