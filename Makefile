@@ -31,8 +31,9 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(RUNTIME) $(VENDOR) ## make the environment: .venv, and the libraries of the pages
+	@echo "Telara is installed. make demo starts it."
 
-demo: install ## everything in one terminal, until Ctrl-C (PORT=8000, TELARA_DEMO_PASSWORD)
+demo: $(RUNTIME) $(VENDOR) ## everything in one terminal, until Ctrl-C (PORT=8000, TELARA_DEMO_PASSWORD)
 	@$(MANAGE) demo
 
 test: $(DEVELOPMENT) $(VENDOR) ## run the whole suite (ARGS="-k rules" for a part of it)
@@ -96,9 +97,9 @@ $(VENDOR): package.json package-lock.json .npmrc | $(VENV)
 	@echo "fetching the libraries of the pages"
 	@if ! npm --version >/dev/null 2>&1; then \
 		$(UV) pip install --python $(BIN)/python --require-hashes -r requirements-node.txt || exit 1; \
-		PATH="$$PWD/$(BIN):$$PATH"; export PATH; \
+		PATH="$$PWD/$(BIN):$$PATH"; NODE_OPTIONS=--use-system-ca; export PATH NODE_OPTIONS; \
 	fi; \
-	npm ci --silent
+	npm ci --loglevel=error >/dev/null
 	@rm -rf static/vendor
 	@mkdir -p static/vendor/uplot
 	@cp node_modules/uplot/dist/uPlot.esm.js node_modules/uplot/dist/uPlot.min.css node_modules/uplot/LICENSE static/vendor/uplot/
