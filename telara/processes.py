@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from telara.embedded import tether
@@ -15,19 +16,26 @@ from telara.embedded import tether
 BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds before the first, second, ... restart
 STEADY = 60.0  # seconds of life after which the count starts anew
 LAST_LINES = 12
+PER_MINUTE = ("--rate", repr(1 / 60))
+PER_FIVE_SECONDS = ("--rate", "0.2")
+ANOMALY = "tachycardia_at_rest"
+FOR_EVER = "1e9"  # seconds
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process: its name, what comes after `python` on its command line, and whether it waits for the pages."""
+    """One process: its name, what comes after `python` on its command line, and whether its end is its purpose."""
 
     name: str
     arguments: tuple[str, ...]
-    after_pages: bool = False
+    once: bool = False
 
 
-def demo_processes(*, port: int) -> tuple[Process, ...]:
-    """Everything that the demo runs, in the order of starting; it stops in the opposite one."""
+Stage = tuple[Process, ...]
+
+
+def house(*, port: int) -> Stage:
+    """The processes that Telara is, in the order of starting; they stop in the opposite one."""
     uvicorn = "-m uvicorn telara.asgi:application --lifespan off --no-access-log --ws-per-message-deflate false"
     celery = "-m celery --app telara --quiet"
     return (
@@ -35,8 +43,36 @@ def demo_processes(*, port: int) -> tuple[Process, ...]:
         Process("consumer", ("manage.py", "run_consumer")),
         Process("worker", (*celery.split(), "worker", "--concurrency=2", "--loglevel=INFO", "--without-mingle")),
         Process("beat", (*celery.split(), "beat", "--schedule=var/celerybeat", "--loglevel=WARNING")),
-        Process("simulator", ("manage.py", "run_simulator", "--wearers", "12"), after_pages=True),
     )
+
+
+def people(*, now: datetime, known_until: datetime | None) -> tuple[Stage, ...]:
+    """The demo's people: their day up to `now`, as far as it is not `known_until` some time, then themselves, live.
+
+    A reading a minute, in the last hour one every five seconds. One of them has a racing heart first.
+    """
+    day = max(now - timedelta(days=1), known_until or now - timedelta(days=1))
+    hour = max(now - timedelta(hours=1), day)
+    past = (
+        ("past day", day, hour, PER_MINUTE),
+        ("past hour", hour, now, PER_FIVE_SECONDS),
+    )
+    stages = [
+        (Process(name, _simulator("--start", start.isoformat(), "--duration", _seconds(start, end), *rate), once=True),)
+        for name, start, end, rate in past
+        if end - start >= timedelta(minutes=1)
+    ]
+    # An anomaly begins with its run. One that is sent beside the run would mix with what the same person sends there.
+    live = _simulator("--user", "user_003", "--anomaly", ANOMALY, "--duration", FOR_EVER)
+    return (*stages, (Process("simulator", live),))
+
+
+def _simulator(*options: str) -> tuple[str, ...]:
+    return ("manage.py", "run_simulator", "--wearers", "12", *options)
+
+
+def _seconds(start: datetime, end: datetime) -> str:
+    return f"{(end - start).total_seconds():.0f}"
 
 
 @dataclass
@@ -49,6 +85,11 @@ class Child:
     started_at: float = 0.0
     restart_at: float | None = None
     deaths: int = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has done what it was to do once."""
+        return self.process.once and self.popen is None and self.restart_at is None
 
     def last_lines(self) -> str:
         """The end of what it wrote, indented."""
@@ -73,7 +114,7 @@ class Keeper:
             self._spawn(child)
 
     def check(self) -> list[Child]:
-        """Those that died since the last call, each to be started again when its time has come."""
+        """Those that died since the last call; each is started again by a later call, when its time has come."""
         now = time.monotonic()
         died = []
         for child in self.children:
@@ -81,9 +122,17 @@ class Keeper:
                 self.say(f"{child.process.name} starts again")
                 self._spawn(child)
             elif child.popen is not None and child.popen.poll() is not None:
-                died.append(child)
-                self._schedule(child, now)
+                if child.process.once and child.popen.returncode == 0:
+                    child.popen = None
+                else:
+                    died.append(child)
+                    self._schedule(child, now)
         return died
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that was to run once has."""
+        return all(child.is_done for child in self.children if child.process.once)
 
     def stop(self, *, patience: float, is_hurried: Callable[[], bool]) -> None:
         """Ask each to end, last started first, all within `patience` seconds; then, or when hurried, kill."""

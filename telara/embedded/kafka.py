@@ -5,6 +5,8 @@ import uuid
 
 from confluent_kafka import Producer
 
+# A topic comes into being when it is asked for; a consumer that asked for none of it yet would see it minutes later.
+TOPICS = ("biometrics-raw", "biometrics-alerts", "biometrics-dead-letter")
 LOG = logging.getLogger("telara.embedded.kafka")
 
 
@@ -20,6 +22,8 @@ class Kafka:
 
     def start(self) -> None:
         self._cluster = Producer({"test.mock.num.brokers": 1, "log_level": 4}, logger=LOG)
+        for topic in TOPICS:
+            self._cluster.list_topics(topic, timeout=10)
         brokers = self._cluster.list_topics(timeout=10).brokers.values()
         servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
         self.environ = {"KAFKA_BOOTSTRAP_SERVERS": servers, "TELARA_CLUSTER_ID": f"embedded-{uuid.uuid4()}"}

@@ -8,6 +8,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
@@ -15,11 +17,14 @@ from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
+from django.db.models import Max
+from django.utils import timezone
 
-from devices.models import User
+from devices.models import Reading, User
+from devices.simulator.people import wearer_ids
 from telara import embedded
 from telara.embedded.checkout import Checkout, write_private
-from telara.processes import Keeper, demo_processes
+from telara.processes import Keeper, house, people
 
 HOST = "127.0.0.1"
 PATIENCE = 90.0  # seconds until the pages answer, on a slow machine
@@ -50,22 +55,23 @@ class Command(BaseCommand):
     def _run(self, keeper: Keeper, checkout: Checkout, *, is_interrupted: Callable[[], bool]) -> None:
         self._say("preparing the database")
         call_command("migrate", verbosity=0, interactive=False)
-        if not embedded.is_embedded("kafka"):
-            call_command("create_topics", verbosity=0)
-        call_command("load_rules", verbosity=0)
+        for command in ("create_topics", "load_rules"):
+            call_command(command, stdout=StringIO())
         password = make_analyst(checkout)
+        processes = house(port=settings.PORT)
+        stages = list(people(now=timezone.now(), known_until=known_until()))
         connections.close_all()
-        processes = demo_processes(port=settings.PORT)
         self._say(f"starting {', '.join(process.name for process in processes)} (logs are in {keeper.logs})")
-        keeper.start(process for process in processes if not process.after_pages)
+        keeper.start(processes)
         address = f"http://{HOST}:{settings.PORT}/"
         if not self._wait_for_pages(keeper, address, is_interrupted):
             return
-        keeper.start(process for process in processes if process.after_pages)
         self._write(f"Telara is ready at {address}  user: demo  password: {password}")
         self._say("stop it with Ctrl-C")
         while not is_interrupted():
             keeper.check()
+            if stages and keeper.is_settled:
+                keeper.start(stages.pop(0))
             if embedded.have_ended():
                 raise CommandError(f"The embedded services have ended; see {checkout.log_file('embedded')}.")
             time.sleep(0.2)
@@ -96,6 +102,14 @@ class Command(BaseCommand):
         with suppress(OSError):  # a terminal that was closed must not keep us from stopping in order
             self.stdout.write(line)
             self.stdout.flush()
+
+
+def known_until() -> datetime | None:
+    """The time of the newest reading of the demo's people, if there is any."""
+    newest: datetime | None = Reading.objects.filter(user__username__in=wearer_ids(12)).aggregate(
+        newest=Max("recorded_at")
+    )["newest"]
+    return newest
 
 
 def ensure_port_is_free(port: int) -> None:
