@@ -23,7 +23,7 @@ def compose(**environment: str) -> subprocess.CompletedProcess[str]:
         pytest.skip("docker-compose is not installed: its configuration is not checked")
     clean = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
     command = [program, "-f", str(ROOT / "docker-compose.yml"), "--project-directory", str(ROOT / "tests"), "config"]
-    return subprocess.run(command, env=clean | environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    return subprocess.run(command, env=clean | environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture(scope="module")

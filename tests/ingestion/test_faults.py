@@ -1,0 +1,156 @@
+"""What the consumer does while the services it needs are away: it waits, says so, and loses and doubles nothing."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+
+from devices.models import Installation, Reading
+from ingestion.models import PartitionLedger, QuarantinedMessage
+from tests.ingestion.running import Running, consumer, database_url, events, make_group, make_topic, send, until
+from tests.telara.proxy import Proxy
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+AWAY_S = 30
+
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    """What the flush after another test took away."""
+    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+
+
+@pytest.fixture
+def topic() -> str:
+    return make_topic()
+
+
+@pytest.fixture
+def database() -> Iterator[Proxy]:
+    params: dict[str, Any] = connections["default"].get_connection_params()
+    host, port = str(params.get("host") or "127.0.0.1"), int(params.get("port") or 5432)
+    with Proxy(f"{host}/.s.PGSQL.{port}" if host.startswith("/") else host, port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def redis() -> Iterator[Proxy]:
+    url = urlsplit(settings.REDIS_URL)
+    with Proxy(url.hostname or "127.0.0.1", url.port or 6379) as proxy:
+        yield proxy
+
+
+def redis_url(proxy: Proxy) -> str:
+    url = urlsplit(settings.REDIS_URL)
+    return urlunsplit(
+        url._replace(netloc=f":{url.password}@127.0.0.1:{proxy.port}" if url.password else f"127.0.0.1:{proxy.port}")
+    )
+
+
+def stored() -> set[UUID]:
+    return set(Reading.objects.values_list("event_id", flat=True))
+
+
+def assert_once(topic: str, sent: list[dict[str, Any]]) -> None:
+    """Each reading is stored, none twice, none elsewhere, and the ledger has counted all of them."""
+    assert stored() == {UUID(event["event_id"]) for event in sent}
+    assert Reading.objects.count() == len(sent)
+    assert not QuarantinedMessage.objects.filter(topic=topic).exists()
+    assert sum(row.next_offset for row in PartitionLedger.objects.filter(topic=topic)) == len(sent)
+
+
+def assert_calm(running: Running, seconds: float) -> None:
+    """It lives, and uses less than a fifth of a processor."""
+    before = running.cpu_s()
+    time.sleep(seconds)
+    assert running.process.poll() is None
+    assert running.cpu_s() - before < seconds * 0.2
+
+
+def test_a_broker_nobody_runs_is_named_and_tried_again_without_spinning(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nowhere = f"127.0.0.1:{taken.getsockname()[1]}"
+    with consumer(tmp_path, KAFKA_BOOTSTRAP_SERVERS=nowhere, TELARA_EMBEDDED="") as running:
+        until(lambda: running.lines("kafka.away"), within_s=30)
+        assert running.lines("kafka.away")[0]["bootstrap_servers"] == nowhere
+        assert_calm(running, 8)
+        assert len(running.lines()) < 60
+        assert running.stop() == 0
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("fault", ["cut", "hang"])
+def test_nothing_is_lost_or_doubled_while_the_database_is_away(
+    tmp_path: Path, topic: str, database: Proxy, fault: str
+) -> None:
+    sent = events(500)
+    send(topic, sent)
+    arguments = ("--topics", topic, "--group", make_group())
+    with consumer(tmp_path, *arguments, DATABASE_URL=database_url(port=database.port)) as running:
+        until(lambda: Reading.objects.count() == len(sent), within_s=60)
+        getattr(database, fault)()
+        more = events(500)
+        send(topic, more)
+        assert_calm(running, AWAY_S)
+        assert Reading.objects.count() == len(sent)
+        database.heal()
+        until(lambda: Reading.objects.count() == len(sent + more), within_s=30)
+        last = events(10)
+        send(topic, last)
+        until(lambda: Reading.objects.count() == len(sent + more + last), within_s=30)
+        assert running.stop() == 0
+    assert_once(topic, sent + more + last)
+
+
+@pytest.mark.timeout(240)
+def test_a_database_that_is_away_at_the_start_is_waited_for(tmp_path: Path, topic: str, database: Proxy) -> None:
+    sent = events(100)
+    send(topic, sent)
+    database.cut()
+    arguments = ("--topics", topic, "--group", make_group())
+    with consumer(tmp_path, *arguments, DATABASE_URL=database_url(port=database.port)) as running:
+        time.sleep(8)
+        assert running.process.poll() is None
+        database.heal()
+        until(lambda: Reading.objects.count() == len(sent), within_s=60)
+        assert running.stop() == 0
+    assert_once(topic, sent)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("fault", ["cut", "hang"])
+def test_readings_are_stored_while_redis_is_away(tmp_path: Path, topic: str, redis: Proxy, fault: str) -> None:
+    sent = events(100)
+    send(topic, sent)
+    arguments = ("--topics", topic, "--group", make_group())
+    with consumer(tmp_path, *arguments, REDIS_URL=redis_url(redis)) as running:
+        until(lambda: Reading.objects.count() == len(sent), within_s=60)
+        getattr(redis, fault)()
+        more = events(100)
+        send(topic, more)
+        until(lambda: Reading.objects.count() == len(sent + more), within_s=30)
+        redis.heal()
+        assert running.stop() == 0
+    assert_once(topic, sent + more)
+
+
+def test_a_consumer_killed_in_the_middle_leaves_nothing_undone(tmp_path: Path, topic: str) -> None:
+    arguments = ("--topics", topic, "--group", make_group(), "--until-caught-up")
+    sent = events(3000)
+    send(topic, sent)
+    for point in ("after_store", "before_commit", "after_commit", "after_offsets"):
+        with consumer(tmp_path, *arguments, TELARA_FAILPOINTS=point, DEBUG="true") as killed:
+            assert killed.process.wait(60) == -9, (point, killed.output.read_text()[-500:])
+        sent += (more := events(50))
+        send(topic, more)
+    with consumer(tmp_path, *arguments) as running:
+        assert running.process.wait(60) == 0
+    assert_once(topic, sent)
