@@ -59,7 +59,7 @@ def decode(batch: Batch, *, limits: Limits) -> Decoded:
     raw = pl.DataFrame(
         {"payload": pl.Series(batch.payloads, dtype=pl.Binary), "received_at": pl.Series(batch.received_at)}
     ).with_row_index("message")
-    plain = raw.filter(_is_plain()).with_columns(pl.col("payload").cast(pl.String, strict=False)).drop_nulls()
+    plain = _as_text(raw.filter(_is_plain()))
     plain = plain.filter(~pl.col("payload").str.contains_any(["\\", "\n"]))
     accepted = [_accept(chunk, limits) for chunk in _parse(plain)]
     fast = pl.concat([EVENT_SCHEMA.to_frame(), *accepted])
@@ -69,6 +69,15 @@ def decode(batch: Batch, *, limits: Limits) -> Decoded:
 
 def _is_plain() -> pl.Expr:
     return pl.col("payload").bin.size().is_between(2, PLAIN_BYTES)
+
+
+def _as_text(plain: pl.DataFrame) -> pl.DataFrame:
+    """`plain` with its payload as text, without those that are none: one of them, and polars refuses the column."""
+    try:
+        return plain.with_columns(pl.col("payload").cast(pl.String))
+    except pl.exceptions.ComputeError:
+        texts = [payload.decode(errors="replace") for payload in plain["payload"]]
+        return plain.with_columns(pl.Series("payload", texts)).filter(~pl.col("payload").str.contains("\ufffd"))
 
 
 def _parse(plain: pl.DataFrame) -> list[pl.DataFrame]:
