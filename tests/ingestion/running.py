@@ -73,7 +73,8 @@ def events(count: int, *, people: int = 5, start: datetime | None = None) -> lis
 def send(topic: str, messages: Iterable[dict[str, Any] | bytes]) -> None:
     """Every message acknowledged by the broker, or an error."""
     refused: list[Any] = []
-    producer = Producer({**settings.KAFKA, "partitioner": "murmur2_random", "enable.idempotence": True})
+    limits = {"message.max.bytes": 20_000_000, "enable.idempotence": True}
+    producer = Producer({**settings.KAFKA, "partitioner": "murmur2_random", **limits})
     for message in messages:
         raw = message if isinstance(message, bytes) else json.dumps(message).encode()
         key = "nobody" if isinstance(message, bytes) else message["user_id"]
