@@ -23,8 +23,8 @@ SUFFIXES: Final = (".csv", ".csv.gz", ".ndjson", ".ndjson.gz")
 _TIME: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 _UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _USER: Final = r"^[A-Za-z0-9._\-@+:]{1,64}$"
-_LINE: Final = "line"
 _WRONG: Final = "wrong"
+_NO_CELLS: Final = pl.DataFrame(schema={"timestamp": pl.String, "user_id": pl.String})
 
 
 class ReadingsFileError(Exception):
@@ -46,20 +46,14 @@ class Readings:
 
 def read_readings(paths: Iterable[Path], *, all_ids: bool = False) -> Readings:
     """The readings of these files, one file after the other; raises ReadingsFileError."""
-    pieces = [_cells(path) for path in paths]
-    cells = (
-        pl.concat(pieces, how="diagonal")
-        if pieces
-        else pl.DataFrame(schema=dict.fromkeys(("timestamp", "user_id"), pl.String))
-    )
+    cells = pl.concat([_NO_CELLS, *map(_cells, paths)], how="diagonal")
     typed = _typed(cells)
     verdict = typed.select(_verdict()).to_series()
-    refused = {
-        str(reason): int(count) for reason, count in verdict.drop_nulls().value_counts().sort(verdict.name).rows()
-    }
+    counts = verdict.drop_nulls().value_counts().sort(verdict.name)
+    refused = {str(reason): int(count) for reason, count in counts.rows()}
     good, cells = typed.filter(verdict.is_null()), cells.filter(verdict.is_null())
-    needed = good.select(pl.lit(True) if all_ids else pl.struct("user_id", "recorded_at").is_duplicated())  # noqa: FBT003
-    good = _identified(good, cells, needed.to_series())
+    tied = good.select(pl.struct("user_id", "recorded_at").is_duplicated()).to_series()
+    good = good.with_columns(_ids(cells, _all(good.height) if all_ids else tied).alias("event_id"))
     unique = good.unique(["user_id", "recorded_at", "event_id"], keep="first", maintain_order=True)
     frame = assess(unique.select("user_id", "recorded_at", "event_id", *METRICS))
     return Readings(frame, refused, good.height - unique.height)
@@ -68,7 +62,7 @@ def read_readings(paths: Iterable[Path], *, all_ids: bool = False) -> Readings:
 def read_cells(path: Path) -> pl.DataFrame:
     """A CSV as text: timestamp, user_id, event_id, and the metrics it has; an empty cell is null."""
     cells = _read_csv(path)
-    return cells.with_columns(_ids(cells, pl.Series([True]).new_from_index(0, cells.height)).alias("event_id"))
+    return cells.with_columns(_ids(cells, _all(cells.height)).alias("event_id"))
 
 
 def read_lines(path: Path) -> list[bytes]:
@@ -119,13 +113,14 @@ def _read_csv(path: Path) -> pl.DataFrame:
     return cells
 
 
+def _all(count: int) -> pl.Series:
+    return pl.repeat(value=True, n=count, dtype=pl.Boolean, eager=True)
+
+
 def _ids(cells: pl.DataFrame, needed: pl.Series) -> pl.Series:
     """The ids of the rows that need one: their own, or the one that the contract makes of their text; else null."""
-    own = (
-        cells["event_id"]
-        if "event_id" in cells.columns
-        else pl.Series([None], dtype=pl.String).new_from_index(0, cells.height)
-    )
+    has_own = "event_id" in cells.columns
+    own = cells["event_id"] if has_own else pl.repeat(None, cells.height, dtype=pl.String, eager=True)
     names = cells.select(
         pl.when(needed & own.is_null())
         .then(pl.concat_str(pl.lit("telara:"), "user_id", pl.lit("|"), "timestamp", pl.lit("|"), _written(cells)))
@@ -247,7 +242,3 @@ def _out_of_range(metric: Metric) -> pl.Expr:
 
 def _pair() -> pl.Expr:
     return (pl.col("blood_pressure_diastolic") >= pl.col("blood_pressure_systolic")).fill_null(value=False)
-
-
-def _identified(good: pl.DataFrame, cells: pl.DataFrame, needed: pl.Series) -> pl.DataFrame:
-    return good.with_columns(_ids(cells, needed).alias("event_id"))

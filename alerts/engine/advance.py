@@ -11,7 +11,7 @@ import polars as pl
 from alerts.engine.clock import moment
 from alerts.engine.episode import Stretch, episode
 from alerts.engine.fold import TRUE, Row, Run, fold
-from alerts.engine.rows import AT, FLAGS, FRESH, ID_HIGH, ID_LOW, WORDS, Ints, Rows, hot, joined, merged, people, split
+from alerts.engine.rows import AT, FLAGS, FRESH, WORDS, Ints, Rows, hot, joined, merged, packed, people, split
 from alerts.engine.ruleset import CompiledRule, RuleSet, Slot
 from alerts.engine.state import ALWAYS, TAIL, PersonState, fitted, raised
 
@@ -196,7 +196,10 @@ def _rows_of(compiled: CompiledRule, rows: Rows, places: Ints) -> Iterator[Row]:
         picked = np.flatnonzero(when | clear)
     table = rows.table[picked]
     flags = table[:, FLAGS]
-    values = rows.values[places[picked]][:, compiled.places].tolist() if len(rows.values) else [[]] * len(picked)
+    if len(rows.values):  # what stands in place of the values of a row that is not TRUE is not read
+        values = rows.values[places[picked]][:, compiled.places]
+    else:
+        values = np.zeros((len(picked), len(compiled.places)))
     return map(
         Row,
         table[:, AT].tolist(),
@@ -204,8 +207,8 @@ def _rows_of(compiled: CompiledRule, rows: Rows, places: Ints) -> Iterator[Row]:
         clear[picked].tolist(),
         (flags & FRESH != 0).tolist(),
         (flags & compiled.suspect != 0).tolist(),
-        zip(table[:, ID_HIGH].tolist(), table[:, ID_LOW].tolist(), strict=True),
-        values,
+        values[:, : len(compiled.rule.measures)].tolist(),
+        packed(table, values),
     )
 
 

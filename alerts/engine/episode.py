@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import isnan
-from uuid import UUID
+from struct import unpack
 
 from alerts.engine.clock import moment
 from alerts.engine.fold import End, Run, Tally
-from alerts.engine.fold import EvidenceRow as PackedRow
+from alerts.engine.rows import event_id
 from alerts.engine.rule import Rule, RuleKey
 from devices.metrics import METRICS
 
@@ -43,8 +43,8 @@ class Evidence:
     """The first and the last 20 TRUE rows; they overlap in an episode of fewer than 40. Unpacked when asked for."""
 
     columns: tuple[str, ...]
-    packed_first: tuple[PackedRow, ...]
-    packed_last: tuple[PackedRow, ...]
+    packed_first: tuple[bytes, ...]
+    packed_last: tuple[bytes, ...]
 
     @property
     def first(self) -> tuple[EvidenceRow, ...]:
@@ -54,16 +54,10 @@ class Evidence:
     def last(self) -> tuple[EvidenceRow, ...]:
         return tuple(self._unpack(row) for row in self.packed_last)
 
-    def _unpack(self, row: PackedRow) -> EvidenceRow:
-        at, id_, numbers = row
+    def _unpack(self, row: bytes) -> EvidenceRow:
+        at, high, low, *numbers = unpack(f"=qqq{len(self.columns)}d", row)
         values = {name: _cell(name, number) for name, number in zip(self.columns, numbers, strict=True)}
-        return EvidenceRow(moment(at), _event_id(id_), values)
-
-
-def _event_id(halves: tuple[int, int]) -> str:
-    """The text of a UUID that rows.py split into two signed numbers, each less 2**63."""
-    high, low = (half + (1 << 63) for half in halves)
-    return str(UUID(int=(high << 64) | low))
+        return EvidenceRow(moment(at), event_id(high, low), values)
 
 
 def _cell(name: str, number: float) -> Cell:

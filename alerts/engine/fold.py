@@ -30,15 +30,18 @@ class Pattern:
 
 
 class Row(NamedTuple):
-    """What one reading says to one rule. `values` (NaN: absent) are read of TRUE rows only; measures come first."""
+    """What one reading says to one rule.
+
+    `measures` (NaN: absent) and `evidence`, which is the row packed for an alert to keep, are read of TRUE rows only.
+    """
 
     at: int
     when: int
     clear: int
     fresh: bool
     suspect: bool
-    id: tuple[int, int]
-    values: list[float]
+    measures: list[float]
+    evidence: bytes
 
 
 class Tally:
@@ -60,9 +63,6 @@ class Tally:
             self.high = max(self.high, value)
 
 
-EvidenceRow = tuple[int, tuple[int, int], list[float]]
-
-
 @dataclass(slots=True)
 class Run:
     """TRUE rows that belong together: an episode once it has opened."""
@@ -80,8 +80,8 @@ class Run:
     cleared: int = 0
     first_fresh: int | None = None  # among the TRUE rows from the opening one on
     last_fresh: int | None = None
-    first_rows: list[EvidenceRow] = field(default_factory=list)
-    last_rows: deque[EvidenceRow] = field(default_factory=lambda: deque(maxlen=EVIDENCE_ROWS))
+    first_rows: list[bytes] = field(default_factory=list)
+    last_rows: deque[bytes] = field(default_factory=lambda: deque(maxlen=EVIDENCE_ROWS))
 
     def copy(self) -> "Run":
         """One that can be fed without changing this one."""
@@ -129,12 +129,11 @@ def _feed(pattern: Pattern, run: Run, row: Row) -> None:
     run.cleared = 0
     run.event_count += 1
     run.suspect_count += row.suspect
-    for tally, value in zip(run.tallies, row.values, strict=False):
+    for tally, value in zip(run.tallies, row.measures, strict=True):
         tally.add(value)
-    evidence = (row.at, row.id, row.values)
     if len(run.first_rows) < EVIDENCE_ROWS:
-        run.first_rows.append(evidence)
-    run.last_rows.append(evidence)
+        run.first_rows.append(row.evidence)
+    run.last_rows.append(row.evidence)
     if run.opened_at is None:
         run.recent.append(row.at)
         if _opens(pattern, run):

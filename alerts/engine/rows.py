@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, NamedTuple
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -155,6 +156,20 @@ def _ids(frame: pl.DataFrame) -> tuple[Ints, Ints]:
     text = frame.select(ids.str.join("")).item().replace("-", "")
     halves = np.frombuffer(bytes.fromhex(text), dtype=">u8").astype(np.uint64).reshape(-1, 2) ^ _SIGN
     return halves[:, 0].view(np.int64), halves[:, 1].view(np.int64)
+
+
+def event_id(high: int, low: int) -> str:
+    """The text of the UUID that stands as these two numbers in a table."""
+    return str(UUID(int=((high + (1 << 63)) << 64) | (low + (1 << 63))))
+
+
+def packed(table: Ints, values: Floats) -> list[bytes]:
+    """Each row as bytes, for evidence: time and the halves of the id (int64), then its values (float64)."""
+    block = np.empty((len(table), FLAGS + values.shape[1]), np.int64)
+    block[:, :FLAGS] = table[:, :FLAGS]
+    block[:, FLAGS:] = values.view(np.int64)
+    raw, width = block.tobytes(), block.shape[1] * block.itemsize
+    return [raw[at : at + width] for at in range(0, len(raw), width)]
 
 
 def _values(rules: RuleSet, frame: pl.DataFrame, picked: npt.NDArray[np.intp]) -> Floats:
