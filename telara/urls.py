@@ -15,4 +15,5 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("api/", include("telara.api_urls")),
     path("admin/", admin.site.urls),
+    path("", include("dashboard.urls")),
 ]

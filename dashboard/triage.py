@@ -1,0 +1,138 @@
+"""POST /triage/ALERT/ACTION/: what people decide about an alert, from whichever page shows it.
+
+With htmx the answer is 204 and an event: `telara:triaged` {alert_id, status, text, undo} or, with 409,
+`telara:refused` {alert_id, text}. Without it the answer leads back to where the form was.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+from django_htmx.http import trigger_client_event
+
+from alerts.models import Alert
+from alerts.models.alert import CloseReason, Triage
+from alerts.selectors import alert_get, may_triage
+from alerts.services.triage import (
+    NOTE_LENGTH,
+    TriageError,
+    alert_acknowledge,
+    alert_close,
+    alert_comment,
+    alert_reopen,
+    alert_snooze,
+)
+from devices.models import User
+
+Decide = Callable[[Alert, User, datetime, Mapping[str, str]], Alert]
+
+
+class BadFormError(ValueError):
+    """The form lacks what the action needs."""
+
+
+@login_required
+@require_POST
+def triage(request: HttpRequest, alert_id: UUID, action: str) -> HttpResponse:
+    """Form fields: `minutes` (snooze), `reason` (close), `note`; `next`, where to go without htmx."""
+    user = cast("User", request.user)
+    decide = ACTIONS.get(action)
+    if decide is None:
+        raise Http404(action)
+    alert = _alert(user, alert_id)
+    was = alert.triage
+    try:
+        alert = decide(alert, user, timezone.now(), request.POST)
+    except TriageError as error:
+        return _answer(request, alert, 409, "telara:refused", {"text": str(error)})
+    except BadFormError as error:
+        return HttpResponseBadRequest(str(error))
+    told = {"text": _said(alert, action), "status": alert.triage, "undo": _undo(alert, Triage(was), action)}
+    return _answer(request, alert, 204, "telara:triaged", told)
+
+
+def _alert(user: User, alert_id: UUID) -> Alert:
+    try:
+        alert = alert_get(user=user, alert_id=alert_id)
+    except Alert.DoesNotExist:
+        raise Http404(alert_id) from None
+    if not may_triage(user=user, alert=alert):
+        raise PermissionDenied("Nobody decides about their own alerts.")
+    return alert
+
+
+def _answer(request: HttpRequest, alert: Alert, status: int, event: str, told: Mapping[str, Any]) -> HttpResponse:
+    if request.headers.get("HX-Request"):
+        return trigger_client_event(HttpResponse(status=status), event, {"alert_id": str(alert.pk), **told})
+    messages.info(request, str(told["text"]))
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        back = reverse("overview")
+    return HttpResponseRedirect(back)
+
+
+def _said(alert: Alert, action: str) -> str:
+    words = {
+        "acknowledge": "acknowledged by you",
+        "close": f"closed: {alert.get_close_reason_display().lower()}",
+        "reopen": "open again",
+        "comment": "note added",
+    }
+    if action == "snooze" and alert.snoozed_until:
+        words["snooze"] = f"snoozed until {alert.snoozed_until:%H:%M} UTC"
+    return f"{alert.title}, {alert.user.shown_name}: {words[action]}"
+
+
+def _undo(alert: Alert, was: Triage, action: str) -> str:
+    """Where a POST takes it back; empty where nothing does."""
+    if was == alert.triage or action not in ("acknowledge", "snooze", "close"):
+        return ""
+    back = "acknowledge" if was == Triage.ACKNOWLEDGED else "reopen" if was == Triage.NEW else ""
+    if action == "close" and back == "acknowledge":
+        back = ""
+    return reverse("triage", args=[alert.pk, back]) if back else ""
+
+
+def _note(form: Mapping[str, str]) -> str:
+    return form.get("note", "").strip()[:NOTE_LENGTH]
+
+
+def _snooze(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:
+    minutes = form.get("minutes", "")
+    if not minutes.isascii() or not minutes.isdigit() or not 1 <= int(minutes[:6]) <= 24 * 60:
+        raise BadFormError("minutes: a whole number from 1 to 1440")
+    until = at + timedelta(minutes=int(minutes))
+    return alert_snooze(alert=alert, by=by, at=at, until=until, note=_note(form))
+
+
+def _close(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:
+    if form.get("reason") not in CloseReason.values:
+        raise BadFormError(f"reason: one of {', '.join(CloseReason.values)}")
+    return alert_close(alert=alert, by=by, at=at, reason=CloseReason(form["reason"]), note=_note(form))
+
+
+def _comment(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:
+    if not _note(form):
+        raise BadFormError("note: a sentence")
+    return alert_comment(alert=alert, by=by, at=at, note=_note(form))
+
+
+ACTIONS: Final[Mapping[str, Decide]] = MappingProxyType(
+    {
+        "acknowledge": lambda alert, by, at, form: alert_acknowledge(alert=alert, by=by, at=at, note=_note(form)),
+        "snooze": _snooze,
+        "close": _close,
+        "reopen": lambda alert, by, at, form: alert_reopen(alert=alert, by=by, at=at, note=_note(form)),
+        "comment": _comment,
+    }
+)

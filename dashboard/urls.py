@@ -1,0 +1,12 @@
+"""The addresses of the pages."""
+
+from django.urls import path
+
+from dashboard import login, overview, triage
+
+urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("triage/<uuid:alert_id>/<slug:action>/", triage.triage, name="triage"),
+    path("login/", login.Login.as_view(), name="login"),
+    path("logout/", login.Logout.as_view(), name="logout"),
+]

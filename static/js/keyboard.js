@@ -1,0 +1,87 @@
+// Single keys and two-key sequences, and the help that lists those that work on this page.
+// Off while typing, and off for good with the switch in the help (WCAG 2.1.4).
+
+/** @type {Map<string, {label: string, run: (event: KeyboardEvent) => void}>} */
+const keys = new Map();
+const SEQUENCE_MS = 1200;
+let first = "";
+let firstAt = 0;
+
+/**
+ * Gives a key (`j`, `Enter`, `Shift+x`) or a sequence (`g o`) its meaning on this page.
+ * @param {string} combo
+ * @param {string} label as the help shows it
+ * @param {(event: KeyboardEvent) => void} run
+ */
+export function key(combo, label, run) {
+  keys.set(combo, { label, run });
+}
+
+export const keysAreOn = () => localStorage.getItem("telara.keys") !== "off";
+
+/** @param {KeyboardEvent} event */
+function typing(event) {
+  const target = /** @type {HTMLElement} */ (event.target);
+  return target.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
+}
+
+/** @param {KeyboardEvent} event */
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event) || !keysAreOn()) return;
+  if (document.querySelector("dialog[open]") && event.key !== "?") return;
+  const name = event.shiftKey && event.key.length === 1 && /[A-Z]/.test(event.key) ? `Shift+${event.key.toLowerCase()}` : event.key;
+  const combo = first && event.timeStamp - firstAt < SEQUENCE_MS ? `${first} ${name}` : name;
+  const found = keys.get(combo);
+  first = "";
+  if (found) {
+    if (name === "Enter" && event.target !== document.body) return;
+    event.preventDefault();
+    found.run(event);
+  } else if ([...keys.keys()].some((each) => each.startsWith(`${name} `))) {
+    first = name;
+    firstAt = event.timeStamp;
+  }
+}
+
+function help() {
+  const dialog = /** @type {HTMLDialogElement | null} */ (document.querySelector("#keys"));
+  if (!dialog) return;
+  if (dialog.open) {
+    dialog.close();
+    return;
+  }
+  const list = /** @type {HTMLElement} */ (dialog.querySelector(".keys"));
+  list.replaceChildren(...[...keys].map(([combo, { label }]) => line(combo, label)));
+  dialog.showModal();
+}
+
+/** @param {string} combo @param {string} label */
+function line(combo, label) {
+  const item = document.createElement("li");
+  const keysOfIt = document.createElement("span");
+  keysOfIt.className = "combo";
+  for (const part of combo.split(" ")) {
+    const element = document.createElement("kbd");
+    element.textContent = part;
+    keysOfIt.append(element, " ");
+  }
+  const text = document.createElement("span");
+  text.textContent = label;
+  item.append(keysOfIt, text);
+  return item;
+}
+
+/** Listens, gives `?` and the page links (`<a data-key="g o">`) their keys, and wires the help's switch. */
+export function startKeyboard() {
+  document.addEventListener("keydown", pressed);
+  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll(".nav a[data-key]"))) {
+    key(link.dataset.key ?? "", (link.dataset.name ?? link.textContent ?? "").trim().toLowerCase(), () => link.click());
+  }
+  key("?", "this help", help);
+  const toggle = /** @type {HTMLInputElement | null} */ (document.querySelector("#keys-switch"));
+  if (toggle) {
+    toggle.checked = keysAreOn();
+    toggle.addEventListener("change", () => localStorage.setItem("telara.keys", toggle.checked ? "on" : "off"));
+  }
+  for (const opener of document.querySelectorAll("[data-open-keys]")) opener.addEventListener("click", help);
+}
