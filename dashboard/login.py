@@ -22,7 +22,9 @@ class Login(LoginView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not attempts_left(**_who(request)):
-            return self.render_to_response(self.get_context_data(form=self._empty_form(), problem=WAIT_TEXT), status=429)
+            return self.render_to_response(
+                self.get_context_data(form=self._empty_form(), problem=WAIT_TEXT), status=429
+            )
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
@@ -31,7 +33,7 @@ class Login(LoginView):
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         left = attempt_failed(**_who(self.request))
-        log.warning("login.failed", left=left)
+        log.warning("login.failed")
         problem = f"User name and password do not match. {_tries(left)} left before a wait of 5 minutes."
         return self.render_to_response(self.get_context_data(form=form, problem=problem if left else WAIT_TEXT))
 

@@ -13,6 +13,8 @@ import structlog
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
+from devices.hashing import secret_hash
+
 log = structlog.get_logger(__name__)
 GROUP: Final = "live"
 PUBLISH_TIMEOUT_S: Final = 2.0
@@ -27,6 +29,11 @@ def announce(*, vitals: Sequence[Item] = (), alerts: Sequence[Item] = ()) -> Non
     """
     if vitals or alerts:
         _publisher().publish({"type": "live.batch", "vitals": list(vitals), "alerts": list(alerts)})
+
+
+def session_ended(*, session_key: str) -> None:
+    """Close the sockets of a session that logged out; only the hash of its key travels."""
+    _publisher().publish({"type": "live.session_ended", "session": secret_hash(session_key)})
 
 
 class _Publisher:
