@@ -7,7 +7,19 @@ from typing import Any
 
 import polars as pl
 
-from alerts.engine import Episode, PersonState, Rule, RuleSet, Stretch, Update, Withdraw, advance, reconcile, resume
+from alerts.engine import (
+    Episode,
+    PersonState,
+    Rule,
+    RuleSet,
+    Stretch,
+    Update,
+    Withdraw,
+    advance,
+    new_person,
+    reconcile,
+    resume,
+)
 from devices.metrics import METRICS, Flag
 from tests.alerts.engine.twin import Reading
 
@@ -69,7 +81,6 @@ class Shell:
     state: PersonState | None = None
     stored: list[Reading] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
-    rebuilt: int = 0
 
     def __post_init__(self) -> None:
         self.rules = RuleSet([self.rule])
@@ -85,10 +96,17 @@ class Shell:
         self.state = step.states.get(1, self.state)
 
     def rebuild(self, reached: datetime) -> Any:
-        """Everything that is stored, from a point before which nothing was pending."""
-        self.rebuilt += 1
-        first = min(row.at for row in self.stored)
-        return advance(self.rules, {1: resume(self.rules, {self.rule.key: first})}, frame(self.stored))
+        """All that is stored from the last point, at most a few rows back, before which nothing was pending."""
+        times = sorted({row.at for row in self.stored})
+        back = [at for at in reversed(times) if at <= reached][:5]
+        since = next((at for at in back if not self.is_pending_before(at)), times[0])
+        rows = frame(row for row in self.stored if row.at >= since)
+        return advance(self.rules, {1: resume(self.rules, {self.rule.key: since})}, rows)
+
+    def is_pending_before(self, at: datetime) -> bool:
+        before = frame(row for row in self.stored if row.at < at)
+        states = advance(self.rules, {1: new_person(self.rules)}, before).states
+        return bool(states) and states[1].is_pending
 
     def crash(self) -> None:
         self.state = None
