@@ -67,8 +67,11 @@ up: ## start Telara on Apache Kafka, PostgreSQL and Redis, by docker compose
 down: ## stop what `make up` started; the data stay
 	$(COMPOSE) down
 
+# An environment that works is kept, also one that is a link to another folder's.
 $(VENV): requirements-uv.txt
-	@python=; for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	@if $(BIN)/python -c '' 2>/dev/null; then exit 0; fi; \
+	if [ -L .venv ]; then echo ".venv is a link, and no Python is at its end." >&2; exit 1; fi; \
+	python=; for each in python3 python3.14 python3.13 python3.12 python3.11; do \
 		if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$each; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
