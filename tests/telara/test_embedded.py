@@ -1,7 +1,6 @@
 """The embedded services as those see them who start, join, kill and leave them: real processes in copies of it."""
 
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -246,14 +245,3 @@ def test_the_secret_key_is_kept_for_its_owner_alone(checkout: Copy) -> None:
     path = checkout.root / "var" / "secret_key"
     assert path.stat().st_mode & 0o777 == 0o600
     assert len(path.read_text()) >= 50
-
-
-def test_a_taken_port_is_named_with_its_remedy(checkout: Copy) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        demo = checkout.start("manage.py", "demo", PORT=str(port))
-        output, _ = demo.communicate()
-    assert demo.returncode == 1
-    assert f"Port {port} is taken. Choose another one: PORT=" in output
