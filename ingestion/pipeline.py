@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 from alerts.detection import Detected, Detection
+from alerts.due_hours import hours_mark
 from django.db import DataError, IntegrityError, transaction
 
 from devices.models.reading import COLUMNS
@@ -82,6 +83,7 @@ class Pipeline:
             self._register_devices(stored.new, at)
             reach("after_store")
             detected = self._detection.detect(stored.new, at=at)
+            hours_mark(stored.new, at=at)
             rejected = decoded.rejected | strangers
             quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
             advance(batch.next, owner=self._owner)

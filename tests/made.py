@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import Permission
+from django.db import connection
 
 from alerts.models import Alert, Rule, RuleVersion
 from devices.models import Assignment, User
+from devices.partitions import TABLE, installed_at, partition_of
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse"
@@ -51,3 +53,14 @@ def make_alert(user: User, *, rule: Rule | None = None, **fields: Any) -> Alert:
         "changed_at": at,
     }
     return Alert.objects.create(**(values | {"user": user} | fields))
+
+
+def make_partitions(*times: datetime) -> None:
+    """The partitions of readings at these times, made in the transaction of the test."""
+    made_at = installed_at()
+    for partition in {partition_of(at, installed_at=made_at, span="month") for at in times}:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f'CREATE TABLE IF NOT EXISTS "{partition.name}" PARTITION OF {TABLE} FOR VALUES FROM (%s) TO (%s)',
+                [partition.start, partition.end],
+            )

@@ -25,3 +25,19 @@ class Summary(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} {self.period} {self.start:%Y-%m-%d %H:%M}"
+
+
+class DueHour(models.Model):
+    """A person's hour that new readings fell into, to be summed up again.
+
+    Written in the transaction that stored them; `minute` (of our clock, since 1970) is when. Hours of a minute that is
+    over are taken; nobody writes those any more, so that marking and summing up never wait for each other.
+    """
+
+    pk = models.CompositePrimaryKey("start", "user_id", "minute")
+    start = models.DateTimeField()
+    user = models.ForeignKey("devices.User", on_delete=models.CASCADE, db_index=False, related_name="+")
+    minute = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.start:%Y-%m-%d %H:%M}"

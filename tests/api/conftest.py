@@ -1,16 +1,14 @@
 """The personas of the API, and how each of them calls it."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from devices.models import Device, User
-from devices.partitions import TABLE, installed_at, partition_of
 from devices.tokens import device_token_make, token_make
 from tests.made import make_user, make_wearer
 
@@ -81,19 +79,3 @@ def device_client(device: Device) -> APIClient:
     secret = device_token_make(device=device, at=timezone.now())
     client.credentials(HTTP_AUTHORIZATION=f"Token {secret}")
     return client
-
-
-@pytest.fixture
-def partitions(db: None) -> Callable[..., None]:
-    """Makes the partitions of readings at these times, in the transaction of the test."""
-
-    def make(*times: datetime) -> None:
-        made_at = installed_at()
-        for partition in {partition_of(at, installed_at=made_at, span="month") for at in times}:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    f'CREATE TABLE IF NOT EXISTS "{partition.name}" PARTITION OF {TABLE} FOR VALUES FROM (%s) TO (%s)',
-                    [partition.start, partition.end],
-                )
-
-    return make

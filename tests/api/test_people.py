@@ -7,7 +7,7 @@ import pytest
 
 from devices.models import Device, Reading, User
 from tests.api.test_errors import error
-from tests.made import NOON, make_user, make_wearer
+from tests.made import NOON, make_partitions, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db
 
@@ -39,8 +39,8 @@ def test_everyone_sees_the_wearers_they_may_see(  # noqa: PLR0917  # personas an
         assert client.get(f"/api/v1/summaries/?user_id={user_id}").status_code == expected
 
 
-def test_a_wearer_comes_with_their_newest_values(call, wearer: User, partitions) -> None:
-    partitions(NOON)
+def test_a_wearer_comes_with_their_newest_values(call, wearer: User) -> None:
+    make_partitions(NOON)
     for seconds, values in ((0, {"heart_rate": 70.0, "body_temp_c": 36.6}), (5, {"heart_rate": 72.0})):
         at = NOON + timedelta(seconds=seconds)
         Reading.objects.create(user=wearer, recorded_at=at, received_at=at, event_id=uuid4(), **values)

@@ -7,17 +7,17 @@ import pytest
 
 from devices.models import Reading, User
 from tests.api.test_errors import error
-from tests.made import NOON, make_wearer
+from tests.made import NOON, make_partitions, make_wearer
 
 pytestmark = pytest.mark.django_db
 READINGS = "/api/v1/readings/"
 
 
 @pytest.fixture
-def day(wearer: User, partitions) -> list[datetime]:
+def day(wearer: User) -> list[datetime]:
     """Ten readings of one wearer; the first two at one moment."""
     times = [NOON, NOON, *(NOON + timedelta(minutes=n) for n in range(1, 9))]
-    partitions(*times)
+    make_partitions(*times)
     for number, at in enumerate(times):
         values = {"heart_rate": 60.0 + number, "spo2_percent": 97.0 if number % 2 else None}
         Reading.objects.create(
