@@ -1,6 +1,7 @@
 """The Celery application: what runs by the clock."""
 
 import os
+from typing import Any
 
 from celery import Celery
 
@@ -9,3 +10,19 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telara.settings")
 app = Celery("telara")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+def every(seconds: float, task: str) -> dict[str, Any]:
+    """A task by its name; one that waited for longer than its turn is dropped, the next decides the same by rows."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
+app.conf.beat_schedule = {
+    "snoozes": every(2, "alerts.tasks.end_snoozes"),
+    "rules": every(2, "alerts.tasks.end_episodes_with_rules"),
+    "outbox": every(5, "ingestion.tasks.sweep_outbox"),
+    "summaries": every(60, "alerts.tasks.make_summaries"),
+    "readings": every(3600, "devices.tasks.drop_old_readings"),
+    "quarantine": every(3600, "ingestion.tasks.drop_old_quarantine"),
+    "tokens": every(3600, "devices.tasks.drop_expired_tokens"),
+}

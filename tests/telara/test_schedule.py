@@ -1,0 +1,58 @@
+"""What runs by the clock."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from alerts.models import Alert
+from alerts.services.triage import alert_snooze
+from alerts.tasks import end_snoozes
+from devices.partitions import Partitions
+from devices.tasks import drop_old_readings
+from ingestion.models import QuarantinedMessage
+from ingestion.tasks import drop_old_quarantine
+from telara.celery import app
+from tests.made import NOON, make_alert, make_user, make_wearer
+
+
+def test_every_scheduled_task_is_there() -> None:
+    app.loader.import_default_modules()
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)
+
+
+@pytest.mark.django_db
+def test_a_task_that_runs_twice_does_once() -> None:
+    wearer = make_wearer()
+    alert = make_alert(wearer)
+    now = timezone.now()
+    alert_snooze(alert=alert, by=make_user("ann"), at=now - timedelta(minutes=2), until=now - timedelta(minutes=1))
+    end_snoozes()
+    end_snoozes()
+    assert (Alert.objects.get().triage, Alert.objects.get().revision) == ("new", 3)
+
+
+@pytest.mark.django_db
+def test_quarantine_is_kept_for_two_weeks() -> None:
+    for days in (13, 15):
+        QuarantinedMessage.objects.create(
+            cluster_id="c", topic="t", partition=0, offset=days, reason="wrong_type", payload=b"", size=0,
+            received_at=timezone.now() - timedelta(days=days),
+        )  # fmt: skip
+    drop_old_quarantine()
+    assert [message.offset for message in QuarantinedMessage.objects.all()] == [13]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_readings_are_kept_for_ever_unless_a_retention_is_set(settings) -> None:
+    partitions = Partitions(span="month")
+    old = NOON.replace(year=2001)
+    partitions.ensure([old])
+    drop_old_readings()
+    partitions.forget()
+    assert partitions.ensure([old]) == []
+    settings.TELARA_RETENTION_DAYS = 3650
+    drop_old_readings()
+    partitions.forget()
+    assert partitions.ensure([old]) == ["devices_reading_y2001"]
+    drop_old_readings()
