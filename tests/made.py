@@ -5,10 +5,11 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.utils import timezone
 
 from alerts.models import Alert, Rule, RuleVersion
-from devices.models import Assignment, User
-from devices.partitions import TABLE, installed_at, partition_of
+from devices.models import Assignment, Installation, User
+from devices.partitions import TABLE, partition_of
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse"
@@ -55,9 +56,15 @@ def make_alert(user: User, *, rule: Rule | None = None, **fields: Any) -> Alert:
     return Alert.objects.create(**(values | {"user": user} | fields))
 
 
+def make_installation() -> datetime:
+    """When Telara was installed; a test that commits leaves the database without that row."""
+    row, _ = Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    return row.installed_at
+
+
 def make_partitions(*times: datetime) -> None:
     """The partitions of readings at these times, made in the transaction of the test."""
-    made_at = installed_at()
+    made_at = make_installation()
     for partition in {partition_of(at, installed_at=made_at, span="month") for at in times}:
         with connection.cursor() as cursor:
             cursor.execute(

@@ -28,6 +28,6 @@ def test_the_docs_page_needs_nothing_inline_and_nothing_from_elsewhere() -> None
     response = Client().get("/api/docs/")
     page = response.content.decode()
     assert response.status_code == 200
-    assert "script-src 'self';" in response["Content-Security-Policy"]
+    assert "script-src 'self'" in response["Content-Security-Policy"].split("; ")
     assert "<script>" not in page
     assert "//cdn" not in page

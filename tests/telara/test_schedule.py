@@ -13,7 +13,7 @@ from devices.tasks import drop_old_readings
 from ingestion.models import QuarantinedMessage
 from ingestion.tasks import drop_old_quarantine
 from telara.celery import app
-from tests.made import NOON, make_alert, make_user, make_wearer
+from tests.made import NOON, make_alert, make_installation, make_user, make_wearer
 
 
 def test_every_scheduled_task_is_there() -> None:
@@ -45,6 +45,7 @@ def test_quarantine_is_kept_for_two_weeks() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_readings_are_kept_for_ever_unless_a_retention_is_set(settings) -> None:
+    make_installation()
     partitions = Partitions(span="month")
     old = NOON.replace(year=2001)
     partitions.ensure([old])
