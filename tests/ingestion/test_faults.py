@@ -137,6 +137,7 @@ def test_readings_are_stored_while_redis_is_away(tmp_path: Path, topic: str, red
         more = events(100)
         send(topic, more)
         until(lambda: Reading.objects.count() == len(sent + more), within_s=30)
+        until(lambda: running.lines("live.publish_failed"), within_s=10)
         redis.heal()
         assert running.stop() == 0
     assert_once(topic, sent + more)

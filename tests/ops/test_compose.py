@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.core.management import get_commands
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRETS = {"POSTGRES_PASSWORD": "pg-s3cret", "REDIS_PASSWORD": "redis-s3cret", "SECRET_KEY": "key-s3cret"}
@@ -94,6 +95,13 @@ def test_each_variable_is_one_that_telara_reads(services: dict[str, Any]) -> Non
     settings = (ROOT / "telara" / "settings.py").read_text()
     for key in services["web"]["environment"]:
         assert f'"{key}"' in settings, key
+
+
+def test_each_command_is_there(services: dict[str, Any]) -> None:
+    said = " ".join(" ".join(services[name].get("command") or []) for name in OURS)
+    commands = set(re.findall(r"manage\.py (\w+)", said))
+    assert {"migrate", "create_topics", "load_rules", "run_consumer", "run_simulator"} == commands
+    assert commands <= get_commands().keys()
 
 
 def test_the_example_names_every_variable_of_the_file_and_no_secret() -> None:
