@@ -127,7 +127,7 @@ class Detection:
         return advance(self._rules, again.states, again.rows, freshness=self._freshness)
 
     def _firing_now(self, at: datetime) -> dict[Pair, Stretch]:
-        """The episodes behind the firing alerts, from the stored rows; the alerts are locked before the rows are read."""
+        """The episodes behind the firing alerts, from stored rows; the alerts are locked before the rows are read."""
         self._read_rules(at)
         locked = Alert.objects.select_for_update(of=("self",)).filter(episode=EpisodeState.FIRING).order_by("alert_id")
         firing = list(locked.values_list("user_id", "ended_at"))

@@ -72,7 +72,7 @@ COPY (SELECT {", ".join(f"r.{name}" for name in COLUMNS)}
         FROM unnest(%s::bigint[], %s::timestamptz[]) AS w (user_id, since)
         JOIN devices_reading r ON r.user_id = w.user_id AND r.recorded_at >= w.since)
   TO STDOUT (FORMAT csv)
-"""  # noqa: S608  # names of the catalogue
+"""  # names of the catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Rebuilt:
 
 
 def rebuild(rules: RuleSet, people: Mapping[int, datetime]) -> Rebuilt:
-    """For people whose rows reach back to the given times: states to resume from, and the rows to fold, new ones too."""
+    """For people with rows as old as the given times: states to resume from, and the rows to fold, new ones too."""
     since: dict[int, dict[RuleKey, datetime]] = {user_id: {} for user_id in people}
     for rule in rules.rules:
         for user_id, at in _settled(rule, people).items():
@@ -140,7 +140,8 @@ def _look(rule: Rule, people: Mapping[int, datetime], backs: Mapping[int, dateti
 def _query(sql: str, people: Mapping[int, datetime], **parameters: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, {"users": list(people), "times": list(people.values()), **parameters})
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def stored_rows(since: Mapping[int, datetime]) -> pl.DataFrame:

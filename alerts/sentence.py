@@ -9,6 +9,7 @@ from devices.metrics import METRICS
 
 _WORDS: Final = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below", "=": "at", "<>": "not at"}
 _TURNED: Final = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "=": "=", "<>": "<>"}
+DASH: Final = "\N{EN DASH}"
 _AT_REST: Final = frozenset({"activity_level", "steps_per_minute"})
 
 
@@ -29,9 +30,9 @@ def _measured(rule: Rule) -> list[tree.Compare]:
     for node in _comparisons(rule.when.tree):
         if isinstance(node.left, tree.Number) and isinstance(node.right, tree.Column):
             node = tree.Compare(_TURNED[node.operator], node.right, node.left)  # type: ignore[arg-type]  # noqa: PLW2901
-        if isinstance(node.left, tree.Column) and isinstance(node.right, tree.Number):
-            if node.left.name in rule.measures:
-                found.append(node)
+        is_plain = isinstance(node.left, tree.Column) and isinstance(node.right, tree.Number)
+        if is_plain and node.left.name in rule.measures:  # type: ignore[union-attr]  # a Column, by the line above
+            found.append(node)
     return found
 
 
@@ -57,7 +58,7 @@ def _range(episode: Episode, name: str) -> str:
         return ""
     metric = METRICS[name]
     low, high = (f"{value:.{metric.decimals}f}" for value in (measure.low, measure.high))
-    return f"{low if low == high else f'{low}–{high}'} {metric.shown}"
+    return f"{low if low == high else f'{low}{DASH}{high}'} {metric.shown}"
 
 
 def _circumstance(rule: Rule) -> str:

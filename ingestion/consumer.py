@@ -49,7 +49,7 @@ class Step:
 class Worker:
     """One member of the group. `step` does a bounded piece of work; callbacks of the group run inside it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # its parts, each by name
         self, *, subscription: Subscription, owner: Owner, pipeline: Pipeline, start: str,
         limits: Callable[[], Limits], now: Callable[[], datetime],
     ) -> None:  # fmt: skip
@@ -176,6 +176,7 @@ class Worker:
         """Write a batch, waiting for a database that is away; a fence that is closed makes us leave and join anew."""
         decoded = pending.decoded.result()
         reach("after_decode")
+        outcome: Outcome | None
         try:
             outcome = self._write_once(pending, decoded)
         except DATABASE_ERRORS as error:

@@ -21,11 +21,11 @@ CLAIM_TRIES: Final = 5
 log = structlog.get_logger(__name__)
 
 
-class Fenced(Exception):
+class Fenced(Exception):  # noqa: N818  # a state of affairs, and the field's word for it
     """Another consumer has taken a partition of the batch, or stored on it: nothing may be written."""
 
 
-class GroupConflict(Exception):
+class GroupConflict(Exception):  # noqa: N818  # as above
     """A consumer of another group owns the partition and is alive."""
 
 

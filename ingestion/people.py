@@ -40,7 +40,7 @@ def _provision(usernames: list[str], at: datetime) -> None:
 
 
 def register_devices(sources: pl.DataFrame, *, at: datetime) -> None:
-    """Register what spoke: `sources` holds (user_id, kind, seen_at), one row a device; touched at most once a minute."""
+    """Register what spoke, touched at most once a minute: `sources` holds (user_id, kind, seen_at), a row a device."""
     if sources.is_empty():
         return
     sources = sources.sort("user_id", "kind")

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
-from alerts.detection import Detected, Detection
-from alerts.due_hours import hours_mark
 from django.db import DataError, IntegrityError, transaction
 
+from alerts.detection import Detected, Detection
+from alerts.due_hours import hours_mark
 from devices.models.reading import COLUMNS
 from devices.partitions import Partitions
 from devices.quality import assess

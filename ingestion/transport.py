@@ -211,10 +211,11 @@ def cluster_id(kafka: Mapping[str, str], *, given: str = "") -> str:
     """The id of the broker's cluster, or `given`: the stand-in's offsets start anew with each start."""
     if given:
         return given
-    found = AdminClient(dict(kafka)).list_topics(timeout=ADMIN_TIMEOUT_S).cluster_id
+    admin = AdminClient(dict(kafka))
+    found: str | None = admin.list_topics(timeout=ADMIN_TIMEOUT_S).cluster_id
     if not found:
         raise KafkaException(KafkaError(KafkaError._FAIL, "the broker names no cluster id"))
-    return str(found)
+    return found
 
 
 def _topic(message: Message) -> str:

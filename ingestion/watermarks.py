@@ -10,7 +10,7 @@ from django.db import connection
 from devices.metrics import Flag
 
 LATE_AFTER: Final = timedelta(minutes=10)
-SCHEMA: Final = pl.Schema({"user_id": pl.Int64, "watermark": pl.Datetime("us", "UTC")})
+SCHEMA: Final = pl.Schema({"user_id": pl.Int64(), "watermark": pl.Datetime("us", "UTC")})
 
 
 class Watermarks:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 import structlog
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError
 
 from alerts.detection import Detected, Detection
 from devices import live
-from devices.partitions import Partitions
+from devices.partitions import Partitions, Span
 from ingestion.batch import Batch
 from ingestion.caughtup import CaughtUp
 from ingestion.consumer import Step, Worker
@@ -109,7 +109,7 @@ def service_of(*, name: str, topics: tuple[str, ...], group: str, start: str, no
     pipeline = Pipeline(
         owner=owner,
         detection=detection,
-        partitions=Partitions(span=settings.TELARA_PARTITION_BY),
+        partitions=Partitions(span=cast("Span", settings.TELARA_PARTITION_BY)),
         provision=settings.TELARA_UNKNOWN_USERS == "provision",
     )
     subscription = Subscription(

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--until-caught-up", action="store_true", help="Exit 0 once everything sent is stored.")
         parser.add_argument("--engine", choices=["telara"], default="telara")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         stopping: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda caught, _frame: stopping.append(caught))
