@@ -18,7 +18,7 @@ MAX_BYTES: Final = 2 * 1024 * 1024
 ORDINARY_BYTES: Final = 700
 # After so many messages to one partition the other senders' are looked at again; who waits looks this often.
 LOOK_AFTER: Final = 1_000
-LOOK_EVERY_S: Final = 0.05
+LOOK_EVERY_S: Final = 0.02
 
 
 @dataclass(slots=True)

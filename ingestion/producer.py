@@ -22,7 +22,9 @@ SETTINGS: Final[Mapping[str, Any]] = {
     "compression.type": "lz4",
     "reconnect.backoff.max.ms": 5_000,
 }
-WAIT_S: Final = 0.05
+WAIT_S: Final = 0.02
+# A consumer that keeps up makes room within a moment; one that has not for this long is worth a word.
+WORTH_A_WORD_S: Final = 2.0
 Delivered = Callable[[KafkaError | None], None]
 
 
@@ -88,12 +90,12 @@ class Producer:
 
         `delivered` is called once with what became of it, from within any method of the producer.
         """
-        waits = 0
+        told_at = time.monotonic() + WORTH_A_WORD_S
         while not self._offer(message, delivered):
             if self._stopping():
                 raise SendingStoppedError
-            waits += 1
-            if waits == 5:  # a consumer that keeps up makes room within a moment
+            if time.monotonic() >= told_at:
+                told_at = float("inf")
                 self._on_wait()
             self._kafka.poll(WAIT_S)
 

@@ -161,7 +161,7 @@ def test_it_waits_for_a_consumer_on_the_embedded_broker_and_stops_at_a_signal(to
     settings.TELARA_KAFKA_EMBEDDED = True
     errors = StringIO()
     before = signal.getsignal(signal.SIGTERM)
-    threading.Timer(4, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    threading.Timer(6, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
     args = ["--user", "user_001", "--rate", "10", "--start", PAST]
     call_command("run_simulator", *args, stdout=StringIO(), stderr=errors)
     assert signal.getsignal(signal.SIGTERM) is before
