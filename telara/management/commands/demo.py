@@ -49,7 +49,8 @@ class Command(BaseCommand):
         finally:
             self._say("stopping")
             already = len(interruptions)
-            keeper.stop(patience=10, is_hurried=lambda: len(interruptions) > already)
+            patience = 2 if embedded.have_ended() else 10  # without services nothing is left to finish
+            keeper.stop(patience=patience, is_hurried=lambda: len(interruptions) > already)
             self._leave()
 
     def _run(self, keeper: Keeper, checkout: Checkout, *, is_interrupted: Callable[[], bool]) -> None:
