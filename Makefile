@@ -39,14 +39,16 @@ demo: $(RUNTIME) $(VENDOR) ## everything in one terminal, until Ctrl-C (PORT=800
 test: $(DEVELOPMENT) $(VENDOR) ## run the whole suite (ARGS="-k rules" for a part of it)
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: $(DEVELOPMENT) ## every check that runs nothing
-	$(BIN)/python -m ruff check .
-	$(BIN)/python -m ruff format --check .
-	$(NOWHERE) $(BIN)/python -m mypy .
-	$(BIN)/lint-imports
-	$(BIN)/python -m djlint --quiet --check --lint .
-	$(MANAGE) makemigrations --check --dry-run
-	$(MANAGE) check_rules
+lint: $(DEVELOPMENT) ## every check that runs nothing; all of them, also after one failed
+	@failed=; check() { echo "$$*"; "$$@" || failed="$$failed $$*;"; }; \
+	check $(BIN)/python -m ruff check .; \
+	check $(BIN)/python -m ruff format --check .; \
+	check env $(NOWHERE) $(BIN)/python -m mypy .; \
+	check $(BIN)/lint-imports; \
+	check $(BIN)/python -m djlint --quiet --check --lint .; \
+	check $(MANAGE) makemigrations --check --dry-run; \
+	check $(MANAGE) check_rules; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 format: $(DEVELOPMENT) ## put code and templates into shape
 	$(BIN)/python -m ruff check --fix-only --quiet .
