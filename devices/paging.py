@@ -42,7 +42,7 @@ class KeysetPagination(BasePagination):
         limit = _limit(request, self.default_limit)
         cursor = request.query_params.get("cursor", "")
         if cursor:
-            queryset = after(queryset, self.keyset, _decoded(cursor, len(self.keyset)))
+            queryset = after(queryset, self.keyset, cursor_decoded(cursor, len(self.keyset)))
         rows = list(queryset.order_by(*self.keyset)[: limit + 1])
         self.more = len(rows) > limit
         self.rows = rows[:limit]
@@ -54,7 +54,7 @@ class KeysetPagination(BasePagination):
     def _next(self) -> str | None:
         if not self.more:
             return None
-        cursor = _encoded([_value(self.rows[-1], name.lstrip("-")) for name in self.keyset])
+        cursor = cursor_of(self.rows[-1], self.keyset)
         return replace_query_param(self.request.build_absolute_uri(), "cursor", cursor)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -102,11 +102,14 @@ def _value(row: Any, name: str) -> Any:
     return rfc3339(value) if hasattr(value, "tzinfo") else str(value)
 
 
-def _encoded(values: list[Any]) -> str:
+def cursor_of(row: Any, keyset: tuple[str, ...]) -> str:
+    """Where the page after `row` (a model or a dict) begins."""
+    values = [_value(row, name.lstrip("-")) for name in keyset]
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
-def _decoded(cursor: str, length: int) -> list[Any]:
+def cursor_decoded(cursor: str, length: int) -> list[str]:
+    """The key values of a cursor; raises ValidationError where it is none."""
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError):

@@ -29,7 +29,7 @@ INSTALLED_APPS = [
     "ingestion",
     "alerts",
     "devices",
-    "django.contrib.admin",
+    "telara.admin_config.TelaraAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

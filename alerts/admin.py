@@ -1,0 +1,148 @@
+"""The admin of alerts, rules, summaries and the outbox."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils import timezone
+
+from alerts.admin_decide import acknowledge, close, snooze
+from alerts.admin_forms import RuleForm
+from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleChange, RuleVersion, Summary
+from alerts.services.rules import rule_disable, rule_enable, rule_write
+from devices.admin_base import ModelAdmin, OfVisiblePeople, ReadOnlyAdmin, ReadOnlyInline, signed_in
+
+
+class AlertChangeInline(ReadOnlyInline):
+    """Who did what to an alert, and why."""
+
+    model = AlertChange
+    fields = ("revision", "at", "by", "action", "was", "became", "note")
+    readonly_fields = fields
+    verbose_name_plural = "history"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("by")
+
+
+@admin.register(Alert)
+class AlertAdmin(OfVisiblePeople, ReadOnlyAdmin):
+    """Triage. An alert is never edited: people decide, the engine writes the rest."""
+
+    list_display = ["title", "severity", "user", "episode", "triage", "triaged_by", "opened_at", "event_count", "quiet"]
+    list_filter = ["severity", "triage", "episode", "alert_class", "quiet", "close_reason", "rule"]
+    list_select_related = ["user", "rule", "triaged_by"]
+    search_fields = ["title", "alert_type", "rule__rule_id", "user__username", "user__display_name"]
+    search_help_text = "Title, type, rule or person"
+    ordering = ["-opened_at"]
+    show_facets = admin.ShowFacets.NEVER
+    actions = [acknowledge, snooze, close]
+    inlines = [AlertChangeInline]
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Whether the decisions are offered."""
+        return signed_in(request).has_perm("alerts.change_alert")
+
+
+class RuleVersionInline(ReadOnlyInline):
+    """What a rule said, and when."""
+
+    model = RuleVersion
+    fields = ("number", "active_from", "active_until", "made_by", "made_at", "source")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("made_by").order_by("-number")
+
+
+class RuleChangeInline(ReadOnlyInline):
+    """Who changed a rule, and why."""
+
+    model = RuleChange
+    fields = ("at", "by", "action", "number", "effective_at", "note")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("by")
+
+
+@admin.register(Rule)
+class RuleAdmin(ModelAdmin):
+    """Rules. Editing one makes a version; none is deleted, its alerts name it: disable it."""
+
+    form = RuleForm
+    fields = ["source", "note"]
+    list_display = ["rule_id", "enabled", "version", "active_from"]
+    list_filter = ["enabled"]
+    search_fields = ["rule_id"]
+    inlines = [RuleVersionInline, RuleChangeInline]
+    actions = ["enable", "disable"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
+        newest = RuleVersion.objects.filter(rule=OuterRef("pk")).order_by("-number")
+        rules: QuerySet[Rule] = super().get_queryset(request)
+        return rules.annotate(
+            newest_number=Subquery(newest.values("number")[:1]), newest_from=Subquery(newest.values("active_from")[:1])
+        )
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
+        return list(super().get_inlines(request, obj)) if obj else []
+
+    @admin.display(ordering="newest_number")
+    def version(self, rule: Any) -> int | None:
+        number: int | None = rule.newest_number
+        return number
+
+    @admin.display(ordering="newest_from")
+    def active_from(self, rule: Any) -> Any:
+        return rule.newest_from
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Rule, form: Any, change: bool) -> None:
+        """Make a version; the form has linted it."""
+        given = form.cleaned_data
+        version = rule_write(
+            rule=obj if change else None,
+            source=given["source"],
+            note=given["note"],
+            by=signed_in(request),
+            at=timezone.now(),
+        )
+        obj.pk, obj.rule_id = version.rule_id, version.rule.rule_id
+        self.message_user(request, f"{version} is active from {version.active_from:%H:%M:%S} UTC.")
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, rules: QuerySet[Rule]) -> None:
+        for rule in rules:
+            rule_enable(rule=rule, by=signed_in(request), at=timezone.now(), note="in the admin")
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, rules: QuerySet[Rule]) -> None:
+        for rule in rules:
+            rule_disable(rule=rule, by=signed_in(request), at=timezone.now(), note="in the admin")
+
+
+@admin.register(Summary)
+class SummaryAdmin(OfVisiblePeople, ReadOnlyAdmin):
+    """People's hours and days in numbers."""
+
+    list_display = ["user", "period", "start", "readings", "alerts", "made_at"]
+    list_filter = ["period"]
+    list_select_related = ["user"]
+    search_fields = ["=user__username"]
+    ordering = ["-start"]
+    show_facets = admin.ShowFacets.NEVER
+
+
+@admin.register(OutboxEntry)
+class OutboxAdmin(ReadOnlyAdmin):
+    """What goes to `biometrics-alerts`, and what of it has gone."""
+
+    list_display = ["alert_id", "revision", "key", "created_at", "sent_at"]
+    list_filter = [("sent_at", admin.EmptyFieldListFilter)]
+    search_fields = ["=alert_id", "=key"]
+    ordering = ["-id"]
+    show_facets = admin.ShowFacets.NEVER

@@ -1,0 +1,142 @@
+"""The admin of people, what they wear, and keys."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from devices.admin_base import OfVisiblePeople, ReadOnlyAdmin, TabularInline, signed_in
+from devices.models import ApiToken, Assignment, Device, PipelineStatus, User
+from devices.tokens import device_token_make, device_token_revoke
+
+
+class WatchesInline(TabularInline):
+    """Whom this person watches."""
+
+    model = Assignment
+    fk_name = "analyst"
+    autocomplete_fields = ["wearer"]
+    extra = 0
+    verbose_name = "wearer"
+    verbose_name_plural = "watches"
+
+
+class WatchedByInline(TabularInline):
+    """Who watches this person."""
+
+    model = Assignment
+    fk_name = "wearer"
+    autocomplete_fields = ["analyst"]
+    extra = 0
+    verbose_name = "analyst"
+    verbose_name_plural = "watched by"
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # only the stubs know that it is generic
+    """People. Nobody is deleted, their readings and alerts would be nobody's: deactivate them."""
+
+    list_display = ["username", "shown_name", "is_wearer", "is_staff", "is_active", "last_login"]
+    list_filter = ["is_wearer", "is_staff", "is_active", "groups"]
+    search_fields = ["username", "display_name", "first_name", "last_name", "email"]
+    ordering = ["username"]
+    list_per_page = 50
+    show_full_result_count = False
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        ("Person", {"fields": ["display_name", "first_name", "last_name", "email", "time_zone", "is_wearer"]}),
+        ("Rights", {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
+        ("Dates", {"fields": ["last_login", "date_joined"]}),
+    ]
+    readonly_fields = ["last_login", "date_joined"]
+    inlines = [WatchesInline, WatchedByInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return User.objects.visible_to(signed_in(request))
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
+        return list(super().get_inlines(request, obj)) if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """Only a superuser gives rights: others could make themselves one."""
+        fixed = list(super().get_readonly_fields(request, obj))
+        if not signed_in(request).is_superuser:
+            fixed += ["is_staff", "is_superuser", "groups", "user_permissions"]
+        return fixed
+
+
+@admin.register(Device)
+class DeviceAdmin(OfVisiblePeople):
+    """What people wear, and its tokens."""
+
+    list_display = ["kind", "external_id", "user", "last_seen_at", "cadence_s", "has_token"]
+    list_filter = ["kind", ("token_hash", admin.EmptyFieldListFilter)]
+    list_select_related = ["user"]
+    search_fields = ["kind", "external_id", "user__username", "user__display_name"]
+    autocomplete_fields = ["user"]
+    readonly_fields = ["last_seen_at", "token_made_at"]
+    ordering = ["user__username", "kind"]
+    list_per_page = 50
+    show_full_result_count = False
+    actions = ["make_token", "revoke_tokens"]
+
+    def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:  # noqa: ARG002
+        """Only what was edited: a token made meanwhile stays."""
+        obj.save(update_fields=form.changed_data if change else None)
+
+    @admin.display(boolean=True, description="token", ordering="token_made_at")
+    def has_token(self, device: Device) -> bool:
+        return device.token_hash is not None
+
+    @admin.action(description="Make a token (one device; the one before it ends)", permissions=["change"])
+    def make_token(self, request: HttpRequest, devices: QuerySet[Device]) -> TemplateResponse | None:
+        """Shows the token on a page of its own: a message would be kept, and the token is not."""
+        chosen = list(devices[:2])
+        if len(chosen) != 1:
+            self.message_user(request, "Choose one device.", messages.ERROR)
+            return None
+        secret = device_token_make(device=chosen[0], at=timezone.now())
+        self.log_change(request, chosen[0], "Made a token.")
+        context = {**self.admin_site.each_context(request), "device": chosen[0], "secret": secret, "title": "Token"}
+        response = TemplateResponse(request, "admin/devices/token.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @admin.action(description="Revoke tokens", permissions=["change"])
+    def revoke_tokens(self, request: HttpRequest, devices: QuerySet[Device]) -> None:
+        revoked = [device for device in devices if device_token_revoke(device=device)]
+        for device in revoked:
+            self.log_change(request, device, "Revoked its token.")
+        self.message_user(request, f"{len(revoked)} tokens revoked.")
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(OfVisiblePeople):
+    """Keys of people; to revoke one, delete it."""
+
+    list_display = ["user", "created_at", "expires_at", "last_used_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__username"]
+    ordering = ["-created_at"]
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  # Django's signature
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return False
+
+
+@admin.register(PipelineStatus)
+class PipelineStatusAdmin(ReadOnlyAdmin):
+    """Consumers, as they last said of themselves."""
+
+    list_display = ["consumer", "updated_at", "lag", "events_per_second", "delay_p99_s", "stored", "quarantined"]
+    ordering = ["-updated_at"]

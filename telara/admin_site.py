@@ -1,0 +1,35 @@
+"""The admin as Telara has it: with the page of readings among the rest."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import URLPattern, URLResolver, path, reverse
+
+from devices.admin_base import signed_in
+from devices.admin_readings import readings
+
+
+class TelaraAdminSite(admin.AdminSite):
+    """Django's admin and one page more."""
+
+    site_header = "Telara"
+    site_title = "Telara"
+    index_title = "Triage and housekeeping"
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        return [path("devices/reading/", self.admin_view(self.readings), name="readings"), *super().get_urls()]
+
+    def readings(self, request: HttpRequest) -> HttpResponseBase:
+        return readings(request, self.each_context(request))
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The apps with their models; readings beside the other models of their app."""
+        apps = super().get_app_list(request, app_label)
+        if signed_in(request).has_perm("devices.view_reading"):
+            address = reverse("admin:readings")
+            entry = {"name": "Readings", "object_name": "Reading", "admin_url": address, "view_only": True}
+            for app in apps:
+                if app["app_label"] == "devices":
+                    app["models"].append(entry | {"perms": {"view": True}, "add_url": None})
+        return apps

@@ -1,0 +1,328 @@
+"""The admin: triage and housekeeping, by those who may, of those whom they may see; no query a row, nothing inline."""
+
+import re
+from datetime import timedelta
+from html import unescape
+from uuid import uuid4
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.utils import timezone
+
+from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleVersion, Summary
+from devices.admin_base import BoundedPaginator
+from devices.hashing import secret_hash
+from devices.models import ApiToken, Device, Reading, User
+from devices.tokens import device_token_make
+from ingestion.models import PartitionLedger, QuarantinedMessage
+from tests.alerts.test_rules_service import yaml
+from tests.made import NOON, make_alert, make_partitions, make_rule, make_user, make_wearer
+
+pytestmark = pytest.mark.django_db
+
+
+def client_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def page(response) -> str:
+    assert response.status_code == 200, response.status_code
+    return unescape(response.content.decode())
+
+
+@pytest.fixture
+def wearer() -> User:
+    return make_wearer("user_001", display_name="Ann")
+
+
+@pytest.fixture
+def boss() -> Client:
+    return client_of(User.objects.create_superuser("boss", password="x"))
+
+
+@pytest.fixture
+def nurse(wearer: User) -> Client:
+    """Staff who may look at everything the admin has and decide about alerts, and who watches one wearer."""
+    nurse = make_user("nurse", is_staff=True, watches=(wearer,))
+    codenames = (
+        "view_alert",
+        "change_alert",
+        "view_device",
+        "change_device",
+        "view_reading",
+        "view_user",
+        "view_summary",
+    )
+    nurse.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    return client_of(nurse)
+
+
+def decide(client: Client, action: str, *alerts: Alert, **given: object):
+    data = {"action": action, "_selected_action": [str(a.pk) for a in alerts], **given}
+    return client.post("/admin/alerts/alert/", data, follow=True)
+
+
+def test_every_page_is_there_and_needs_nothing_inline(boss: Client, wearer: User) -> None:
+    make_alert(wearer)
+    Device.objects.create(user=wearer, kind="ring")
+    for model in admin.site._registry:
+        base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        addresses = [base] + [f"{base}{row.pk}/change/" for row in model._default_manager.all()[:1]]
+        for address in addresses:
+            text = page(boss.get(address))
+            assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", text), address
+            assert not re.search(r"\son\w+=|\sstyle=|<style", text), address
+
+
+@pytest.mark.parametrize(
+    ("path", "make"),
+    [
+        ("alerts/alert", lambda user, n: make_alert(user, rule=make_rule(f"rule-{n}"), triaged_by=user)),
+        ("devices/user", lambda user, n: make_wearer(f"w{n}")),
+        ("devices/device", lambda user, n: Device.objects.create(user=user, kind=f"k{n}")),
+        ("devices/apitoken", lambda user, n: ApiToken.objects.create(user=user, token_hash=n, expires_at=NOON)),
+        ("alerts/rule", lambda user, n: make_rule(f"rule-{n}", source=yaml(f"rule-{n}"))),
+        (
+            "alerts/summary",
+            lambda user, n: Summary.objects.create(
+                user=user, period="hour", start=NOON + n * timedelta(hours=1), readings=1, metrics={}, alerts={},
+                made_at=NOON,
+            ),
+        ),
+        ("alerts/outboxentry", lambda user, n: OutboxEntry.objects.create(alert_id=uuid4(), revision=1, payload={})),
+        (
+            "ingestion/quarantinedmessage",
+            lambda user, n: QuarantinedMessage.objects.create(
+                cluster_id="c", topic="t", partition=0, offset=n, reason="r", payload=b"", size=0, received_at=NOON
+            ),
+        ),
+        (
+            "ingestion/partitionledger",
+            lambda user, n: PartitionLedger.objects.create(cluster_id="c", topic="t", partition=n),
+        ),
+    ],
+)  # fmt: skip
+def test_fifty_rows_take_no_more_queries_than_one(boss: Client, wearer: User, path: str, make) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    counts = []
+    for number in (range(1), range(1, 50)):
+        for n in number:
+            make(wearer, n)
+        boss.get(f"/admin/{path}/")
+        with CaptureQueriesContext(connection) as queries:
+            page(boss.get(f"/admin/{path}/"))
+        counts.append(len(queries))
+    assert counts[1] <= counts[0]
+
+
+def test_counting_stops(wearer: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.admin_base.MOST_LISTED", 3)
+    for n in range(5):
+        make_wearer(f"w{n}")
+    assert BoundedPaginator(User.objects.order_by("pk"), 2).count == 3
+
+
+def test_staff_see_those_whom_they_may_see(nurse: Client, wearer: User) -> None:
+    other = make_wearer("user_002")
+    mine, theirs = make_alert(wearer), make_alert(other)
+    for user in (wearer, other):
+        Device.objects.create(user=user, kind=f"watch-of-{user}")
+    assert str(mine.pk) in (text := page(nurse.get("/admin/alerts/alert/")))
+    assert str(theirs.pk) not in text
+    assert nurse.get(f"/admin/alerts/alert/{theirs.pk}/change/").status_code == 302
+    assert "watch-of-user_002" not in page(nurse.get("/admin/devices/device/"))
+    assert "user_002" not in page(nurse.get("/admin/devices/user/"))
+
+
+@pytest.mark.parametrize("path", ["", "alerts/alert/", "devices/reading/", "devices/user/"])
+def test_those_who_are_not_staff_are_sent_to_sign_in(wearer: User, path: str) -> None:
+    assert client_of(wearer).get(f"/admin/{path}").status_code == 302
+
+
+def test_staff_without_a_right_are_refused(wearer: User) -> None:
+    client = client_of(make_user("staff", is_staff=True))
+    for path in ("alerts/alert/", "devices/reading/", "devices/device/", "ingestion/quarantinedmessage/"):
+        assert client.get(f"/admin/{path}").status_code == 403
+
+
+def test_alerts_are_acknowledged(nurse: Client, wearer: User) -> None:
+    alert = make_alert(wearer)
+    assert "1 acknowledged." in page(decide(nurse, "acknowledge", alert))
+    change = AlertChange.objects.get()
+    assert (change.by.username, change.became) == ("nurse", "acknowledged")
+
+
+def test_closing_asks_for_the_reason(nurse: Client, wearer: User) -> None:
+    first, second = make_alert(wearer), make_alert(wearer, rule=make_rule("hypoxia"))
+    text = page(decide(nurse, "close", first, second))
+    assert "Close 2 alerts" in text
+    assert not AlertChange.objects.exists()
+    assert "Select a valid choice" in page(decide(nurse, "close", first, second, decide="1", reason="tired"))
+    text = page(decide(nurse, "close", first, second, decide="1", reason="benign", note="stairs"))
+    assert "2 closed." in text
+    assert set(Alert.objects.values_list("triage", "close_reason", "episode")) == {("closed", "benign", "firing")}
+
+
+def test_a_snooze_that_is_too_long_for_one_is_named_and_the_others_sleep(nurse: Client, wearer: User) -> None:
+    high = make_alert(wearer)
+    critical = make_alert(wearer, rule=make_rule("hypoxia"), severity="CRITICAL", title="Hypoxia")
+    text = page(decide(nurse, "snooze", high, critical, decide="1", minutes="60"))
+    assert "1 snoozed." in text
+    assert "Hypoxia of user_001: CRITICAL can be snoozed for 15 minutes at most." in text
+
+
+def test_nobody_decides_about_others_or_without_the_right(nurse: Client, wearer: User) -> None:
+    theirs = make_alert(make_wearer("user_002"))
+    decide(nurse, "acknowledge", theirs)
+    looker = make_user("looker", "view_alert", is_staff=True, watches=(wearer,))
+    text = page(decide(client_of(looker), "acknowledge", make_alert(wearer)))
+    assert 'value="acknowledge"' not in text
+    assert not AlertChange.objects.exists()
+
+
+def test_an_alert_cannot_be_edited_and_shows_its_history(nurse: Client, wearer: User) -> None:
+    alert = make_alert(wearer)
+    decide(nurse, "acknowledge", alert)
+    text = page(nurse.get(f"/admin/alerts/alert/{alert.pk}/change/"))
+    assert "acknowledge" in text
+    assert 'name="_save"' not in text
+    assert nurse.post(f"/admin/alerts/alert/{alert.pk}/change/", {"severity": "LOW"}).status_code == 403
+
+
+def test_alerts_are_searched_and_filtered(nurse: Client, wearer: User) -> None:
+    one, two = make_alert(wearer), make_alert(wearer, rule=make_rule("hypoxia"), title="Hypoxia", severity="LOW")
+    for query, expected in {"q=hypox": {two}, "severity=HIGH": {one}, "q=ann": {one, two}, "q=%00": set()}.items():
+        response = nurse.get(f"/admin/alerts/alert/?{query}")
+        if expected:
+            assert {a for a in (one, two) if str(a.pk) in page(response)} == expected
+
+
+def test_a_devices_token_is_shown_once_and_never_kept(nurse: Client, wearer: User) -> None:
+    device = Device.objects.create(user=wearer, kind="ring")
+    data = {"action": "make_token", "_selected_action": [device.pk]}
+    response = nurse.post("/admin/devices/device/", data)
+    found = re.search(r"<code>(.+?)</code>", page(response))
+    assert found is not None
+    assert Device.objects.get().token_hash == secret_hash(found[1])
+    assert "no-store" in response["Cache-Control"]
+    assert found[1] not in page(nurse.get("/admin/devices/device/"))
+    nurse.post("/admin/devices/device/", {"action": "revoke_tokens", "_selected_action": [device.pk]})
+    assert Device.objects.get().token_hash is None
+
+
+def test_an_edited_device_keeps_the_token_that_was_made_meanwhile(boss: Client, wearer: User) -> None:
+    device = Device.objects.create(user=wearer, kind="ring")
+    secret = device_token_make(device=device, at=NOON)
+    given = {"user": wearer.pk, "kind": "ring", "external_id": "R1", "cadence_s": ""}
+    boss.post(f"/admin/devices/device/{device.pk}/change/", given)
+    assert (Device.objects.get().external_id, Device.objects.get().token_hash) == ("R1", secret_hash(secret))
+
+
+def test_readings_are_those_of_a_person_and_a_time_by_page_and_never_counted(
+    nurse: Client, wearer: User, django_assert_max_num_queries
+) -> None:
+    make_partitions(NOON)
+    for n in range(103):
+        at = NOON + timedelta(seconds=n)
+        Reading.objects.create(user=wearer, recorded_at=at, received_at=at, event_id=uuid4(), heart_rate=100.0 + n)
+    with django_assert_max_num_queries(8) as queries:
+        text = page(nurse.get("/admin/devices/reading/?person=user_001"))
+    assert not any("COUNT(" in query["sql"] for query in queries)
+    assert ("<td>202.0</td>" in text, "<td>103.0</td>" in text, "<td>102.0</td>" in text) == (True, True, False)
+    older = re.search(r'href="(\?[^"]+)">Older', text)
+    assert older is not None
+    text = page(nurse.get(f"/admin/devices/reading/{older[1]}"))
+    assert ("<td>102.0</td>" in text, "<td>100.0</td>" in text, "<td>103.0</td>" in text) == (True, True, False)
+    text = page(nurse.get("/admin/devices/reading/?person=user_001&until_0=2026-03-01&until_1=12:00:01"))
+    assert ("<td>100.0</td>" in text, "<td>101.0</td>" in text) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "query", ["person=user_002", "person=nobody", "person=%00", "person=user_001&cursor=x", "person="]
+)
+def test_a_page_of_readings_that_is_not_there_says_so(nurse: Client, query: str) -> None:
+    make_wearer("user_002")
+    assert "errorlist" in page(nurse.get(f"/admin/devices/reading/?{query}"))
+
+
+def test_readings_stand_among_the_models(boss: Client) -> None:
+    assert "/admin/devices/reading/" in page(boss.get("/admin/"))
+
+
+def test_editing_a_rule_makes_a_version(boss: Client) -> None:
+    page(boss.post("/admin/alerts/rule/add/", {"source": yaml(), "note": "new"}, follow=True))
+    rule = Rule.objects.get()
+    path = f"/admin/alerts/rule/{rule.pk}/change/"
+    assert "heart_rate < 40" in page(boss.get(path))
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page(boss.get(path))))
+    boss.post(path, {**hidden, "source": yaml(limit=45).replace("\n", "\r\n"), "note": "stricter"})
+    assert [(v.number, v.source, v.made_by.username) for v in RuleVersion.objects.order_by("number")] == [
+        (1, yaml(), "boss"),
+        (2, yaml(limit=45), "boss"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (yaml().replace("heart_rate", "pulse"), "6:7: "),
+        (yaml("other"), "a rule keeps its id"),
+        ("", "required"),
+        ("a\x00b", "Null characters"),
+    ],
+)
+def test_a_text_that_is_no_rule_is_told_where_and_saved_nowhere(boss: Client, source: str, said: str) -> None:
+    boss.post("/admin/alerts/rule/add/", {"source": yaml()})
+    path = f"/admin/alerts/rule/{Rule.objects.get().pk}/change/"
+    assert said in page(boss.post(path, {"source": source}))
+    assert RuleVersion.objects.count() == 1
+
+
+def test_rules_are_disabled_and_enabled_and_never_deleted(boss: Client) -> None:
+    boss.post("/admin/alerts/rule/add/", {"source": yaml()})
+    rule = Rule.objects.get()
+    for action, enabled in (("disable", False), ("enable", True)):
+        boss.post("/admin/alerts/rule/", {"action": action, "_selected_action": [rule.pk]})
+        assert Rule.objects.get().enabled is enabled
+    assert boss.post(f"/admin/alerts/rule/{rule.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_what_was_refused_is_shown_without_doing_anything(boss: Client) -> None:
+    message = QuarantinedMessage.objects.create(
+        cluster_id="c", topic="t", partition=0, offset=1, reason="malformed_json", size=40, received_at=timezone.now(),
+        payload=b"<script>alert(1)</script>\x00\xff\x1b[31m\xe2\x80\xae", key=b"user\x00",
+    )  # fmt: skip
+    response = boss.get(f"/admin/ingestion/quarantinedmessage/{message.pk}/change/")
+    assert b"<script>alert(1)" not in response.content
+    text = page(response)
+    assert r"<script>alert(1)</script>\x00\xff\x1b[31m\u202e" in text
+    assert "3c 73 63 72" in text
+    assert boss.post("/admin/ingestion/quarantinedmessage/add/").status_code == 403
+
+
+def test_only_a_superuser_gives_rights(wearer: User) -> None:
+    keeper = make_user("keeper", "view_user", "change_user", "view_all_wearers", is_staff=True)
+    client = client_of(keeper)
+    path = f"/admin/devices/user/{keeper.pk}/change/"
+    assert 'name="is_superuser"' not in page(client.get(path))
+    given = {"username": "keeper", "time_zone": "UTC", "is_superuser": "on", "is_staff": "on", "is_active": "on"}
+    forms = {f"{name}-{field}": 0 for name in ("assignments", "watchers") for field in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    client.post(path, given | forms)
+    assert not User.objects.get(pk=keeper.pk).is_superuser
+
+
+def test_an_analyst_is_given_a_wearer(boss: Client, wearer: User) -> None:
+    analyst = make_user("analyst")
+    given = {
+        "username": "analyst", "time_zone": "Europe/Vienna", "is_active": "on",
+        "assignments-TOTAL_FORMS": 1, "assignments-INITIAL_FORMS": 0, "assignments-0-wearer": wearer.pk,
+        "watchers-TOTAL_FORMS": 0, "watchers-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    assert boss.post(f"/admin/devices/user/{analyst.pk}/change/", given).status_code == 302
+    assert list(User.objects.wearers_visible_to(analyst)) == [wearer]
