@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, URLResolver, path, reverse
 
-from devices.admin_base import signed_in
 from devices.admin_readings import readings
 
 
@@ -26,7 +25,7 @@ class TelaraAdminSite(admin.AdminSite):
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The apps with their models; readings beside the other models of their app."""
         apps = super().get_app_list(request, app_label)
-        if signed_in(request).has_perm("devices.view_reading"):
+        if request.user.has_perm("devices.view_reading"):
             address = reverse("admin:readings")
             entry = {"name": "Readings", "object_name": "Reading", "admin_url": address, "view_only": True}
             for app in apps:

@@ -145,6 +145,10 @@ def test_those_who_are_not_staff_are_sent_to_sign_in(wearer: User, path: str) ->
     assert client_of(wearer).get(f"/admin/{path}").status_code == 302
 
 
+def test_the_page_to_sign_in_is_there() -> None:
+    assert 'name="password"' in page(Client().get("/admin/login/"))
+
+
 def test_staff_without_a_right_are_refused(wearer: User) -> None:
     client = client_of(make_user("staff", is_staff=True))
     for path in ("alerts/alert/", "devices/reading/", "devices/device/", "ingestion/quarantinedmessage/"):
