@@ -84,6 +84,7 @@ class Producer:
         self._stopping = stopping
         self._on_wait = on_wait
         self.counts = Counts()
+        self._refused = 0  # since the last flush
 
     def send(self, message: Outgoing, *, delivered: Delivered | None = None) -> None:
         """Hand a message over, waiting for room. Raises SendingStoppedError when there is none and `stopping` says so.
@@ -128,11 +129,11 @@ class Producer:
         self._kafka.poll(timeout_s)
 
     def flush(self, *, timeout_s: float = 30.0) -> None:
-        """Wait until all are acknowledged. Raises NotAcknowledgedError for those that are not, of any time."""
+        """Wait until all are acknowledged. Raises NotAcknowledgedError for those since the last flush that are not."""
         left = self._kafka.flush(timeout_s)
-        if left or self.counts.failed:
-            reason = self.counts.reason or f"no answer within {timeout_s:g} s"
-            raise NotAcknowledgedError(left + self.counts.failed, reason)
+        missing, self._refused = left + self._refused, 0
+        if missing:
+            raise NotAcknowledgedError(missing, self.counts.reason or f"no answer within {timeout_s:g} s")
 
     def _offer(self, message: Outgoing, delivered: Delivered | None) -> bool:
         """Hand it to librdkafka; False where neither the broker nor the queue has room now."""
@@ -162,6 +163,7 @@ class Producer:
             self.counts.acknowledged += 1
         else:
             self.counts.failed += 1
+            self._refused += 1
             self.counts.reason = self.counts.reason or error.str()
         if delivered is not None:
             delivered(error)

@@ -10,6 +10,10 @@ from typing import Final
 
 from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
+
+from devices.models import Simulation
+from devices.simulations import simulations_alive
 
 LOCK: Final = (0x54454C41, 1)  # "TELA", and the first of its locks
 
@@ -38,7 +42,10 @@ def _release(own: BaseDatabaseWrapper) -> None:
 
 
 def senders_active() -> bool:
-    """Whether anybody is within `sending` on this database."""
+    """Whether anybody is within `sending` on this database, or the worker carries a simulation out."""
+    at = timezone.now()
+    if simulations_alive(at=at).filter(runner=Simulation.Runner.WORKER).exists():
+        return True
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s"

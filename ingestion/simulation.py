@@ -6,84 +6,24 @@ the broker takes them; the present is sent as it comes. Times are milliseconds s
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from devices.simulator.anomalies import ANOMALIES
 from devices.simulator.events import encode
-from devices.simulator.grid import Rate
-from devices.simulator.people import people, wearer_ids
+from devices.simulator.people import people
+from devices.simulator.plan import Plan
 from devices.simulator.spoil import chosen, spoil
-from devices.simulator.stream import Injection, Stretch, readings
+from devices.simulator.stream import Stretch, readings
 from ingestion.producer import Outgoing, Producer
 from ingestion.truth import Truth
 
 log = structlog.get_logger(__name__)
-DEFAULT_WEARERS: Final = 12
-CALM_AFTER_MS: Final = 60_000
 AHEAD_MS: Final = 1_000
 ROWS_A_STRETCH: Final = 20_000
 # A wearable whose readings can't leave it for longer than this has lost them, once it was up to date.
 FORGETS_AFTER_MS: Final = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Who sends what, how often, and when: [start_ms, end_ms), without an end until stopped.
-
-    `bad_data` is the part of the events that is spoilt. Raises ValueError for what can't be done.
-    """
-
-    user_ids: tuple[str, ...]
-    start_ms: int
-    end_ms: int | None = None
-    rate: Rate = field(default_factory=lambda: Rate.of(1.0))
-    seed: int = 1
-    bad_data: float = 0.0
-    injections: tuple[Injection, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.user_ids:
-            raise ValueError("there must be a wearer")
-        if not 0 <= self.bad_data <= 1:
-            raise ValueError(f"bad data is a part of all events, 0 to 1, not {self.bad_data:g}")
-        if self.end_ms is not None and self.end_ms <= self.start_ms:
-            raise ValueError("a run lasts longer than nothing")
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody asks the simulator for; see `plan_of`."""
-
-    wearers: int | None = None
-    user_id: str = ""
-    hertz: float = 1.0
-    duration_s: float | None = None
-    seed: int = 1
-    anomaly: str = ""
-    bad_data: float = 0.0
-
-
-def plan_of(wish: Wish, *, start_ms: int) -> Plan:
-    """The plan of a wish. Raises ValueError for what can't be done.
-
-    A user alone is simulated alone. An anomaly begins with the run and is had by that user, or by everyone where none
-    is named; without a duration, a run with an anomaly ends a calm minute after it, any other when it is stopped.
-    """
-    count = wish.wearers if wish.wearers is not None else 0 if wish.user_id else DEFAULT_WEARERS
-    if count < 0 or (count == 0 and not wish.user_id):
-        raise ValueError("there must be a wearer")
-    user_ids = tuple(dict.fromkeys((*wearer_ids(count), *((wish.user_id,) if wish.user_id else ()))))
-    end_ms = None if wish.duration_s is None else start_ms + round(wish.duration_s * 1000)
-    injections: tuple[Injection, ...] = ()
-    if wish.anomaly:
-        who = frozenset({wish.user_id} if wish.user_id else user_ids)
-        lasts_ms = ANOMALIES[wish.anomaly].lasts_s * 1000 if wish.anomaly in ANOMALIES else 0
-        injections = (Injection(wish.anomaly, who, start_ms, start_ms + lasts_ms),)
-        end_ms = start_ms + lasts_ms + CALM_AFTER_MS if end_ms is None else end_ms
-    return Plan(user_ids, start_ms, end_ms, Rate.of(wish.hertz), wish.seed, wish.bad_data, injections)
 
 
 @dataclass(slots=True)
@@ -107,25 +47,33 @@ class _Due:
     values: dict[str, float]
 
 
-class Run:
-    """Sends a plan. `held` names the people whom another run sends just now: this one leaves them out."""
+def never_held(_user_id: str, _at_ms: int) -> bool:
+    """Of a run that has no rivals."""
+    return False
 
-    def __init__(
-        self,
-        plan: Plan,
-        *,
-        producer: Producer,
-        topic: str,
-        truth: Truth | None = None,
-        held: Callable[[], frozenset[str]] = frozenset,
-    ) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """Where readings go, who writes down what was injected, and who is left to other runs.
+
+    `is_held` says of a person and a time (ms) that another run sends that reading.
+    """
+
+    producer: Producer
+    topic: str
+    truth: Truth | None = None
+    is_held: Callable[[str, int], bool] = never_held
+
+
+class Run:
+    """Sends a plan, from `from_ms` (else its start) on. Readings are made up to `ahead_ms` before their time."""
+
+    def __init__(self, plan: Plan, outlet: Outlet, *, from_ms: int | None = None, ahead_ms: int = AHEAD_MS) -> None:
         self._plan = plan
-        self._producer = producer
-        self._topic = topic
-        self._truth = truth
-        self._held = held
+        self._outlet = outlet
         self._who = people(plan.seed, plan.user_ids)
-        self._made_to = plan.start_ms
+        self._made_to = plan.start_ms if from_ms is None else from_ms
+        self._ahead_ms = ahead_ms
         self._due: deque[_Due] = deque()
         self._was_up_to_date = False
         self.sent = Sent()
@@ -143,14 +91,13 @@ class Run:
     def step(self, now_ms: int) -> float:
         """Send what is due, at most one stretch of it; seconds until something is due again (0: at once)."""
         self._forget(now_ms)
-        if not self._due:
+        if not self._due and self._made_to <= now_ms:
             self._make(now_ms)
-        held = self._held()
         while self._due and self._due[0].at_ms <= now_ms:
-            self._send(self._due.popleft(), held)
-        self._producer.poll()
-        if self._truth is not None:
-            self._truth.close_before(self.position_ms)
+            self._send(self._due.popleft())
+        self._outlet.producer.poll()
+        if self._outlet.truth is not None:
+            self._outlet.truth.close_before(self.position_ms)
         next_ms = self._due[0].at_ms if self._due else self._made_to
         self._was_up_to_date |= next_ms > now_ms
         return max(0.0, (next_ms - now_ms) / 1000)
@@ -165,7 +112,7 @@ class Run:
         """The next stretch: up to a second ahead of the clock, and not more rows than fit in memory easily."""
         plan = self._plan
         most_ms = max(1_000, round(ROWS_A_STRETCH / (len(plan.user_ids) * plan.rate.hertz) * 1000))
-        end_ms = min(self._made_to + most_ms, max(now_ms, self._made_to) + AHEAD_MS)
+        end_ms = min(self._made_to + most_ms, now_ms + self._ahead_ms)
         if plan.end_ms is not None:
             end_ms = min(end_ms, plan.end_ms)
         if end_ms <= self._made_to:
@@ -180,24 +127,24 @@ class Run:
             self._due.append(_Due(at_ms, user_id, event, number in spoilt, injection, values))
         self._made_to = end_ms
 
-    def _send(self, due: _Due, held: frozenset[str]) -> None:
-        if due.user_id in held:
+    def _send(self, due: _Due) -> None:
+        if self._outlet.is_held(due.user_id, due.at_ms):
             self.sent.left += 1
         elif due.is_spoilt:
             self._send_spoilt(due)
         else:
             self._hand_over(due.user_id, due.event)
-            if self._truth is not None and due.injection >= 0:
-                self._truth.saw(due.injection, due.user_id, due.at_ms, due.values)
+            if self._outlet.truth is not None and due.injection >= 0:
+                self._outlet.truth.saw(due.injection, due.user_id, due.at_ms, due.values)
 
     def _send_spoilt(self, due: _Due) -> None:
         spoilt = spoil(due.event)
         for value in spoilt.values:
             self._hand_over(due.user_id, value)
         self.sent.spoilt += 1
-        if self._truth is not None:
-            self._truth.spoilt(due.event, spoilt)
+        if self._outlet.truth is not None:
+            self._outlet.truth.spoilt(due.event, spoilt)
 
     def _hand_over(self, user_id: str, value: str | bytes) -> None:
-        self._producer.send(Outgoing(self._topic, user_id, value))
+        self._outlet.producer.send(Outgoing(self._outlet.topic, user_id, value))
         self.sent.messages += 1

@@ -1,5 +1,6 @@
 """What leaves for Kafka, and what is forgotten, by the clock."""
 
+import time
 from datetime import timedelta
 from functools import cache
 from typing import Final
@@ -9,15 +10,45 @@ from django.conf import settings
 from django.utils import timezone
 
 from ingestion.models import QuarantinedMessage
+from ingestion.producer import Producer
 from ingestion.publish import AlertPublisher, outbox_sweep
+from ingestion.sending import producer_make
+from ingestion.simulations import simulations_due, simulations_step
 
 QUARANTINE_KEPT_FOR: Final = timedelta(days=14)
+ROOM_PATIENCE_S: Final = 2.0
 
 
 @cache
 def _publisher() -> AlertPublisher:
     """One a worker process, made when it is first needed: after the fork."""
     return AlertPublisher(kafka=settings.KAFKA, topic=settings.TELARA_TOPIC_ALERTS)
+
+
+class _Patience:
+    """How long simulations wait for room at the broker: until `ends`, of the monotonic clock."""
+
+    ends = 0.0
+
+    def is_over(self) -> bool:
+        return time.monotonic() > self.ends
+
+
+_patience = _Patience()
+
+
+@cache
+def _producer() -> Producer:
+    """One a worker process, made when it is first needed: after the fork."""
+    return producer_make(stopping=_patience.is_over)
+
+
+@shared_task
+def step_simulations() -> None:
+    """Send what simulated people have measured since the last second."""
+    if simulations_due(at=timezone.now()):
+        _patience.ends = time.monotonic() + ROOM_PATIENCE_S
+        simulations_step(producer=_producer(), topic=settings.TELARA_TOPIC_RAW, now=timezone.now())
 
 
 @shared_task

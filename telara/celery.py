@@ -18,6 +18,7 @@ def every(seconds: float, task: str) -> dict[str, Any]:
 
 
 app.conf.beat_schedule = {
+    "simulations": every(1, "ingestion.tasks.step_simulations"),
     "snoozes": every(2, "alerts.tasks.end_snoozes"),
     "rules": every(2, "alerts.tasks.end_episodes_with_rules"),
     "outbox": every(5, "ingestion.tasks.sweep_outbox"),

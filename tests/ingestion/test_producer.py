@@ -179,7 +179,7 @@ def test_a_sender_that_waits_can_be_stopped(topic: str):
     store = Store(topic, len(counted(topic)))
     producer = Producer(settings.KAFKA, headroom=store.headroom, stopping=lambda: True)
     send_until_full(producer, topic)
-    assert producer.counts.sent == MAX_MESSAGES
+    assert 0 < producer.counts.sent <= MAX_MESSAGES
 
 
 @given(sizes=st.lists(st.integers(1, 3 * MAX_BYTES), max_size=30), stored=st.integers(0, 30))

@@ -15,8 +15,8 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
+from devices.simulator.plan import Wish, plan_of
 from ingestion.headroom import MAX_MESSAGES
-from ingestion.simulation import Wish, plan_of
 from tests.ingestion.topic import messages_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]

@@ -7,19 +7,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
 
+from devices.simulations import claims, command_began, command_ended, command_lives, simulation_plan
 from devices.simulator.anomalies import ANOMALIES
+from devices.simulator.plan import Plan, Wish, plan_of
 from ingestion.management.explained import explained
 from ingestion.management.stopping import stop_signals
 from ingestion.producer import SendingStoppedError
 from ingestion.senders import sending
 from ingestion.sending import producer_make
-from ingestion.simulation import Plan, Run, Wish, plan_of
+from ingestion.simulation import Outlet, Run, Sent, never_held
 from ingestion.truth import Truth
 
 NAP_S = 0.2
+LOOK_EVERY_S = 1.0
+log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
@@ -46,21 +53,25 @@ class Command(BaseCommand):
             anomaly=options["anomaly"],
             bad_data=options["bad_data"],
         )
-        with explained(), stop_signals() as stopping:
-            plan = plan_of(wish, start_ms=options["start"] if options["start"] is not None else _now_ms())
-            run = self._run(plan, stopping, options["truth"])
+        with explained(), stop_signals() as stopping, sending():
+            if options["start"] is None:
+                live = Live(wish)
+                run = self._run(live.plan, stopping, options["truth"], live)
+                live.end(run.sent)
+            else:
+                run = self._run(plan_of(wish, start_ms=options["start"]), stopping, options["truth"], None)
         self.stdout.write(f"{run.sent.messages} messages sent and acknowledged, {run.sent.spoilt} readings spoilt")
 
-    def _run(self, plan: Plan, stopping: list[int], truth_file: Path | None) -> Run:
+    def _run(self, plan: Plan, stopping: list[int], truth_file: Path | None, live: "Live | None") -> Run:
         with ExitStack() as stack:
-            stack.enter_context(sending())
             truth = None
             if truth_file is not None:
                 truth = Truth(stack.enter_context(truth_file.open("w")), plan.injections)
             producer = producer_make(stopping=lambda: bool(stopping), on_wait=self._tell_wait)
-            run = Run(plan, producer=producer, topic=settings.TELARA_TOPIC_RAW, truth=truth)
+            outlet = Outlet(producer, settings.TELARA_TOPIC_RAW, truth, live.is_held if live else never_held)
+            run = Run(plan, outlet)
             try:
-                while not stopping and not run.is_over:
+                while not stopping and not run.is_over and (live is None or live.goes_on(run.sent)):
                     time.sleep(min(NAP_S, run.step(_now_ms())))
             except SendingStoppedError:
                 pass
@@ -71,6 +82,40 @@ class Command(BaseCommand):
 
     def _tell_wait(self) -> None:
         self.stderr.write("waiting for a consumer")
+
+
+class Live:
+    """A run of the present: known to the others by its row, it leaves them their people and ends when it is told to."""
+
+    def __init__(self, wish: Wish) -> None:
+        self._row = command_began(wish=wish, at=timezone.now())
+        self._claims = claims(simulation=self._row, at=timezone.now())
+        self._looked_at = time.monotonic()
+        self._told_to_stop = False
+        self.plan = simulation_plan(self._row)
+
+    def is_held(self, user_id: str, at_ms: int) -> bool:
+        """Whether another run sends that reading."""
+        return self._claims.is_held(user_id, at_ms)
+
+    def goes_on(self, sent: Sent) -> bool:
+        """False once a person has told it to stop. What it knew of the others stays while the database is away."""
+        if time.monotonic() - self._looked_at < LOOK_EVERY_S:
+            return not self._told_to_stop
+        self._looked_at = time.monotonic()
+        at = timezone.now()
+        try:
+            lives = command_lives(simulation=self._row, sent=sent.messages, spoilt=sent.spoilt, at=at)
+            self._told_to_stop = not lives
+            self._claims = claims(simulation=self._row, at=at)
+        except (OperationalError, InterfaceError) as error:
+            connection.close()
+            log.warning("database.away", error=str(error).strip().split("\n")[0])
+        return not self._told_to_stop
+
+    def end(self, sent: Sent) -> None:
+        """It has ended."""
+        command_ended(simulation=self._row, sent=sent.messages, spoilt=sent.spoilt, at=timezone.now())
 
 
 def _now_ms() -> int:
