@@ -99,6 +99,8 @@ def copy_binaries(source: Path, home: Path) -> Path:
         shutil.copytree(package.parent / libraries, new / libraries)
         for path in (new, *new.rglob("*")):
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+        for older in home.glob("binaries-*"):
+            shutil.rmtree(older)
         new.rename(target)
     return target / package.name / source.name / "bin"
 
