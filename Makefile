@@ -25,7 +25,7 @@ NOWHERE := DATABASE_URL=django.db.backends.dummy:// KAFKA_BOOTSTRAP_SERVERS=127.
 # An environment whose Python is gone is made anew.
 $(shell [ ! -e $(VENV) ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VENV))
 
-.PHONY: help install demo test lint format lock up down
+.PHONY: help install demo test lint format bench lock up down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,11 @@ format: $(DEVELOPMENT) ## put code and templates into shape
 	$(BIN)/python -m ruff check --fix-only --quiet .
 	$(BIN)/python -m ruff format .
 	-$(BIN)/python -m djlint --quiet --reformat .
+
+bench: $(RUNTIME) ## how fast it is on this machine
+	@for each in benchmarks/[a-z]*.py; do \
+		name=$$(basename $$each .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; \
+	done
 
 lock: $(VENV) ## pin what requirements*.in and package.json ask for
 	@for name in requirements requirements-dev requirements-node; do \
