@@ -29,7 +29,7 @@ class SnoozeForm(forms.Form):
 class CloseForm(forms.Form):
     """For which reason."""
 
-    reason = forms.ChoiceField(choices=CloseReason.choices)
+    reason = forms.ChoiceField(choices=[("", "Choose a reason"), *CloseReason.choices])
     note = forms.CharField(required=False, max_length=NOTE_LENGTH, widget=forms.Textarea)
 
 

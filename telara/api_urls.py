@@ -8,6 +8,7 @@ from alerts import rules_api as rules
 from devices import api as devices
 from devices.errors import api_not_found
 from ingestion import api as ingestion
+from ingestion import pipeline_api as pipeline
 from telara.api_docs import DocsView
 
 ALERT = "v1/alerts/<uuid:alert_id>/"
@@ -35,6 +36,7 @@ urlpatterns = [
     path(f"{RULE}enable/", rules.EnableView.as_view(), name="api-rule-enable"),
     path(f"{RULE}disable/", rules.DisableView.as_view(), name="api-rule-disable"),
     path("v1/summaries/", alerts.SummaryList.as_view(), name="api-summaries"),
+    path("v1/pipeline/", pipeline.PipelineView.as_view(), name="api-pipeline"),
     path("", api_not_found),
     path("<path:rest>", api_not_found),
 ]
