@@ -16,8 +16,9 @@ from typing import Final
 MAX_MESSAGES: Final = 3_000
 MAX_BYTES: Final = 2 * 1024 * 1024
 ORDINARY_BYTES: Final = 700
-# After so many messages to one partition the other senders' are looked at again; who waits looks this often.
-LOOK_AFTER: Final = 1_000
+# So many messages to one partition are on their way at most, where others can't see them, and after so many the other
+# senders' are looked at again; who waits looks this often.
+LOOK_AFTER: Final = 500
 LOOK_EVERY_S: Final = 0.02
 
 
@@ -40,7 +41,7 @@ class _Lane:
             return True
         others = max(0, waiting - len(self.landed)) * ORDINARY_BYTES
         ahead = self.landed_bytes + others + self.flying_bytes + size
-        return waiting + self.flying < MAX_MESSAGES and ahead <= MAX_BYTES
+        return waiting + self.flying < MAX_MESSAGES and ahead <= MAX_BYTES and self.flying < LOOK_AFTER
 
     def see(self, end: int, stored: int) -> None:
         self.end, self.stored, self.unseen = max(self.end, end), max(self.stored, stored), 0

@@ -101,10 +101,11 @@ class Producer:
             self._kafka.poll(WAIT_S)
 
     def deliver(self, messages: Sequence[Outgoing], *, timeout_s: float) -> list[bool]:
-        """Send without waiting for room, then wait for the broker: which of them it has within `timeout_s`.
+        """Send without waiting for a consumer, then wait for the broker: which of them it has within `timeout_s`.
 
         One that it does not have by then may still arrive: whoever tries again must send the same event.
         """
+        deadline = time.monotonic() + timeout_s
         taken = [False] * len(messages)
         answers = 0
 
@@ -113,8 +114,9 @@ class Producer:
             answers += 1
             taken[place] = error is None
 
-        offered = sum(self._offer(message, partial(answered, place)) for place, message in enumerate(messages))
-        deadline = time.monotonic() + timeout_s
+        offered = sum(
+            self._offer_until(deadline, message, partial(answered, place)) for place, message in enumerate(messages)
+        )
         while answers < offered and time.monotonic() < deadline:
             self._kafka.poll(0.01)
         return taken
@@ -134,6 +136,14 @@ class Producer:
         missing, self._refused = left + self._refused, 0
         if missing:
             raise NotAcknowledgedError(missing, self.counts.reason or f"no answer within {timeout_s:g} s")
+
+    def _offer_until(self, deadline: float, message: Outgoing, delivered: Delivered) -> bool:
+        """Offer again while acknowledgements are still to come: these make room, too."""
+        while not self._offer(message, delivered):
+            if not len(self._kafka) or time.monotonic() > deadline:
+                return False
+            self._kafka.poll(0.01)
+        return True
 
     def _offer(self, message: Outgoing, delivered: Delivered | None) -> bool:
         """Hand it to librdkafka; False where neither the broker nor the queue has room now."""
