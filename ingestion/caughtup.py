@@ -17,16 +17,25 @@ TIMEOUT_S: Final = 5.0
 
 @dataclass(slots=True)
 class CaughtUp:
-    """Compares the ledger of all partitions of `topics` with their ends, at most twice a second."""
+    """Compares the ledger of all partitions of `topics` with their ends, at most twice a second.
+
+    For the time of `patience` it says no: a sender that was started together with us may not be known yet.
+    """
 
     topics: tuple[str, ...]
     kafka: Mapping[str, str]
     cluster_id: str
+    patience: timedelta = timedelta(0)
+    asked_at: datetime | None = None
     checked_at: datetime | None = None
     _probe: Consumer | None = field(default=None, repr=False)
 
     def check(self, *, now: datetime) -> bool:
         """True once nobody is sending and every partition's ledger has reached its end."""
+        if self.asked_at is None:
+            self.asked_at = now
+        if now - self.asked_at < self.patience:
+            return False
         if self.checked_at is not None and now - self.checked_at < CHECK_EVERY:
             return False
         self.checked_at = now

@@ -31,6 +31,7 @@ SWEEP_EVERY: Final = timedelta(seconds=5)
 STORM_SHARE: Final = 0.5  # of a batch
 STORM_PAUSE_S: Final = 1.0
 STORM_LEAST: Final = 100
+EMBEDDED_PATIENCE: Final = timedelta(seconds=5)
 
 
 @dataclass(slots=True)
@@ -135,7 +136,12 @@ def service_of(*, name: str, topics: tuple[str, ...], group: str, start: str, no
         newest=Newest(),
         publisher=AlertPublisher(kafka=settings.KAFKA, topic=settings.TELARA_TOPIC_ALERTS),
         detection=detection,
-        caught_up=CaughtUp(topics=topics, kafka=settings.KAFKA, cluster_id=owner.cluster_id),
+        caught_up=CaughtUp(
+            topics=topics,
+            kafka=settings.KAFKA,
+            cluster_id=owner.cluster_id,
+            patience=EMBEDDED_PATIENCE if settings.TELARA_KAFKA_EMBEDDED else timedelta(0),
+        ),
         now=now,
         swept_at=now(),
     )

@@ -34,17 +34,16 @@ class Command(BaseCommand):
         parser.add_argument("--now", action="store_true", help="shift all times so that the last is now")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        with explained(), stop_signals() as stopping:
+        with explained(), stop_signals() as stopping, sending():  # a sender while it reads its files, too
             recordings = _read(options["files"])
             shift = shift_to(timezone.now(), recordings) if options["now"] else timedelta()
             progress = Progress(sum(each.count for each in recordings), self.stderr)
             events = chain.from_iterable(each.events(shift=shift) for each in recordings)
-            with sending():
-                producer = producer_make(
-                    stopping=lambda: bool(stopping), on_wait=lambda: self.stderr.write("waiting for a consumer")
-                )
-                self._send(producer, paced(events, options["speed"], stopping), progress)
-                producer.flush()
+            producer = producer_make(
+                stopping=lambda: bool(stopping), on_wait=lambda: self.stderr.write("waiting for a consumer")
+            )
+            self._send(producer, paced(events, options["speed"], stopping), progress)
+            producer.flush()
         if stopping:
             raise CommandError(f"Stopped after {progress.sent:,} of {progress.total:,} readings, which were all taken.")
         self.stdout.write(f"{progress.sent} readings of {len(recordings)} files sent and acknowledged")
