@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from devices.admin_base import OfVisiblePeople, ReadOnlyAdmin, TabularInline, signed_in
-from devices.models import ApiToken, Assignment, Device, PipelineStatus, User
+from devices.models import ApiToken, Assignment, Device, PipelineStatus, Simulation, User
 from devices.tokens import device_token_make, device_token_revoke
 
 
@@ -140,3 +140,13 @@ class PipelineStatusAdmin(ReadOnlyAdmin):
 
     list_display = ["consumer", "updated_at", "lag", "events_per_second", "delay_p99_s", "stored", "quarantined"]
     ordering = ["-updated_at"]
+
+
+@admin.register(Simulation)
+class SimulationAdmin(ReadOnlyAdmin):
+    """What was simulated, by whom."""
+
+    list_display = ["id", "state", "runner", "wearers", "wearer_id", "anomaly", "starts_at", "sent", "requested_by"]
+    list_filter = ["state", "runner", "anomaly"]
+    list_select_related = ["requested_by"]
+    ordering = ["-id"]

@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 from alerts import api as alerts
 from alerts import rules_api as rules
 from devices import api as devices
+from devices import simulations_api as simulations
 from devices.errors import api_not_found
 from ingestion import api as ingestion
 from ingestion import pipeline_api as pipeline
@@ -36,6 +37,9 @@ urlpatterns = [
     path(f"{RULE}enable/", rules.EnableView.as_view(), name="api-rule-enable"),
     path(f"{RULE}disable/", rules.DisableView.as_view(), name="api-rule-disable"),
     path("v1/summaries/", alerts.SummaryList.as_view(), name="api-summaries"),
+    path("v1/simulations/", simulations.SimulationList.as_view(), name="api-simulations"),
+    path("v1/simulations/<int:simulation_id>/", simulations.SimulationView.as_view(), name="api-simulation"),
+    path("v1/simulations/<int:simulation_id>/stop/", simulations.StopView.as_view(), name="api-simulation-stop"),
     path("v1/pipeline/", pipeline.PipelineView.as_view(), name="api-pipeline"),
     path("", api_not_found),
     path("<path:rest>", api_not_found),

@@ -17,7 +17,18 @@ def test_the_schema_names_every_address_of_the_contract() -> None:
     response = Client().get("/api/schema/?format=json")
     paths = set(json.loads(response.content)["paths"])
     assert paths >= {
-        f"/api/v1/{name}/" for name in ("auth/token", "readings", "wearers", "devices", "alerts", "rules", "summaries")
+        f"/api/v1/{name}/"
+        for name in (
+            "auth/token",
+            "readings",
+            "wearers",
+            "devices",
+            "alerts",
+            "rules",
+            "summaries",
+            "simulations",
+            "pipeline",
+        )
     }
     actions = ("acknowledge", "snooze", "close", "reopen", "comment")
     assert paths >= {f"/api/v1/alerts/{{alert_id}}/{action}/" for action in actions}
