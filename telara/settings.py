@@ -74,12 +74,14 @@ TEMPLATES = [
 
 # Storage. CONN_HEALTH_CHECKS and close_old_connections() before each batch: a restarted server costs no batch.
 _database = env.db("DATABASE_URL")
+_options = {"connect_timeout": 5} | _database.get("OPTIONS", {})
 DATABASES: dict[str, Any] = {
     "default": _database
     | {
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5} | _database.get("OPTIONS", {}),
+        "HOST": _options.pop("host", _database["HOST"]),  # ?host=/folder/of/the/socket
+        "OPTIONS": _options,
         "ATOMIC_REQUESTS": False,
     }
 }
