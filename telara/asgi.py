@@ -1,4 +1,4 @@
-"""The web process: HTTP by Django, sockets by Channels."""
+"""The web process: HTTP by Django, sockets by the dashboard."""
 
 import os
 
@@ -6,5 +6,8 @@ from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telara.settings")
+pages = get_asgi_application()
 
-application = ProtocolTypeRouter({"http": get_asgi_application()})
+from dashboard.live.routes import sockets  # noqa: E402  # models can be imported from here on
+
+application = ProtocolTypeRouter({"http": pages, "websocket": sockets})

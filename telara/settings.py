@@ -7,6 +7,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 
@@ -173,7 +174,11 @@ for _name, _value, _allowed in (
 # Redis: screens, Celery.
 REDIS_URL: str = env.str("REDIS_URL")
 CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        # pub/sub knows no database numbers: two installations on one server are kept apart by the prefix
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "telara" + urlsplit(REDIS_URL).path.replace("/", ":")},
+    }
 }
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
