@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from dashboard import login, overview, triage
+from dashboard import login, triage
+from dashboard.overview import views as overview
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
+    path("overview/parts/", overview.overview_parts, name="overview-parts"),
     path("triage/<uuid:alert_id>/<slug:action>/", triage.triage, name="triage"),
     path("login/", login.Login.as_view(), name="login"),
     path("logout/", login.Logout.as_view(), name="logout"),

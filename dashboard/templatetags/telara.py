@@ -8,9 +8,12 @@ from django import template
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from alerts.models import Alert
 from alerts.models.alert import AlertClass, EpisodeState, Triage
+from devices.metrics import METRICS
 from devices.times import rfc3339
 
 register = template.Library()
@@ -104,3 +107,56 @@ def age_since(at: datetime) -> str:
     if hours >= 24:
         return f"{hours // 24} d"
     return f"{hours} h {minutes % 60:02} m" if hours else f"{minutes} m {seconds % 60:02} s"
+
+
+# What stands beside a value on a tile. Heart rate needs no name there.
+_NAMED: Final = {
+    "spo2_percent": ("SpO₂ ", ""),
+    "body_temp_c": ("", " core"),
+    "skin_temp_c": ("", " skin"),
+    "hrv_ms": ("", " HRV"),
+    "blood_glucose_mg_dl": ("", " glucose"),
+    "respiratory_rate": ("", " br/min"),
+    "blood_pressure_systolic": ("", " systolic"),
+}
+
+
+@register.simple_tag
+def reading(person: Any, metric: str) -> SafeString:
+    """A live value of a `Person` of the wall: in its severity's colour where it is at fault, a dash where absent."""
+    alert, value = person.alert, person.values.get(metric)
+    at_fault = alert is not None and person.is_clinical and person.fault == metric
+    fault = f" fault-{alert.severity.lower()}" if at_fault else ""
+    return format_html('<b class="value{}" data-metric="{}">{}</b>', fault, metric, value_text(metric, value))
+
+
+@register.simple_tag
+def reading_named(person: Any, metric: str) -> SafeString:
+    """`reading` with the name of the metric beside it: `SpO₂ 97`, `37.0° core`."""
+    before, after = _NAMED.get(metric, ("", f" {METRICS[metric].label}"))
+    return format_html("{}{}{}", before, reading(person, metric), after)
+
+
+def value_text(metric: str, value: float | None) -> str:
+    """A value as tiles show it: `72`, `37.0°`, or a dash."""
+    if value is None:
+        return "–"
+    text = f"{value:.{METRICS[metric].decimals}f}"
+    return f"{text}°" if metric.endswith("temp_c") else text
+
+
+@register.simple_tag
+def tile_shape(alert: Alert) -> SafeString:
+    """The shape alone, with its word for those who do not see it."""
+    technical = alert.alert_class == AlertClass.TECHNICAL
+    blinks = alert.triage == Triage.NEW and not technical and not alert.quiet
+    name = alert.severity.lower()
+    return format_html(
+        '<svg class="shape {}{}{}" viewBox="0 0 14 14" role="img" aria-label="{}"><use href="#s-{}{}" /></svg>',
+        name,
+        " technical" if technical else "",
+        " blink" if blinks else "",
+        f"{alert.severity}{', technical' if technical else ''}",
+        "technical-" if technical else "",
+        name,
+    )

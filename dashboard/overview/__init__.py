@@ -1,0 +1,1 @@
+"""The overview: who needs me now, and can I trust this screen?"""

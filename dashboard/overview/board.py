@@ -1,0 +1,171 @@
+"""The overview as one moment: read once, shown as a page or as the parts that a page takes over."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final, Literal
+
+from alerts.models import Alert, Rule
+from dashboard.live.figures import changed_alerts, pipeline_figures
+from dashboard.overview.log import Log, Tab, just_ended, log_of
+from dashboard.overview.people import ON_TILE, Person, people_on_wall
+from dashboard.overview.rate import Rate, rate_of
+from dashboard.overview.series import MOST_LINES, WINDOW, episodes_of, series_of, sparks_of
+from dashboard.overview.thresholds import thresholds
+from devices.metrics import METRICS
+from devices.models import User
+from devices.times import rfc3339
+
+Layout = Literal["auto", "tiles", "cells"]
+Show = Literal["all", "alerting", "nodata"]
+TILES: Final = 21
+CELLS: Final = 126
+KNOWN_MOST: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of the overview is asked for."""
+
+    tab: Tab = "firing"
+    layout: Layout = "auto"
+    show: Show = "all"
+    page: int = 1
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything the overview says, as of `at`."""
+
+    at: datetime
+    choice: Choice
+    people: Sequence[Person]
+    log: Log
+    rate: Rate
+    pipeline: Mapping[str, Any]
+    revision: Mapping[str, Any]
+    charted: Sequence[Person]
+    stretches: Sequence[Alert]
+    rules_on: int
+
+    @cached_property
+    def shown(self) -> Sequence[Person]:
+        """The people of the wall's filter."""
+        if self.choice.show == "alerting":
+            return [person for person in self.people if person.is_clinical]
+        if self.choice.show == "nodata":
+            return [person for person in self.people if person.is_late(self.at)]
+        return self.people
+
+    @property
+    def tiles(self) -> Sequence[Person]:
+        return tiles_of(self.shown, self.choice)
+
+    @property
+    def cells(self) -> Sequence[Person]:
+        """Those who have no tile; a page of them."""
+        if self.choice.layout == "tiles":
+            return ()
+        skipped = TILES if self.choice.layout == "auto" else 0
+        first = skipped + (self.choice.page - 1) * CELLS
+        return self.shown[first : first + CELLS]
+
+    @property
+    def steady(self) -> int:
+        return max(0, len(self.shown) - (TILES if self.choice.layout == "auto" else 0))
+
+    @property
+    def pages(self) -> int:
+        size, count = (TILES, len(self.shown)) if self.choice.layout == "tiles" else (CELLS, self.steady)
+        return max(1, -(-count // size))
+
+    @cached_property
+    def late(self) -> int:
+        """Heard, but not in time; from 3 times the cadence on."""
+        return sum(1 for person in self.people if person.is_late(self.at)) - self.silent
+
+    @cached_property
+    def silent(self) -> int:
+        limit = [(person.heard_at, person.patience(6)) for person in self.people]
+        return sum(1 for heard, patience in limit if heard is None or self.at - heard >= patience)
+
+    @property
+    def live(self) -> int:
+        return len(self.people) - self.late - self.silent
+
+    @property
+    def alerting(self) -> int:
+        return sum(1 for person in self.people if person.is_clinical)
+
+    @property
+    def expected_per_minute(self) -> int:
+        """What those who are live send a minute, by how often they spoke lately."""
+        return round(sum(60 / person.cadence_s for person in self.people if not person.is_late(self.at)))
+
+    @cached_property
+    def snapshot(self) -> Mapping[str, Any]:
+        """What the page's script starts from."""
+        return _snapshot(self)
+
+    @property
+    def has_readings(self) -> bool:
+        return any(person.heard_at for person in self.people)
+
+
+def tiles_of(people: Sequence[Person], choice: Choice) -> Sequence[Person]:
+    """Who gets a tile: the first TILES, or a page of them."""
+    if choice.layout == "cells":
+        return ()
+    first = (choice.page - 1) * TILES if choice.layout == "tiles" else 0
+    return people[first : first + TILES]
+
+
+def board_of(*, user: User, choice: Choice, at: datetime) -> Board:
+    """The overview of `user` at `at`; the number of queries does not depend on how many people or alerts there are."""
+    log = log_of(user=user, tab=choice.tab)
+    people = people_on_wall(user=user, worst=log.worst, at=at)
+    stretches = [card.alert for card in (*log.firing, *log.technical)] + just_ended(user=user, since=at - WINDOW)
+    return Board(
+        at=at,
+        choice=choice,
+        people=people,
+        log=log,
+        rate=rate_of(pks=[person.pk for person in people], alerts=stretches, at=at),
+        pipeline=pipeline_figures(now=at),
+        revision=_revision(user, at),
+        charted=_charted(people, at),
+        stretches=stretches,
+        rules_on=Rule.objects.filter(enabled=True).count(),
+    )
+
+
+def _charted(people: Sequence[Person], at: datetime) -> Sequence[Person]:
+    """At most MOST_LINES people: those with clinical alerts first, then the most active, who were heard lately."""
+    heard = [person for person in people if person.heard_at and at - person.heard_at < WINDOW]
+    return heard[:MOST_LINES]
+
+
+def _revision(user: User, at: datetime) -> dict[str, Any]:
+    """The sum that statuses carry as `alerts_revision`, and the revisions it is made of (see revision.js)."""
+    rows = Alert.objects.visible_to(user).filter(changed_alerts(at)).values_list("alert_id", "revision")
+    known = {str(alert_id): revision for alert_id, revision in rows}
+    return {"sum": sum(known.values()), "known": dict(list(known.items())[:KNOWN_MOST])}
+
+
+def _snapshot(board: Board) -> dict[str, Any]:
+    lines = {person.pk: person.user_id for person in board.charted}
+    others = [person.pk for person in board.tiles if person.pk not in lines]
+    points = series_of(pks=list(lines), at=board.at) | sparks_of(pks=others, at=board.at)
+    by_pk = {person.pk: person.user_id for person in board.people}
+    return {
+        "at": rfc3339(board.at),
+        "people": {person.user_id: {"name": person.name, "short": person.short} for person in board.charted},
+        "lines": [person.user_id for person in board.charted],
+        "points": {by_pk[pk]: series for pk, series in points.items()},
+        "episodes": episodes_of(alerts=board.stretches, names=lines),
+        "thresholds": thresholds(at=board.at),
+        "axes": {name: METRICS[name].axis for name in (*ON_TILE, "hrv_ms")},
+        "decimals": {name: metric.decimals for name, metric in METRICS.items()},
+        "revision": board.revision,
+    }

@@ -1,0 +1,126 @@
+"""The threat log: what fires, worst and newest first; what is over; what is mine. Technical alerts apart."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Final, Literal
+
+from django.db.models import Q
+
+from alerts.models import Alert
+from alerts.models.alert import AlertClass, EpisodeState, Severity, Triage
+from alerts.selectors import alerts_open, may_triage
+from alerts.services.triage import LONGEST_SNOOZE
+from dashboard.overview.people import RANK
+from devices.models import User
+
+Tab = Literal["firing", "ended", "mine"]
+TABS: Final[tuple[Tab, ...]] = ("firing", "ended", "mine")
+MOST_FIRING: Final = 1000
+MOST_CARDS: Final = 50
+SNOOZES: Final = (5, 15, 30, 60, 240)  # minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An alert in the log. `was` is the severity of the lower form whose row it takes."""
+
+    alert: Alert
+    was: str
+    may_triage: bool
+
+    @property
+    def is_loud(self) -> bool:
+        """Whether it stands in full, with its sentence and buttons: new, firing, above LOW."""
+        new = self.alert.triage == Triage.NEW and self.alert.episode == EpisodeState.FIRING
+        return new and self.alert.severity not in (Severity.LOW, Severity.INFO)
+
+    @property
+    def snoozes(self) -> list[tuple[int, bool]]:
+        """Minutes to snooze for, and whether the severity allows them."""
+        longest = LONGEST_SNOOZE[Severity(self.alert.severity)]
+        return [(minutes, timedelta(minutes=minutes) <= longest) for minutes in SNOOZES]
+
+
+@dataclass(frozen=True)
+class Log:
+    """Everything of the overview that comes from the alerts of one person who watches."""
+
+    firing: Sequence[Card]
+    technical: Sequence[Card]
+    ended: Sequence[Card]
+    ended_count: int
+    mine: Sequence[Card]
+    tab: Tab
+    last_closed_at: datetime | None = None
+
+    @property
+    def cards(self) -> Sequence[Card]:
+        shown = {"firing": self.firing, "ended": self.ended, "mine": self.mine}[self.tab]
+        return shown[:MOST_CARDS]
+
+    @property
+    def more(self) -> int:
+        total = {"firing": len(self.firing), "ended": self.ended_count, "mine": len(self.mine)}[self.tab]
+        return max(0, total - len(self.cards))
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """Clinical and firing, by severity, worst first; INFO only where there is any."""
+        found = Counter(card.alert.severity for card in self.firing)
+        return {str(each): found[each] for each in Severity if each != Severity.INFO or found[each]}
+
+    @cached_property
+    def waiting(self) -> Sequence[Alert]:
+        """New ones above LOW, oldest first."""
+        return sorted((card.alert for card in self.firing if card.is_loud), key=lambda alert: alert.opened_at)
+
+    @cached_property
+    def worst(self) -> Mapping[int, Alert]:
+        """The worst firing alert of each person, clinical before technical."""
+        found: dict[int, Alert] = {}
+        for card in (*self.firing, *self.technical):
+            found.setdefault(card.alert.user_id, card.alert)
+        return found
+
+
+def log_of(*, user: User, tab: Tab) -> Log:
+    """The log of `user`, in five queries whatever there is."""
+    firing = list(alerts_open(user=user).filter(episode=EpisodeState.FIRING)[:MOST_FIRING])
+    ended = alerts_open(user=user).filter(episode=EpisodeState.ENDED, alert_class=AlertClass.CLINICAL)
+    mine = alerts_open(user=user).filter(triaged_by=user).exclude(triage=Triage.NEW)
+    closed = Alert.objects.visible_to(user).filter(triage=Triage.CLOSED).order_by("-changed_at")
+    return Log(
+        firing=_cards(user, (alert for alert in firing if alert.alert_class == AlertClass.CLINICAL)),
+        technical=_cards(user, (alert for alert in firing if alert.alert_class == AlertClass.TECHNICAL)),
+        ended=_cards(user, ended[:MOST_CARDS]) if tab == "ended" else (),
+        ended_count=ended[:10_000].count(),
+        mine=_cards(user, mine[:MOST_FIRING]),
+        tab=tab,
+        last_closed_at=closed.values_list("changed_at", flat=True).first() if not firing else None,
+    )
+
+
+def just_ended(*, user: User, since: datetime) -> list[Alert]:
+    """Clinical alerts whose episode ended after `since`: the charts still show their stretch."""
+    rows = Alert.objects.visible_to(user).standing().filter(Q(ended_at__gt=since), episode=EpisodeState.ENDED)
+    return list(rows.filter(alert_class=AlertClass.CLINICAL, changed_at__gt=since).order_by("-changed_at")[:200])
+
+
+def _cards(user: User, alerts: Iterable[Alert]) -> list[Card]:
+    """Worst first, then newest; an alert whose critical form fires too is left to that one's row."""
+    rows = list(alerts)
+    lower = {(alert.user_id, alert.rule.rule_id): alert for alert in rows}
+    replaced = {(a.user_id, a.replaces): a for a in rows if a.replaces and (a.user_id, a.replaces) in lower}
+    cards = [
+        Card(
+            alert=alert,
+            was=str(lower[alert.user_id, alert.replaces].severity) if (alert.user_id, alert.replaces) in lower else "",
+            may_triage=may_triage(user=user, alert=alert),
+        )
+        for alert in rows
+        if (alert.user_id, alert.rule.rule_id) not in replaced
+    ]
+    return sorted(cards, key=lambda card: (RANK[Severity(card.alert.severity)], -card.alert.opened_at.timestamp()))

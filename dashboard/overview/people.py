@@ -1,0 +1,131 @@
+"""The wearers on the wall: what each said last, how often they speak, and who needs eyes most."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any, Final
+
+from django.db import connection
+
+from alerts.models import Alert
+from alerts.models.alert import AlertClass, Severity
+from devices.metrics import METRICS
+from devices.models import User
+
+# What a tile may show. The value of each is the newest among the last LOOK_BACK readings.
+SHOWN: Final = ("heart_rate", "spo2_percent", "body_temp_c", "skin_temp_c", "hrv_ms", "blood_glucose_mg_dl",
+                "respiratory_rate", "blood_pressure_systolic", "activity_level")  # fmt: skip
+ON_TILE: Final = ("heart_rate", "spo2_percent", "body_temp_c", "skin_temp_c")
+LOOK_BACK: Final = 9
+CADENCE_LEAST_S: Final = 5.0  # a watch that speaks oftener is not late after a second and a half
+LATE_AFTER: Final = 3  # times the cadence
+SILENT_AFTER: Final = 6
+RANK: Final = {severity: place for place, severity in enumerate(Severity)}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A wearer as the wall shows them. `fault` is the metric at fault, empty where nothing is."""
+
+    pk: int
+    user_id: str
+    name: str
+    cadence_s: float
+    heard_at: datetime | None
+    values: Mapping[str, float] = field(default_factory=dict)
+    alert: Alert | None = None
+    fault: str = ""
+
+    @property
+    def number(self) -> str:
+        """What a cell shows: the number at the end of the name, else its beginning."""
+        found = re.search(r"(\d+)\D*$", self.name)
+        return (found[1].lstrip("0") or "0").zfill(2)[-4:] if found else self.name[:4]
+
+    @property
+    def short(self) -> str:
+        """What a line of a chart is called: `W12`, or the beginning of the name."""
+        if re.search(r"\d+\D*$", self.name):
+            return f"{self.name[0].upper()}{self.number}"
+        return self.name.split()[0][:6]
+
+    @property
+    def is_clinical(self) -> bool:
+        return self.alert is not None and self.alert.alert_class == AlertClass.CLINICAL
+
+    @property
+    def metrics_of_tile(self) -> tuple[str, str]:
+        """The two metrics below the heart rate: SpO2, and temperature (core where worn) or what is at fault."""
+        temperature = "body_temp_c" if "body_temp_c" in self.values else "skin_temp_c"
+        return "spo2_percent", self.fault if self.fault not in ("", *ON_TILE) else temperature
+
+    def patience(self, times: int) -> timedelta:
+        return timedelta(seconds=times * self.cadence_s)
+
+    def is_late(self, at: datetime) -> bool:
+        return self.heard_at is None or at - self.heard_at >= self.patience(LATE_AFTER)
+
+
+_NEWEST = f"""
+SELECT u.id, r.* FROM unnest(%s) AS u(id) CROSS JOIN LATERAL (
+    SELECT array_agg(recorded_at) AS times,
+           {", ".join(f"(array_agg({name}) FILTER (WHERE {name} IS NOT NULL))[1] AS {name}" for name in SHOWN)}
+    FROM (SELECT recorded_at, {", ".join(SHOWN)} FROM devices_reading WHERE user_id = u.id
+          ORDER BY recorded_at DESC, event_id DESC LIMIT {LOOK_BACK}) AS newest
+) AS r
+"""
+
+
+def people_on_wall(*, user: User, worst: Mapping[int, Alert], at: datetime) -> list[Person]:
+    """Every wearer `user` may see, worst first; `worst` holds the worst firing alert of each who has one."""
+    wearers = list(User.objects.wearers_visible_to(user).order_by("username"))
+    newest = _newest([wearer.pk for wearer in wearers])
+    people = [_person(wearer, newest[wearer.pk], worst.get(wearer.pk)) for wearer in wearers]
+    return sorted(people, key=lambda person: _need(person, at))
+
+
+def _newest(pks: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The last readings of each: an index read a person, whoever else there is."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST, [list(pks)])
+        columns = [column.name for column in cursor.description]
+        return {row[0]: dict(zip(columns, row, strict=True)) for row in cursor.fetchall()}
+
+
+def _person(wearer: User, row: Mapping[str, Any], alert: Alert | None) -> Person:
+    times = row["times"] or []
+    return Person(
+        pk=wearer.pk,
+        user_id=wearer.username,
+        name=wearer.shown_name,
+        cadence_s=cadence_of(times),
+        heard_at=times[0] if times else None,
+        values={name: row[name] for name in SHOWN if row[name] is not None},
+        alert=alert,
+        fault=fault_of(alert),
+    )
+
+
+def cadence_of(times: Sequence[datetime]) -> float:
+    """Seconds between readings: the median gap of these (newest first), at least CADENCE_LEAST_S."""
+    gaps = [(later - earlier).total_seconds() for later, earlier in zip(times, times[1:], strict=False)]
+    return max(CADENCE_LEAST_S, median(gaps)) if gaps else CADENCE_LEAST_S
+
+
+def fault_of(alert: Alert | None) -> str:
+    """The metric an alert is about: the first of its measures."""
+    return next((name for name in alert.measures if name in METRICS), "") if alert else ""
+
+
+def _need(person: Person, at: datetime) -> tuple[int, int, bool, float, str]:
+    """Clinical alerts by severity, then technical ones, then who is late, then the most active."""
+    alert = person.alert
+    return (
+        RANK[Severity(alert.severity)] if alert and person.is_clinical else len(RANK),
+        RANK[Severity(alert.severity)] if alert else len(RANK),
+        not person.is_late(at),
+        -person.values.get("activity_level", -1.0),
+        person.name,
+    )
