@@ -101,7 +101,7 @@ class Board:
     @property
     def expected_per_minute(self) -> int:
         """What those who are live send a minute, by how often they spoke lately."""
-        return round(sum(60 / person.cadence_s for person in self.people if not person.is_late(self.at)))
+        return round(sum(60 / person.gap_s for person in self.people if not person.is_late(self.at)))
 
     @cached_property
     def snapshot(self) -> Mapping[str, Any]:

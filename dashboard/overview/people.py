@@ -32,11 +32,16 @@ class Person:
     pk: int
     user_id: str
     name: str
-    cadence_s: float
+    gap_s: float
     heard_at: datetime | None
     values: Mapping[str, float] = field(default_factory=dict)
     alert: Alert | None = None
     fault: str = ""
+
+    @property
+    def cadence_s(self) -> float:
+        """How often they speak, as ages are judged: at least CADENCE_LEAST_S."""
+        return max(CADENCE_LEAST_S, self.gap_s)
 
     @property
     def number(self) -> str:
@@ -100,7 +105,7 @@ def _person(wearer: User, row: Mapping[str, Any], alert: Alert | None) -> Person
         pk=wearer.pk,
         user_id=wearer.username,
         name=wearer.shown_name,
-        cadence_s=cadence_of(times),
+        gap_s=gap_of(times),
         heard_at=times[0] if times else None,
         values={name: row[name] for name in SHOWN if row[name] is not None},
         alert=alert,
@@ -108,10 +113,10 @@ def _person(wearer: User, row: Mapping[str, Any], alert: Alert | None) -> Person
     )
 
 
-def cadence_of(times: Sequence[datetime]) -> float:
-    """Seconds between readings: the median gap of these (newest first), at least CADENCE_LEAST_S."""
+def gap_of(times: Sequence[datetime]) -> float:
+    """Seconds between readings: the median gap of these, newest first; CADENCE_LEAST_S where that cannot be known."""
     gaps = [(later - earlier).total_seconds() for later, earlier in zip(times, times[1:], strict=False)]
-    return max(CADENCE_LEAST_S, median(gaps)) if gaps else CADENCE_LEAST_S
+    return median(gaps) or CADENCE_LEAST_S if gaps else CADENCE_LEAST_S
 
 
 def fault_of(alert: Alert | None) -> str:

@@ -58,11 +58,12 @@ export function drawShape(u, span, grey = false) {
   ctx.restore();
 }
 
-/** A text with a 4 px halo of the surface. @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} x @param {number} y @param {string} paint */
-export function haloText(ctx, text, x, y, paint) {
+/** A text with a 4 px halo of the surface. @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} x @param {number} y @param {string} paint @param {CanvasTextAlign} [align] */
+export function haloText(ctx, text, x, y, paint, align = "left") {
   ctx.save();
   ctx.font = `600 ${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
   ctx.textBaseline = "middle";
+  ctx.textAlign = align;
   ctx.lineJoin = "round";
   ctx.lineWidth = 4 * devicePixelRatio;
   ctx.strokeStyle = colour("surface-1");

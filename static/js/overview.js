@@ -268,7 +268,14 @@ function drawSparks() {
 function spark(svg) {
   const known = points.get(svg.dataset.personSpark ?? "");
   if (!known) return;
-  const heard = known.t.map((t, i) => [t, known.heart_rate[i]]).filter(([t, v]) => v !== null && /** @type {number} */ (t) > now() - WINDOW_MS);
+  let before = 0;
+  const heard = known.t
+    .map((t, i) => [t, known.heart_rate[i]])
+    .filter(([t, v]) => {
+      if (v === null || /** @type {number} */ (t) < now() - WINDOW_MS || /** @type {number} */ (t) - before < 4000) return false;
+      before = /** @type {number} */ (t);
+      return true;
+    });
   const tile = svg.closest(".tile");
   const fault = tile?.querySelector('[data-metric="heart_rate"]')?.className.match(/fault-(\w+)/)?.[1];
   sparkline(svg, heard.map(([t]) => /** @type {number} */ (t)), heard.map(([, v]) => /** @type {number} */ (v)), {

@@ -16,7 +16,7 @@ import {
 import { colour, rank } from "./severity.js";
 
 export const WINDOW_MS = 5 * 60_000;
-const LABEL_PX = 66;
+const LABEL_PX = 80;
 const LABEL_LEAST_PX = 13;
 
 /** @typedef {{id: string, short: string, name: string, t: number[], values: (number | null)[], gapMs: number}} Line */
@@ -95,7 +95,7 @@ export class RollingChart {
         legend: { show: false },
         scales: { x: { time: false, auto: false }, y: { auto: false } },
         axes: [
-          { ...axis, size: 20, gap: 3, grid: { show: false }, splits: () => this._minutes(), values: (_, at) => at.map((x) => this._ago(x)) },
+          { ...axis, size: 22, gap: 3, grid: { show: false }, values: (_, at) => at.map(() => "") },
           {
             ...axis,
             size: 30,
@@ -106,7 +106,7 @@ export class RollingChart {
           },
         ],
         series: [{}, ...this.lines.map((_, i) => ({ stroke: () => this._calm(i), width: 1.5, points: { show: false }, spanGaps: false }))],
-        hooks: { drawAxes: [(u) => this._under(u)], draw: [(u) => this._over(u)] },
+        hooks: { drawAxes: [(u) => this._under(u)], draw: [(u) => this._over(u), (u) => this._times(u)] },
       },
       /** @type {any} */ (this._data),
       this.plotElement,
@@ -121,13 +121,21 @@ export class RollingChart {
     this._label();
   }
 
-  _minutes() {
-    return [5, 4, 3, 2, 1, 0].map((n) => /** @type {number} */ (this._until) - n * 60);
-  }
-
-  _ago(/** @type {number} */ x) {
-    const minutes = Math.round((/** @type {number} */ (this._until) - x) / 60);
-    return minutes === 5 ? "5 min" : minutes ? String(minutes) : "now";
+  /** The x axis: the first word left-aligned and the last right-aligned, so that they stay within the plot. */
+  _times(/** @type {uPlot} */ u) {
+    const { ctx, bbox } = u;
+    const y = bbox.top + bbox.height + 11 * devicePixelRatio;
+    ctx.save();
+    ctx.font = `${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
+    ctx.fillStyle = colour("text-3");
+    ctx.textBaseline = "middle";
+    const narrow = bbox.width / devicePixelRatio < 300;
+    for (const minutes of narrow ? [5, 3, 2, 1, 0] : [5, 4, 3, 2, 1, 0]) {
+      const x = bbox.left + (bbox.width * (5 - minutes)) / 5;
+      ctx.textAlign = minutes === 5 ? "left" : minutes ? "center" : "right";
+      ctx.fillText(minutes === 5 ? "5 min ago" : minutes ? String(minutes) : "now", x, y);
+    }
+    ctx.restore();
   }
 
   /** The stretches of an episode of this metric, worst first. */
