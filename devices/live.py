@@ -53,6 +53,7 @@ class _Publisher:
 
     async def _send(self, message: dict[str, Any]) -> None:
         layer = get_channel_layer()
+        assert layer is not None  # noqa: S101  # the settings name one
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 await layer.group_send(GROUP, message)

@@ -1,7 +1,6 @@
 """A micro-batch: what was polled, as columns."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -31,7 +30,7 @@ class Position(NamedTuple):
 class Batch:
     """Messages in order of arrival, as parallel columns, and where each partition stands after them.
 
-    `received_at` is the broker's time of each message (aware, UTC), never ahead of our clock. `next` is the offset
+    `received_at` (Datetime us UTC) is the broker's time of each message, never ahead of our clock. `next` is the offset
     after the batch, of every partition in it.
     """
 
@@ -39,7 +38,7 @@ class Batch:
     keys: list[bytes]
     positions: list[Position]
     offsets: list[int]
-    received_at: list[datetime]
+    received_at: pl.Series
     next: dict[Position, int]
 
     def __len__(self) -> int:

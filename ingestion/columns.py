@@ -4,18 +4,20 @@ Every shortcut here may only refuse to decide. A message is accepted when its by
 would accept, with the same values; whatever is not proven goes to `exact`, one by one. The proof, per message:
 
 - no backslash and no newline, so that every string ends at the next quote and one message is one line;
-- as many colons as known keys that were read, nulls, and colons inside known strings: so no key is unknown or doubled
-  (polars takes the first of doubles, JSON readers the last);
-- as many quotes as those keys and strings need: so no number or object stands where a string was read (polars turns
-  them into strings);
+- as many colons as known keys that were read, nulls, and colons inside known strings: so no key but a null one is
+  unknown or doubled (polars takes the first of doubles, JSON readers the last);
+- no known key is null in one place and read from another;
+- no string looks like a number, a boolean, a list or an object, all of which polars turns into strings, unless the
+  quote is seen before it;
 - numbers, JSON and UTF-8 are strict in polars itself: one bad line fails a chunk, which is then cut smaller.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
-from operator import and_
-from typing import Final
+from operator import add, and_
+from typing import Any, Final
 
 import polars as pl
 
@@ -27,13 +29,15 @@ from ingestion.verdicts import Accepted, Limits, Rejected
 PLAIN_BYTES: Final = 4096  # longer messages are judged one by one
 SMALLEST_CHUNK: Final = 64
 CUT: Final = 8
+_NULLS: Final = (":null", ": null")  # as compact writers and Python's spell it; any other is judged one by one
+_COLONS_OF_A_TIME: Final = 2
 
 _FIELD_TYPE = {metric.name: pl.String if metric.is_text else pl.Float64 for metric in METRICS.values()}
 _GROUPS = {
     group: pl.Struct({m.field: _FIELD_TYPE[m.name]() for m in METRICS.values() if m.group == group})
     for group in ("vitals", "activity", "sleep", "environment")
 }
-_JSON_SCHEMA: Final = {
+_JSON_SCHEMA: Final[dict[str, Any]] = {
     "event_id": pl.String,
     "timestamp": pl.String,
     "user_id": pl.String,
@@ -42,6 +46,9 @@ _JSON_SCHEMA: Final = {
 }
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _USER_ID = r"^[A-Za-z0-9._\-@+:]{1,64}$"
+_BARE_USER_ID = r"^([\d\-]|(true|false)$)"  # perhaps no string: these have no quotes around them in JSON
+_SOURCE_END: Final = '"'  # cannot stand inside a string that has no backslash
+_BAD_SOURCES = r'\p{Cc}|null|(^|")([\d\-\[{]|true|false)'
 _TIME = r"^2[01]\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?Z$"
 
 
@@ -57,18 +64,16 @@ class Decoded:
 def decode(batch: Batch, *, limits: Limits) -> Decoded:
     """The verdict on every message of the batch."""
     raw = pl.DataFrame(
-        {"payload": pl.Series(batch.payloads, dtype=pl.Binary), "received_at": pl.Series(batch.received_at)}
+        {"payload": pl.Series(batch.payloads, dtype=pl.Binary), "received_at": batch.received_at}
     ).with_row_index("message")
-    plain = _as_text(raw.filter(_is_plain()))
-    plain = plain.filter(~pl.col("payload").str.contains_any(["\\", "\n"]))
-    accepted = [_accept(chunk, limits) for chunk in _parse(plain)]
+    plain = raw.filter(pl.col("payload").bin.size().is_between(2, PLAIN_BYTES))
+    plain = _as_text(plain).filter(~pl.col("payload").str.contains_any(["\\", "\n"]))
+    accepted = [_accept(chunk, limits) for chunk in _parse(plain, batch.payloads)]
     fast = pl.concat([EVENT_SCHEMA.to_frame(), *accepted])
+    if fast.height == len(batch):
+        return Decoded(fast, {})
     rest = raw.select("message").join(fast.select(pl.col("message").cast(pl.UInt32)), on="message", how="anti")
     return _with_exact(fast, rest["message"].to_list(), batch, limits)
-
-
-def _is_plain() -> pl.Expr:
-    return pl.col("payload").bin.size().is_between(2, PLAIN_BYTES)
 
 
 def _as_text(plain: pl.DataFrame) -> pl.DataFrame:
@@ -80,11 +85,11 @@ def _as_text(plain: pl.DataFrame) -> pl.DataFrame:
         return plain.with_columns(pl.Series("payload", texts)).filter(~pl.col("payload").str.contains("\ufffd"))
 
 
-def _parse(plain: pl.DataFrame) -> list[pl.DataFrame]:
+def _parse(plain: pl.DataFrame, payloads: Sequence[bytes]) -> list[pl.DataFrame]:
     """`plain` with its parsed columns, in pieces; without the pieces that hold a line polars refuses."""
     if plain.is_empty():
         return []
-    lines = "\n".join(plain["payload"].to_list()).encode()
+    lines = b"\n".join([payloads[index] for index in plain["message"].to_list()])
     try:
         parsed = pl.read_ndjson(lines, schema=_JSON_SCHEMA)
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
@@ -94,7 +99,7 @@ def _parse(plain: pl.DataFrame) -> list[pl.DataFrame]:
     if plain.height <= SMALLEST_CHUNK:
         return []
     size = -(-plain.height // CUT)
-    return [piece for part in plain.iter_slices(size) for piece in _parse(part)]
+    return [piece for part in plain.iter_slices(size) for piece in _parse(part, payloads)]
 
 
 def _accept(parsed: pl.DataFrame, limits: Limits) -> pl.DataFrame:
@@ -104,7 +109,9 @@ def _accept(parsed: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     events = parsed.with_columns(
         *leaves, recorded_at.dt.cast_time_unit("us").dt.replace_time_zone("UTC").alias("recorded_at")
     )
-    good = reduce(and_, [*_strings_are_good(), *_values_are_good(), *_bytes_add_up(), *_time_is_good(limits)])
+    nulls = [null for null in _NULLS if parsed["payload"].str.contains(null, literal=True).any()]
+    keys = [*_keys_add_up(nulls), *_no_key_is_null_and_read(nulls)]
+    good = reduce(and_, [*_strings_are_good(), *_values_are_good(), *_time_is_good(limits), *keys])
     return events.filter(good).select(
         pl.col("message").cast(pl.Int64),
         pl.col("event_id").str.to_lowercase(),
@@ -116,15 +123,17 @@ def _accept(parsed: pl.DataFrame, limits: Limits) -> pl.DataFrame:
 
 
 def _strings_are_good() -> list[pl.Expr]:
-    joined = pl.col("device_sources").list.join("", ignore_nulls=False).fill_null("")
-    longest = pl.col("device_sources").list.eval(pl.element().str.len_chars()).list.max().fill_null(0)
+    sources, user_id = pl.col("device_sources"), pl.col("user_id").str
+    longest = sources.list.eval(pl.element().str.len_chars()).list.max().fill_null(0)
+    quoted = _holds('"user_id":"') | _holds('"user_id": "')
     return [
         pl.col("event_id").str.contains(_UUID),
         pl.col("timestamp").str.contains(_TIME),
-        pl.col("user_id").str.contains(_USER_ID) & ~pl.col("user_id").str.contains("null", literal=True),
-        ~joined.str.contains(r'["\p{Cc}]|null'),
-        pl.col("device_sources").list.len().fill_null(0) <= MAX_SOURCES,
-        pl.col("device_sources").list.eval(pl.element().is_null()).list.any().fill_null(value=False).not_(),
+        user_id.contains(_USER_ID) & ~user_id.contains("null", literal=True),
+        ~user_id.contains(_BARE_USER_ID) | quoted,
+        ~sources.list.join(_SOURCE_END, ignore_nulls=False).str.contains(_BAD_SOURCES).fill_null(value=False),
+        sources.list.len().fill_null(0) <= MAX_SOURCES,
+        sources.list.eval(pl.element().is_null()).list.any().fill_null(value=False).not_(),
         longest <= MAX_STRING,
     ]
 
@@ -143,26 +152,28 @@ def _values_are_good() -> list[pl.Expr]:
     return tests
 
 
-def _bytes_add_up() -> list[pl.Expr]:
-    """The colons and quotes of the message are those of what was read, and no more."""
-    payload = pl.col("payload")
-    keys = (
-        pl.sum_horizontal(*(pl.col(name).is_not_null().cast(pl.UInt32) for name in (*_JSON_SCHEMA, *METRICS)))
-        + payload.str.count_matches(":null", literal=True)
-        + payload.str.count_matches(": null", literal=True)
-    )
-    colons_inside = (
-        pl.col("timestamp").str.count_matches(":", literal=True)
+def _keys_add_up(nulls: list[str]) -> list[pl.Expr]:
+    """Every key of the message is one that was read, or null (in one of the spellings `nulls`)."""
+    read = pl.sum_horizontal(*(pl.col(name).is_not_null().cast(pl.UInt32) for name in (*_JSON_SCHEMA, *METRICS)))
+    inside_strings = (
+        _COLONS_OF_A_TIME
         + pl.col("user_id").str.count_matches(":", literal=True)
         + pl.col("device_sources").list.join("").str.count_matches(":", literal=True).fill_null(0)
     )
-    strings = pl.col("device_sources").list.len().fill_null(0) + pl.sum_horizontal(
-        *(pl.col(m.name).is_not_null().cast(pl.UInt32) for m in METRICS.values() if m.is_text)
-    )
-    return [
-        payload.str.count_matches(":", literal=True) == keys + colons_inside,
-        payload.str.count_matches('"', literal=True) == 2 * (keys + strings + 3),
-    ]
+    return [_count(":") == reduce(add, map(_count, nulls), read + inside_strings)]
+
+
+def _no_key_is_null_and_read(nulls: list[str]) -> list[pl.Expr]:
+    names = [(name, name) for name in _JSON_SCHEMA] + [(metric.name, metric.field) for metric in METRICS.values()]
+    return [~(pl.col(column).is_not_null() & _holds(f'"{key}"{null}')) for column, key in names for null in nulls]
+
+
+def _holds(text: str) -> pl.Expr:
+    return pl.col("payload").str.contains(text, literal=True)
+
+
+def _count(text: str) -> pl.Expr:
+    return pl.col("payload").str.count_matches(text, literal=True)
 
 
 def _time_is_good(limits: Limits) -> list[pl.Expr]:

@@ -18,6 +18,7 @@ from ingestion.verdicts import Accepted, Code, Limits, Rejected
 MAX_BYTES: Final = 64 * 1024
 MAX_STRING: Final = 64
 MAX_SOURCES: Final = 16
+YEAR_LIKE_0: Final = 4  # a leap year, which datetime has
 MAX_AHEAD: Final = timedelta(minutes=5)
 REQUIRED: Final = ("event_id", "timestamp", "user_id")
 GROUPS: Final = ("vitals", "activity", "sleep", "environment")
@@ -83,13 +84,11 @@ def parse_time(text: str) -> datetime | Code:
     if match is None:
         return Code.BAD_TIMESTAMP
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    if year == 0:
-        return Code.TOO_OLD
     micros = int((match[7] or "0")[:6].ljust(6, "0"))
     offset = timedelta(hours=int(match[9] or 0), minutes=int(match[10] or 0)) * (-1 if match[8] == "-" else 1)
     try:
-        local = datetime(year, month, day, hour, minute, second, micros, tzinfo=timezone(offset))
-        return local.astimezone(UTC)
+        local = datetime(year or YEAR_LIKE_0, month, day, hour, minute, second, micros, tzinfo=timezone(offset))
+        return local.astimezone(UTC) if year else Code.TOO_OLD
     except ValueError:
         return Code.BAD_TIMESTAMP
     except OverflowError:

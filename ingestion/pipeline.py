@@ -101,11 +101,10 @@ class Pipeline:
     def _readings(self, batch: Batch, events: pl.DataFrame, at: datetime) -> tuple[pl.DataFrame, dict[int, Rejected]]:
         """The rows to store (COLUMNS, username, device_sources), and whom nobody knows."""
         people = resolve_people(events["username"].unique().to_list(), provision=self._provision, at=at)
-        received = pl.DataFrame({"received_at": batch.received_at}, schema={"received_at": pl.Datetime("us", "UTC")})
         joined = events.join(people, on="username", how="left", maintain_order="left")
         strangers = joined.filter(pl.col("user_id").is_null())["message"].to_list()
         known = joined.filter(pl.col("user_id").is_not_null())
-        rows = assess(known.with_columns(received["received_at"].gather(known["message"])))
+        rows = assess(known.with_columns(batch.received_at.gather(known["message"]).alias("received_at")))
         columns = [*COLUMNS, "username", "device_sources"]
         return rows.select(columns), {index: Rejected(Code.UNKNOWN_USER, "user_id") for index in strangers}
 

@@ -54,7 +54,7 @@ class Status:
         self.quarantined += outcome.quarantined
         self.unknown_fields += outcome.unknown_fields
         self.evaluated_at = now
-        self.samples.append(Sample(now, len(batch), (now - min(batch.received_at)).total_seconds()))
+        self.samples.append(Sample(now, len(batch), (now - _earliest(batch, now)).total_seconds()))
 
     def report(self, *, positions: dict[Position, int], lag: int, now: datetime) -> None:
         """Write the row and the line that are due."""
@@ -107,3 +107,8 @@ class Status:
             unknown_fields=self.unknown_fields,
             lag=lag,
         )
+
+
+def _earliest(batch: Batch, now: datetime) -> datetime:
+    earliest = batch.received_at.min()
+    return earliest if isinstance(earliest, datetime) else now

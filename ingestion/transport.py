@@ -1,10 +1,11 @@
 """Kafka as the consumer sees it: batches in, offsets out. Nothing here knows what a message means."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+import polars as pl
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -14,7 +15,6 @@ from ingestion.batch import Batch, Position
 log = structlog.get_logger(__name__)
 POLL_S: Final = 0.1
 ADMIN_TIMEOUT_S: Final = 10.0
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # The broker no longer has the offset, or never had it: never skipped in silence.
 _GAP_ERRORS: Final = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
 
@@ -143,7 +143,7 @@ class Transport:
             keys=[_bytes(m.key()) for m in good],
             positions=positions,
             offsets=offsets,
-            received_at=[_received_at(m, now) for m in good],
+            received_at=_received_at(good, now),
             next={position: offset + 1 for position, offset in zip(positions, offsets, strict=True)},
         )
 
@@ -236,7 +236,11 @@ def _bytes(value: bytes | str | None) -> bytes:
     return value.encode() if isinstance(value, str) else value or b""
 
 
-def _received_at(message: Message, now: datetime) -> datetime:
-    """The broker's time of the message; a missing one, or one ahead of our clock, is replaced by the clock."""
-    _, millis = message.timestamp()
-    return min(EPOCH + timedelta(milliseconds=millis), now) if millis > 0 else now
+def _received_at(messages: Sequence[Message], now: datetime) -> pl.Series:
+    """The broker's time of each message; a missing one, or one ahead of our clock, is replaced by the clock."""
+    millis = pl.Series("received_at", [message.timestamp()[1] for message in messages], dtype=pl.Int64)
+    latest = pl.lit(now, pl.Datetime("us", "UTC"))
+    given = (pl.col("received_at") * 1000).cast(pl.Datetime("us", "UTC"))
+    return millis.to_frame().select(
+        pl.when(pl.col("received_at") > 0).then(pl.min_horizontal(given, latest)).otherwise(latest)
+    )["received_at"]
