@@ -35,6 +35,7 @@ KEYS = frozenset(
         *("offset", "next_offset", "expected", "found", "lag", "polled", "stored", "duplicates", "quarantined", "late"),
         *("conflicting", "provisioned", "opened", "ended", "withdrawn", "published", "failed", "sent", "pending"),
         *("attempt", "events_per_second", "per_second", "failpoint", "signal", "size", "rows", "batches", "wearers"),
+        "simulation",
         *("unknown_fields", "consumers", "of", "failures", "seconds"),
         # services and processes
         *("service", "error", "check", "culprits", "address", "host", "port", "pid", "exit_code", "version", "missing"),

@@ -11,12 +11,11 @@ import pytest
 from django.core.management import call_command
 
 from devices.models import Reading
-from devices.partitions import Partitions
 from devices.simulator.people import people, wearer_ids
 from ingestion.history import history_send, spans
 from ingestion.producer import Producer
 from tests.ingestion.topic import messages_of
-from tests.made import NOON, make_wearer
+from tests.made import NOON, make_partitions, make_wearer
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
 WHO = people(1, wearer_ids(2))
@@ -45,7 +44,7 @@ def store(event: dict[str, Any]) -> None:
     """As the consumer does."""
     user = make_wearer(event["user_id"])
     at = datetime.fromisoformat(event["timestamp"])
-    Partitions(span="month").ensure([at])
+    make_partitions(at)
     Reading.objects.create(user=user, recorded_at=at, received_at=at, event_id=UUID(event["event_id"]))
 
 
