@@ -26,6 +26,7 @@ from ingestion.batch import EVENT_SCHEMA, Batch
 from ingestion.exact import MAX_AHEAD, MAX_SOURCES, MAX_STRING, judge
 from ingestion.verdicts import Accepted, Limits, Rejected
 
+FEW: Final = 100  # up to here one by one costs less than columns: 30 us a message against some 10 ms a batch
 PLAIN_BYTES: Final = 4096  # longer messages are judged one by one
 SMALLEST_CHUNK: Final = 64
 CUT: Final = 8
@@ -62,7 +63,14 @@ class Decoded:
 
 
 def decode(batch: Batch, *, limits: Limits) -> Decoded:
-    """The verdict on every message of the batch."""
+    """The verdict on every message of the batch, by the way that is cheaper for its size."""
+    if len(batch) < FEW:
+        return _with_exact(EVENT_SCHEMA.to_frame(), list(range(len(batch))), batch, limits)
+    return decode_columns(batch, limits=limits)
+
+
+def decode_columns(batch: Batch, *, limits: Limits) -> Decoded:
+    """The verdict on every message of the batch, by columns where their bytes prove them good."""
     raw = pl.DataFrame(
         {"payload": pl.Series(batch.payloads, dtype=pl.Binary), "received_at": batch.received_at}
     ).with_row_index("message")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from devices.metrics import METRICS
 from ingestion import columns
 from ingestion.batch import EVENT_SCHEMA, Batch
-from ingestion.columns import decode, frame_of
+from ingestion.columns import decode_columns as decode
+from ingestion.columns import frame_of
 from ingestion.exact import judge
 from ingestion.verdicts import Accepted, Code, Limits, Rejected, limits_of
 from tests.ingestion.messages import message
