@@ -3,8 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -20,6 +19,9 @@ from dashboard.live.outlet import NOT_SIGNED_IN, Kind, Outlet
 from dashboard.live.visitor import Sight
 from devices.live import GROUP
 from devices.times import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
 
 log = structlog.get_logger(__name__)
 FLUSH_S: Final = 0.05
@@ -60,7 +62,7 @@ class Feed:
                 log.error("live.loop_failed", exc_info=ended)
 
     async def _listen(self) -> None:
-        layer = get_channel_layer()
+        layer: Any = get_channel_layer()
         while True:
             try:
                 channel = await layer.new_channel()

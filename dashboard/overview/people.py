@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import median
 from typing import Any, Final
 
@@ -74,7 +75,7 @@ class Person:
 
 
 _NEWEST = f"""
-SELECT u.id, r.* FROM unnest(%s) AS u(id) CROSS JOIN LATERAL (
+SELECT u.id, r.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
     SELECT array_agg(recorded_at) AS times,
            {", ".join(f"(array_agg({name}) FILTER (WHERE {name} IS NOT NULL))[1] AS {name}" for name in SHOWN)}
     FROM (SELECT recorded_at, {", ".join(SHOWN)} FROM devices_reading WHERE user_id = u.id
@@ -107,7 +108,7 @@ def _person(wearer: User, row: Mapping[str, Any], alert: Alert | None) -> Person
         name=wearer.shown_name,
         gap_s=gap_of(times),
         heard_at=times[0] if times else None,
-        values={name: row[name] for name in SHOWN if row[name] is not None},
+        values=_evident(alert) | {name: row[name] for name in SHOWN if row[name] is not None},
         alert=alert,
         fault=fault_of(alert),
     )
@@ -115,8 +116,15 @@ def _person(wearer: User, row: Mapping[str, Any], alert: Alert | None) -> Person
 
 def gap_of(times: Sequence[datetime]) -> float:
     """Seconds between readings: the median gap of these, newest first; CADENCE_LEAST_S where that cannot be known."""
-    gaps = [(later - earlier).total_seconds() for later, earlier in zip(times, times[1:], strict=False)]
+    gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(times)]
     return median(gaps) or CADENCE_LEAST_S if gaps else CADENCE_LEAST_S
+
+
+def _evident(alert: Alert | None) -> dict[str, float]:
+    """The value at fault as the alert saw it last: a cuff speaks once an hour."""
+    last = alert.evidence.get("last") if alert else None
+    value = last[-1]["values"].get(fault_of(alert)) if last else None
+    return {} if value is None else {fault_of(alert): value}
 
 
 def fault_of(alert: Alert | None) -> str:

@@ -17,13 +17,13 @@ KEPT_S: Final = 10  # counting reads a range of the index a person: not oftener 
 
 _COUNT = """
 SELECT date_bin('10 seconds', r.recorded_at, 'epoch') AS bucket, count(*)
-FROM unnest(%s) AS u(id) CROSS JOIN LATERAL (
+FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
     SELECT recorded_at FROM devices_reading WHERE user_id = u.id AND recorded_at > %s AND recorded_at <= %s
 ) AS r GROUP BY bucket
 """
 _MATCHED = """
 SELECT date_bin('10 seconds', r.recorded_at, 'epoch') AS bucket, count(DISTINCT (s.id, r.recorded_at, r.event_id))
-FROM unnest(%s, %s, %s) AS s(id, since, until) CROSS JOIN LATERAL (
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS s(id, since, until) CROSS JOIN LATERAL (
     SELECT recorded_at, event_id FROM devices_reading
     WHERE user_id = s.id AND recorded_at BETWEEN s.since AND s.until AND recorded_at > %s
 ) AS r GROUP BY bucket

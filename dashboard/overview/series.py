@@ -17,14 +17,14 @@ MOST_POINTS: Final = 1500
 SPARK_EVERY_S: Final = 5
 
 _SERIES = f"""
-SELECT u.id, r.* FROM unnest(%s) AS u(id) CROSS JOIN LATERAL (
+SELECT u.id, r.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
     SELECT (extract(epoch FROM recorded_at) * 1000)::bigint AS at, {", ".join(CHARTED)}
     FROM devices_reading WHERE user_id = u.id AND recorded_at > %s AND recorded_at <= %s
     ORDER BY recorded_at DESC, event_id DESC LIMIT {MOST_POINTS}
 ) AS r
 """
 _SPARKS = f"""
-SELECT u.id, r.at, r.heart_rate FROM unnest(%s) AS u(id) CROSS JOIN LATERAL (
+SELECT u.id, r.at, r.heart_rate FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
     SELECT DISTINCT ON (bucket) bucket, (extract(epoch FROM recorded_at) * 1000)::bigint AS at, heart_rate
     FROM (SELECT date_bin('{SPARK_EVERY_S} seconds', recorded_at, 'epoch') AS bucket, recorded_at, heart_rate
           FROM devices_reading WHERE user_id = u.id AND recorded_at > %s AND recorded_at <= %s) AS read

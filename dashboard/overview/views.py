@@ -1,6 +1,6 @@
 """`/`: the page, and its parts for a page that is already open."""
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -10,7 +10,9 @@ from django.views.decorators.cache import never_cache
 
 from dashboard.overview.board import Choice, board_of
 from dashboard.overview.log import TABS
-from devices.models import User
+
+if TYPE_CHECKING:
+    from devices.models import User
 
 
 @never_cache

@@ -117,7 +117,7 @@ _NAMED: Final = {
     "hrv_ms": ("", " HRV"),
     "blood_glucose_mg_dl": ("", " glucose"),
     "respiratory_rate": ("", " br/min"),
-    "blood_pressure_systolic": ("", " systolic"),
+    "blood_pressure_systolic": ("", " sys"),
 }
 
 
@@ -140,7 +140,7 @@ def reading_named(person: Any, metric: str) -> SafeString:
 def value_text(metric: str, value: float | None) -> str:
     """A value as tiles show it: `72`, `37.0°`, or a dash."""
     if value is None:
-        return "–"
+        return "\N{EN DASH}"
     text = f"{value:.{METRICS[metric].decimals}f}"
     return f"{text}°" if metric.endswith("temp_c") else text
 

@@ -32,7 +32,9 @@ function startTheme() {
 function startMenus() {
   const open = () => /** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll("details.menu[open]"));
   document.addEventListener("click", (event) => {
-    for (const menu of open()) if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false;
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (target.closest('summary[aria-disabled="true"]')) event.preventDefault();
+    for (const menu of open()) if (!menu.contains(target)) menu.open = false;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
@@ -62,7 +64,7 @@ function set(element, text) {
 }
 
 const WHY = /** @type {Record<string, string>} */ ({
-  "no consumer": "The stream worker is gone: readings wait and nothing is evaluated.",
+  "no consumer": "Readings wait in Kafka, nothing is lost, and nothing is evaluated.",
   "signed out": "You were signed out.",
   "not allowed": "This is not assigned to you.",
 });
@@ -74,8 +76,9 @@ function banner() {
   if (element.hidden) return;
   const gone = live.reason === "no consumer";
   const ended = live.reason === "signed out" || live.reason === "not allowed";
-  const trying = ended ? "" : gone ? "Waiting for a consumer" : `Reconnecting, attempt ${Math.max(1, live.attempt)}`;
-  set(element.querySelector("b"), `No data for ${age(now() - live.heardAt)}. ${trying}`.trim());
+  const trying = ended ? "" : `Reconnecting, attempt ${Math.max(1, live.attempt)}`;
+  const silent = `No data for ${age(now() - live.heardAt)}. ${trying}`.trim();
+  set(element.querySelector("b"), gone ? "No stream worker is running" : silent);
   set(
     element.querySelector(".means"),
     `${WHY[live.reason] ?? ""} Everything below is as of ${timeOfDay(live.heardAt)}. Alerts may be missing. ` +
@@ -93,6 +96,11 @@ const REASON = "Waits for the connection: what you see may be out of date.";
 /** Buttons that need the truth are disabled while it is not known, and say why. */
 export function guardActions() {
   const lost = live.state === "lost";
+  for (const opener of document.querySelectorAll("summary[data-opens-live]")) {
+    if (lost) opener.setAttribute("aria-disabled", "true");
+    else opener.removeAttribute("aria-disabled");
+    /** @type {HTMLElement} */ (opener).title = lost ? REASON : "";
+  }
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("[data-needs-live]"))) {
     if (lost && !button.disabled) {
       button.disabled = true;
@@ -134,6 +142,11 @@ function statusBar(status) {
   }
 }
 
+/** What cannot be known without a connection is not said. */
+function statusUnknown() {
+  for (const name of ["consumers", "database"]) set(one(`.status-bar [data-figure="${name}"] b`), "unknown");
+}
+
 function startHtmx() {
   const token = /** @type {HTMLMetaElement | null} */ (document.querySelector('meta[name="csrf-token"]'));
   document.body.addEventListener("htmx:configRequest", (event) => {
@@ -160,7 +173,12 @@ if (one("#keys")) startKeyboard();
 if (one("#undo")) startUndo();
 if (document.body.dataset.live !== "off") {
   live.addEventListener("status", (event) => statusBar(/** @type {CustomEvent} */ (event).detail));
-  live.addEventListener("state", () => {
+  live.addEventListener("state", (event) => {
+    const lost = /** @type {CustomEvent} */ (event).detail === "lost";
+    if (lost && live.reason !== "no consumer") statusUnknown();
+    const asOf = one("#as-of");
+    if (asOf) asOf.hidden = !lost;
+    set(asOf, `As of ${timeOfDay(live.heardAt)}:`);
     tick();
     guardActions();
   });

@@ -23,8 +23,10 @@ export class Live extends EventTarget {
     this.state = "connecting";
     /** Why it was lost: "silence", "no consumer", "signed out", "not allowed". */
     this.reason = "";
-    /** When the last heartbeat came, by the server's clock: the page is as of then. */
+    /** When a consumer last said that it lives, by the server's clock: the page is as of then. */
     this.heardAt = now();
+    /** When the last heartbeat came. */
+    this._beatAt = now();
     /** Time of the newest reading that came, by the server's clock; 0 before one did. */
     this.newestAt = 0;
     this.attempt = 0;
@@ -120,13 +122,14 @@ export class Live extends EventTarget {
       if (status.consumers === 0) this._lose("no consumer");
       return;
     }
-    this.heardAt = now();
+    this.heardAt = Date.parse(status.heard_at ?? status.server_time);
+    this._beatAt = now();
     if (this.state === "connecting") this._become("live");
     else if (this.state === "lost") this._resync();
   }
 
   _watch() {
-    if (now() - this.heardAt < SILENCE_MS) return;
+    if (now() - this._beatAt < SILENCE_MS) return;
     if (this.state !== "lost") this._lose("silence");
     const heardSocket = this.status ? now() - Date.parse(this.status.server_time) : Infinity;
     if (this._socket?.readyState === WebSocket.OPEN && heardSocket > SILENCE_MS) {
@@ -148,7 +151,7 @@ export class Live extends EventTarget {
     this._resyncing = true;
     try {
       await Promise.all(this._resyncs.map((handler) => handler()));
-      if (now() - this.heardAt < SILENCE_MS) this._become("live");
+      if (now() - this._beatAt < SILENCE_MS) this._become("live");
     } catch (error) {
       console.warn("The snapshot could not be read; the next heartbeat tries again.", error);
     } finally {
