@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -44,6 +44,7 @@ class Copy:
     """One copy of the checkout, and what a person does in it."""
 
     root: Path
+    members: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def files(self) -> Checkout:
@@ -69,10 +70,22 @@ class Copy:
         assert process.returncode == 0, output
         return output
 
-    def join(self, *, then: str = "", **environ: str) -> Joined:
-        """What a command that joins finds in its environment, before it does what it joined for (`then`)."""
-        output = self.run("-c", JOIN + then, **environ).splitlines()
-        return Joined(*next(line for line in output if line.startswith("postgresql:")).split())
+    def join(self, **environ: str) -> Joined:
+        """Start a command that joins, and stays until `release`; what it finds in its environment."""
+        member = self.start("-c", JOIN + UNTIL_TOLD, **environ)
+        self.members.append(member)
+        assert member.stdout is not None
+        printed = ""
+        for line in member.stdout:
+            if line.startswith("postgresql:"):
+                return Joined(*line.split())
+            printed += line
+        raise AssertionError(printed)
+
+    def release(self) -> None:
+        """End all that joined."""
+        while self.members:
+            self.members.pop().communicate("done\n")
 
     def supervisor(self) -> psutil.Process:
         state = self.files.read_state()
@@ -100,6 +113,7 @@ def copied(*, name: str = "checkout", mode: int = 0o755) -> Iterator[Copy]:
         for supervisor in family[:1]:
             supervisor.kill()
         await_death(family)
+        copy.release()
         shutil.rmtree(folder)
         shutil.rmtree(postgres.outside_of(copy.files), ignore_errors=True)
 

@@ -71,7 +71,7 @@ def test_it_serves_until_ctrl_c_and_leaves_no_process(checkout: Copy) -> None:
     family = everything(checkout, demo)
     demo.send_signal(signal.SIGINT)
     output, _ = demo.communicate(timeout=20)
-    await_death(family, within=1)
+    await_death(family, within=5)
     assert (demo.returncode, "telara: stopped\n" in output) == (0, True)
     assert "does not end" not in output
 
@@ -99,4 +99,4 @@ def test_it_ends_and_says_so_when_its_services_are_killed(checkout: Copy) -> Non
     output, _ = demo.communicate(timeout=30)
     assert demo.returncode == 1
     assert "The embedded services have ended" in output
-    await_death(family, within=1)
+    await_death(family, within=5)

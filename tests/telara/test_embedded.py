@@ -13,7 +13,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from telara.embedded import needs, postgres
-from tests.telara.checkouts import JOIN, LEAVE, UNTIL_TOLD, Copy, await_death, await_that, copied
+from tests.telara.checkouts import JOIN, LEAVE, Copy, await_death, await_that, copied
 
 pytestmark = pytest.mark.kafka
 
@@ -68,7 +68,8 @@ def test_data_outlive_the_services_and_a_new_broker_is_a_new_cluster(checkout: C
     first = checkout.join()
     ask(first.database, "CREATE TABLE kept AS SELECT 42 AS answer")
     family = checkout.family()
-    checkout.join(then=LEAVE)
+    checkout.release()
+    checkout.run("-c", JOIN + LEAVE)
     await_death(family)
     second = checkout.join()
     assert ask(second.database, "SELECT answer FROM kept") == [(42,)]
@@ -78,28 +79,23 @@ def test_data_outlive_the_services_and_a_new_broker_is_a_new_cluster(checkout: C
 def test_leaving_stops_everything_at_once(checkout: Copy) -> None:
     checkout.join()
     family = checkout.family()
+    checkout.release()
     assert checkout.run("-c", JOIN + LEAVE).splitlines()[-1] == "True"
     assert not checkout.files.state_file.exists()
-    await_death(family, within=1)
+    await_death(family, within=5)
 
 
 def test_leaving_stops_nothing_that_another_command_uses(checkout: Copy) -> None:
-    other = checkout.start("-c", JOIN + UNTIL_TOLD)
-    assert other.stdout is not None
-    database = other.stdout.readline().split()[0]
+    other = checkout.join()
     assert checkout.run("-c", JOIN + LEAVE).splitlines()[-1] == "False"
-    assert ask(database, "SELECT 1") == [(1,)]
-    other.communicate("done\n")
+    assert ask(other.database, "SELECT 1") == [(1,)]
 
 
 @pytest.mark.slow
 def test_it_stops_ten_seconds_after_its_last_user_was_killed(checkout: Copy) -> None:
-    user = checkout.start("-c", JOIN + UNTIL_TOLD)
-    assert user.stdout is not None
-    user.stdout.readline()
+    checkout.join()
     family = checkout.family()
-    user.kill()
-    user.communicate()
+    checkout.members[0].kill()
     await_death(family, within=14)
     assert not checkout.files.state_file.exists()
 
@@ -179,7 +175,8 @@ def test_a_path_too_long_for_a_socket_moves_it_to_a_private_temporary_folder() -
         (folder,) = (Path(folder) for folder in state.folders)
         assert folder.stat().st_mode & 0o777 == 0o700
         assert ask(state.environ["postgres"]["DATABASE_URL"], "SELECT 1") == [(1,)]
-        checkout.join(then=LEAVE)
+        checkout.release()
+        checkout.run("-c", JOIN + LEAVE)
         assert not folder.exists()
 
 
@@ -201,12 +198,9 @@ def test_without_redis_server_on_the_path_a_fake_one_answers(checkout: Copy) -> 
 
 
 def test_a_second_terminal_sees_what_the_first_one_wrote(checkout: Copy) -> None:
-    first = checkout.start("-c", JOIN + UNTIL_TOLD)
-    assert first.stdout is not None
-    ask(first.stdout.readline().split()[0], "CREATE TABLE seen AS SELECT 7 AS lucky")
+    ask(checkout.join().database, "CREATE TABLE seen AS SELECT 7 AS lucky")
     code = "from django.db import connection as c; k = c.cursor(); k.execute('TABLE seen'); print(k.fetchall())"
     assert "[(7,)]" in checkout.run("manage.py", "shell", "--no-imports", "-c", code)
-    first.communicate("done\n")
 
 
 @pytest.mark.parametrize("command", [["help"], ["check"], ["makemigrations", "--check"]])
