@@ -129,6 +129,10 @@ def logging_config(level: str, *, as_json: bool | None = None) -> dict[str, Any]
             "uvicorn.error": up,
             "uvicorn.access": {**up, "level": "WARNING"},  # telara.requests writes the line, with its id
             "celery": up,
+            # a line for each task that came and went, several a second
+            "celery.app.trace": {**up, "level": "WARNING"},
+            "celery.worker.strategy": {**up, "level": "WARNING"},
+            "celery.beat": {**up, "level": "WARNING"},
             "httpx": {**up, "level": "WARNING"},
             "asyncio": {**up, "level": "WARNING"},
             # they log what they were given, at DEBUG

@@ -38,7 +38,7 @@ def test_a_bad_token_is_told_so(header: str) -> None:
 )
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_an_address_that_is_not_there_is_a_404_also_for_those_without_a_token(path: str, method: str) -> None:
-    assert error(getattr(Client(), method)(path), 404)["code"] == "not_found"
+    assert error(getattr(Client(enforce_csrf_checks=True), method)(path), 404)["code"] == "not_found"
 
 
 def test_a_forgotten_slash_is_put_there_for_reading_and_named_for_writing(call, wearer: User) -> None:

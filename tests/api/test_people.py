@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from alerts.models import Summary
 from devices.models import Device, Reading, User
 from tests.api.test_errors import error
 from tests.made import NOON, make_partitions, make_user, make_wearer
@@ -108,3 +109,18 @@ def test_somebody_who_stopped_watching_sees_nothing_more(call, wearer: User) -> 
     assert names(client.get("/api/v1/wearers/")) == ["user_001"]
     watcher.assignments.all().delete()
     assert names(client.get("/api/v1/wearers/")) == []
+
+
+def test_summaries_are_a_wearers_hours_or_days_newest_first(call, analyst: User, wearer: User) -> None:
+    for hours, period in ((0, "hour"), (1, "hour"), (2, "hour"), (0, "day")):
+        Summary.objects.create(
+            user=wearer, period=period, start=NOON + timedelta(hours=hours), readings=60, made_at=NOON,
+            metrics={"heart_rate": {"count": 60, "min": 58, "avg": 64.2, "max": 80}}, alerts={"HIGH": 1},
+        )  # fmt: skip
+    client = call(analyst)
+    path = "/api/v1/summaries/?user_id=user_001"
+    rows = client.get(f"{path}&since=2026-03-01T13:00:00Z").json()["results"]
+    assert [row["start"] for row in rows] == ["2026-03-01T14:00:00Z", "2026-03-01T13:00:00Z"]
+    assert rows[0]["metrics"]["heart_rate"]["avg"] == 64.2
+    assert [row["period"] for row in client.get(f"{path}&period=day").json()["results"]] == ["day"]
+    assert error(client.get(f"{path}&period=week"), 400)["fields"]["period"]

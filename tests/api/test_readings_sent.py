@@ -174,5 +174,17 @@ def test_a_broker_that_does_not_answer_is_a_503(call, wearer: User, nobody_answe
     assert int(response["Retry-After"]) > 0
 
 
+class Forgetful(Producer):
+    """Has the broker take every second message."""
+
+    def deliver(self, messages: Any, *, timeout_s: float) -> list[bool]:
+        return [place % 2 == 0 for place, _ in enumerate(messages)]
+
+
+def test_what_the_broker_took_in_part_is_not_accepted(call, wearer: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.api._made", [Forgetful({"bootstrap.servers": "127.0.0.1:1"})])
+    assert error(call(wearer).post(READINGS, [event(), event()], format="json"), 503)["code"] == "unavailable"
+
+
 def test_without_anything_good_the_broker_is_not_asked(call, wearer: User, nobody_answers: None) -> None:
     assert call(wearer).post(READINGS, [5], format="json").status_code == 202

@@ -190,6 +190,12 @@ def test_nobody_decides_about_others_or_without_the_right(nurse: Client, wearer:
     assert not AlertChange.objects.exists()
 
 
+def test_nobody_decides_about_their_own(nurse: Client) -> None:
+    mine = make_alert(User.objects.get(username="nurse"))
+    assert "You may not decide about these." in page(decide(nurse, "acknowledge", mine))
+    assert not AlertChange.objects.exists()
+
+
 def test_an_alert_cannot_be_edited_and_shows_its_history(nurse: Client, wearer: User) -> None:
     alert = make_alert(wearer)
     decide(nurse, "acknowledge", alert)
