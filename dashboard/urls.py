@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from dashboard import login, triage
+from dashboard import login, simulator, triage
 from dashboard.overview import views as overview
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("overview/parts/", overview.overview_parts, name="overview-parts"),
     path("triage/<uuid:alert_id>/<slug:action>/", triage.triage, name="triage"),
+    path("simulator/", simulator.simulator, name="simulator"),
+    path("simulator/<int:simulation_id>/stop/", simulator.simulator_stop, name="simulator-stop"),
     path("login/", login.Login.as_view(), name="login"),
     path("logout/", login.Logout.as_view(), name="logout"),
 ]
