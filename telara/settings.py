@@ -173,11 +173,12 @@ for _name, _value, _allowed in (
 
 # Redis: screens, Celery.
 REDIS_URL: str = env.str("REDIS_URL")
+# Redis' pub/sub knows no database numbers: two installations on one server are kept apart by this prefix.
+TELARA_LIVE_PREFIX: str = env.str("TELARA_LIVE_PREFIX", default="telara" + urlsplit(REDIS_URL).path.replace("/", ":"))
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        # pub/sub knows no database numbers: two installations on one server are kept apart by the prefix
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "telara" + urlsplit(REDIS_URL).path.replace("/", ":")},
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": TELARA_LIVE_PREFIX},
     }
 }
 CELERY_BROKER_URL = REDIS_URL

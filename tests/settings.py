@@ -1,10 +1,12 @@
 """Settings of the tests: those of the project, on the services of the environment or the embedded ones."""
 
 import os
+from uuid import uuid4
 
 from telara import embedded
 
 embedded.join(["manage.py", "test"])
+os.environ.setdefault("TELARA_LIVE_PREFIX", f"telara-test-{uuid4().hex[:12]}")
 os.environ.setdefault("SECRET_KEY", "of the tests, where all services are named")
 
 from telara.settings import *  # noqa: E402, F403

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 FLUSH_S: Final = 0.05
 STATUS_S: Final = 2.0
 AGAIN_S: Final = 1.0
+JOIN_S: Final = 2.0
 
 
 class Feed:
@@ -36,16 +38,20 @@ class Feed:
         self._outlets: set[Outlet] = set()
         self._coalescer = Coalescer()
         self._tasks: list[asyncio.Task[None]] = []
+        self._listening = asyncio.Event()
 
     async def join(self, outlet: Outlet) -> None:
-        """Give `outlet` what it may see from now on; its first status at once."""
+        """Give `outlet` what it may see from now on, its status first; waits a moment for a layer that is away."""
         self._outlets.add(outlet)
-        if self._tasks and not any(task.done() for task in self._tasks):
+        if not self._tasks or any(task.done() for task in self._tasks):
+            await self._stop()
+            loops: tuple[Coroutine[Any, Any, None], ...] = (self._listen(), self._flush(), self._tell())
+            self._tasks = [asyncio.create_task(loop) for loop in loops]
+        else:
             await self._status([outlet])
-            return
-        await self._stop()
-        loops: tuple[Coroutine[Any, Any, None], ...] = (self._listen(), self._flush(), self._tell())
-        self._tasks = [asyncio.create_task(loop) for loop in loops]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(JOIN_S):
+                await self._listening.wait()
 
     async def leave(self, outlet: Outlet) -> None:
         self._outlets.discard(outlet)
@@ -55,6 +61,7 @@ class Feed:
     async def _stop(self) -> None:
         """End the loops; one that had failed is logged, and its successor begins anew."""
         tasks, self._tasks = self._tasks, []
+        self._listening.clear()
         for task in tasks:
             task.cancel()
         for ended in await asyncio.gather(*tasks, return_exceptions=True):
@@ -67,9 +74,11 @@ class Feed:
             try:
                 channel = await layer.new_channel()
                 await layer.group_add(GROUP, channel)
+                self._listening.set()
                 while True:
                     self._take(await layer.receive(channel))
             except (RedisError, OSError) as error:
+                self._listening.clear()
                 log.warning("live.subscription_lost", error=str(error))
                 await asyncio.sleep(AGAIN_S)
 

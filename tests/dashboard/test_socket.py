@@ -1,0 +1,272 @@
+"""/ws/vitals: who may listen, and what each hears."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.test import Client
+from django.utils import timezone
+
+from alerts.services.triage import alert_close
+from dashboard.live import outlet, socket
+from devices.live import announce
+from devices.models import Assignment, PipelineStatus, User
+from devices.tokens import token_make
+from telara.asgi import application
+from tests.dashboard.sockets import HOST, Socket, close_code, cookie_of, frame, frames, open_socket, signed_in
+from tests.made import make_alert, make_rule, make_user, make_wearer
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_close_connections_of_threads")]
+in_thread = sync_to_async
+
+
+def event(user_id: str, second: int = 0, **vitals: float) -> dict[str, Any]:
+    return {
+        "event_id": f"00000000-0000-0000-0000-{second:012}",
+        "timestamp": f"2026-03-01T12:00:{second:02}.000Z",
+        "user_id": user_id,
+        "device_sources": [],
+        "vitals": vitals or {"heart_rate": 70.0 + second},
+    }
+
+
+@pytest.fixture
+def wearer() -> User:
+    return make_wearer()
+
+
+@pytest.fixture
+def other() -> User:
+    return make_wearer("user_002")
+
+
+@pytest.fixture
+def analyst(wearer: User) -> User:
+    return make_user("alice", watches=(wearer,))
+
+
+@pytest.fixture
+def chief() -> User:
+    return make_user("chief", "view_all_wearers")
+
+
+@pytest.fixture
+def stranger() -> User:
+    return make_user("mallory")
+
+
+async def test_it_accepts_a_stranger_first_and_then_closes_with_4401() -> None:
+    nobody = open_socket()
+    assert await nobody.connect()
+    assert await close_code(nobody) == 4401
+
+
+async def test_a_session_that_never_was_is_nobody() -> None:
+    nobody = open_socket(session="x" * 32)
+    assert await nobody.connect()
+    assert await close_code(nobody) == 4401
+
+
+async def test_the_token_of_a_person_opens_it_and_no_other_does(wearer: User) -> None:
+    made = await in_thread(token_make)(user=wearer, at=timezone.now(), lifetime=timedelta(days=1))
+    holder = open_socket(token=made.secret, origin=None)
+    assert await holder.connect()
+    assert (await frame(holder))["type"] == "status"
+    await holder.disconnect()
+    thief = open_socket(token=made.secret + "x", origin=None)
+    assert await thief.connect()
+    assert await close_code(thief) == 4401
+
+
+async def test_one_wearer_of_theirs_is_4403_to_whom_they_are_not_assigned(stranger: User, wearer: User) -> None:
+    session = await in_thread(cookie_of)(stranger)
+    for user_id in (wearer.username, "nobody-at-all"):
+        refused = open_socket(session=session, query=f"?user_id={user_id}")
+        assert await refused.connect()
+        assert await close_code(refused) == 4403
+
+
+@pytest.mark.parametrize("origin", [b"http://evil.test", b"null", b"", b"http://telara.test.evil.test"])
+async def test_a_page_of_another_site_is_refused_before_anything_else(origin: bytes, chief: User) -> None:
+    session = await in_thread(cookie_of)(chief)
+    assert not await open_socket(session=session, origin=origin).connect()
+
+
+async def test_a_host_that_is_not_allowed_is_refused(settings: Any, chief: User) -> None:
+    settings.ALLOWED_HOSTS = ["telara.example"]
+    session = await in_thread(cookie_of)(chief)
+    assert not await open_socket(session=session).connect()
+    settings.ALLOWED_HOSTS = [HOST.decode()]
+    allowed = open_socket(session=session)
+    assert await allowed.connect()
+    await allowed.disconnect()
+
+
+async def test_each_hears_those_they_may_see_and_nobody_else(
+    wearer: User, other: User, analyst: User, chief: User, stranger: User
+) -> None:
+    async with (
+        signed_in(wearer) as own,
+        signed_in(analyst) as assigned,
+        signed_in(chief) as all_of_them,
+        signed_in(stranger) as nobody,
+        signed_in(chief, f"?user_id={other.username}") as narrowed,
+    ):
+        announce(vitals=[(wearer.pk, event("user_001")), (other.pk, event("user_002"))])
+        heard = await asyncio.gather(
+            *(frames(each, "vital") for each in (own, assigned, all_of_them, nobody, narrowed))
+        )
+    names = [sorted(data["user_id"] for data in each) for each in heard]
+    assert names == [["user_001"], ["user_001"], ["user_001", "user_002"], [], ["user_002"]]
+
+
+async def test_an_alert_reaches_those_who_may_see_the_person(wearer: User, analyst: User, stranger: User) -> None:
+    async with signed_in(analyst) as assigned, signed_in(stranger) as nobody:
+        announce(alerts=[(wearer.pk, {"alert_id": "a", "revision": 1})])
+        assert await frames(assigned, "alert") == [{"alert_id": "a", "revision": 1}]
+        assert await frames(nobody, "alert", within=0.3) == []
+
+
+async def test_of_many_events_a_second_the_newest_come_four_times_a_second_at_most(wearer: User, chief: User) -> None:
+    async with signed_in(chief) as listener:
+        for second in range(50):
+            announce(vitals=[(wearer.pk, event("user_001", second))])
+            await asyncio.sleep(0.02)
+        heard = await frames(listener, "vital", within=1.0)
+    assert 4 <= len(heard) <= 6
+    assert heard[-1]["timestamp"] == "2026-03-01T12:00:49.000Z"
+
+
+async def test_frames_are_numbered_without_a_gap(wearer: User, chief: User) -> None:
+    session = await in_thread(cookie_of)(chief)
+    listener = open_socket(session=session)
+    await listener.connect()
+    numbers = [(await frame(listener))["seq"]]
+    for n in range(3):
+        announce(alerts=[(wearer.pk, {"alert_id": str(n), "revision": 1})])
+    numbers += [(await frame(listener))["seq"] for _ in range(3)]
+    await listener.disconnect()
+    assert numbers == [1, 2, 3, 4]
+
+
+async def test_the_status_says_what_the_living_consumers_do_and_sums_the_revisions(wearer: User, chief: User) -> None:
+    now = timezone.now()
+    for name, at in (("one", now), ("two", now), ("gone", now - timedelta(seconds=11))):
+        row = {"updated_at": at, "started_at": at, "lag": 7, "events_per_second": 5.0, "delay_p99_s": 0.25}
+        await PipelineStatus.objects.acreate(consumer=name, evaluated_at=at, **row)
+    firing = await in_thread(make_alert)(wearer, changed_at=now, revision=3)
+    await in_thread(make_alert)(wearer, rule=await in_thread(make_rule)("hypoxia"), changed_at=now, revision=4)
+    session = await in_thread(cookie_of)(chief)
+    listener = open_socket(session=session)
+    await listener.connect()
+    status = (await frame(listener))["data"]
+    assert (status["consumers"], status["lag"], status["events_per_second"], status["delay_p99_s"]) == (
+        2,
+        14,
+        10.0,
+        0.25,
+    )
+    assert (status["alerts_open"], status["alerts_firing"], status["alerts_revision"]) == (2, 2, 7)
+    await in_thread(alert_close)(alert=firing, by=chief, at=now, reason="true")
+    again = (await frames(listener, "status", within=2.6))[-1]
+    assert (again["alerts_open"], again["alerts_revision"]) == (1, 8)
+    await listener.disconnect()
+
+
+async def test_two_analysts_get_the_revision_of_their_own_wearers(wearer: User, other: User, analyst: User) -> None:
+    bob = await in_thread(make_user)("bob", watches=(other,))
+    await in_thread(make_alert)(wearer, changed_at=timezone.now(), revision=5)
+    revisions = []
+    for user in (analyst, bob):
+        listener = open_socket(session=await in_thread(cookie_of)(user))
+        await listener.connect()
+        revisions.append((await frame(listener))["data"]["alerts_revision"])
+        await listener.disconnect()
+    assert revisions == [5, 0]
+
+
+async def test_without_a_consumer_the_status_says_so(chief: User) -> None:
+    listener = open_socket(session=await in_thread(cookie_of)(chief))
+    await listener.connect()
+    status = (await frame(listener))["data"]
+    await listener.disconnect()
+    assert (status["consumers"], status["lag"], status["events_per_second"]) == (0, None, None)
+
+
+async def test_logging_out_closes_the_sockets_of_that_session_only(chief: User) -> None:
+    client = Client()
+    await in_thread(client.force_login)(chief)
+    leaving = open_socket(session=client.cookies["sessionid"].value)
+    staying = open_socket(session=await in_thread(cookie_of)(chief))
+    for each in (leaving, staying):
+        await each.connect()
+        await frame(each)
+    await asyncio.sleep(0.3)
+    await in_thread(client.post)("/logout/")
+    assert await close_code(leaving) == 4401
+    assert len(await frames(staying, "status", within=2.2)) >= 1
+    await staying.disconnect()
+
+
+async def test_a_right_taken_away_ends_within_the_next_look(
+    monkeypatch: pytest.MonkeyPatch, wearer: User, analyst: User
+) -> None:
+    monkeypatch.setattr(socket, "CHECK_S", 0.2)
+    async with signed_in(analyst) as listener:
+        announce(vitals=[(wearer.pk, event("user_001", 1))])
+        assert len(await frames(listener, "vital", within=0.5)) == 1
+        await in_thread(Assignment.objects.all().delete)()
+        await asyncio.sleep(0.5)
+        announce(vitals=[(wearer.pk, event("user_001", 2))])
+        assert await frames(listener, "vital", within=0.5) == []
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"password": "another"}])
+async def test_somebody_who_is_no_longer_let_in_is_closed_at_the_next_look(
+    monkeypatch: pytest.MonkeyPatch, chief: User, change: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(socket, "CHECK_S", 0.2)
+    async with signed_in(chief) as listener:
+        await in_thread(User.objects.filter(pk=chief.pk).update)(**change)
+        assert await close_code(listener) == 4401
+
+
+async def test_a_client_that_does_not_read_is_dropped_with_a_code(
+    monkeypatch: pytest.MonkeyPatch, wearer: User, chief: User
+) -> None:
+    monkeypatch.setattr(outlet, "MOST_WAITING", 8)
+    slow = SlowSocket(session=await in_thread(cookie_of)(chief))
+    serving = asyncio.create_task(slow.serve())
+    await asyncio.sleep(0.5)
+    announce(alerts=[(wearer.pk, {"alert_id": str(n), "revision": 1}) for n in range(30)])
+    await asyncio.wait_for(serving, 5)
+    assert slow.closed_with == 4408
+
+
+class SlowSocket:
+    """A client behind a connection that takes nothing but the end."""
+
+    def __init__(self, *, session: str) -> None:
+        self.scope = open_socket(session=session).scope
+        self.closed_with = 0
+
+    async def serve(self) -> None:
+        await application(self.scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        if not hasattr(self, "_connected"):
+            self._connected = True
+            return {"type": "websocket.connect"}
+        return await asyncio.get_running_loop().create_future()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            await asyncio.get_running_loop().create_future()
+        if message["type"] == "websocket.close":
+            self.closed_with = message["code"]
+
+
+async def test_an_address_that_is_no_socket_is_refused() -> None:
+    assert not await Socket("/ws/else", [(b"host", HOST)]).connect()
