@@ -17,6 +17,7 @@ from ingestion.batch import Batch, Position
 from ingestion.columns import Decoded
 from ingestion.failpoints import reach
 from ingestion.ledger import Claim, Owner, advance, fence
+from ingestion.models import QuarantinedMessage
 from ingestion.people import register_devices, resolve_people
 from ingestion.quarantine import quarantine
 from ingestion.store import store
@@ -33,7 +34,7 @@ class Outcome:
     stored: pl.DataFrame
     duplicates: int
     conflicting: int
-    quarantined: int
+    quarantined: list[QuarantinedMessage]
     unknown_fields: int
     detected: Detected
     watermarks: dict[int, datetime]
@@ -85,14 +86,14 @@ class Pipeline:
             detected = self._detection.detect(stored.new, at=at)
             hours_mark(stored.new, at=at)
             rejected = decoded.rejected | strangers
-            quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
+            quarantined = quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
             advance(batch.next, owner=self._owner)
             reach("before_commit")
         return Outcome(
             stored.new,
             stored.duplicates,
             stored.conflicting,
-            len(rejected),
+            quarantined,
             decoded.unknown_fields,
             detected,
             watermarks,

@@ -51,7 +51,7 @@ class Status:
         self.stored += outcome.stored.height
         self.duplicates += outcome.duplicates
         self.conflicting += outcome.conflicting
-        self.quarantined += outcome.quarantined
+        self.quarantined += len(outcome.quarantined)
         self.unknown_fields += outcome.unknown_fields
         self.evaluated_at = now
         self.samples.append(Sample(now, len(batch), (now - _earliest(batch, now)).total_seconds()))

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from ingestion.models import QuarantinedMessage
 from ingestion.producer import Producer
-from ingestion.publish import AlertPublisher, outbox_sweep
+from ingestion.publish import AlertPublisher, outbox_sweep, publisher_make
 from ingestion.sending import producer_make
 from ingestion.simulations import simulations_due, simulations_step
 
@@ -22,7 +22,7 @@ ROOM_PATIENCE_S: Final = 2.0
 @cache
 def _publisher() -> AlertPublisher:
     """One a worker process, made when it is first needed: after the fork."""
-    return AlertPublisher(kafka=settings.KAFKA, topic=settings.TELARA_TOPIC_ALERTS)
+    return publisher_make()
 
 
 class _Patience:

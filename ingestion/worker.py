@@ -20,7 +20,7 @@ from ingestion.failpoints import reach
 from ingestion.ledger import Owner
 from ingestion.live import Newest
 from ingestion.pipeline import Outcome, Pipeline
-from ingestion.publish import AlertPublisher
+from ingestion.publish import AlertPublisher, publisher_make
 from ingestion.status import Status
 from ingestion.topics import topics_touch
 from ingestion.transport import Subscription, cluster_id
@@ -78,6 +78,7 @@ class Service:
     def _publish(self, outcome: Outcome) -> None:
         self.newest.add(outcome.stored)
         self._announce(outcome.detected)
+        self.publisher.send_dead_letters(outcome.quarantined)
         reach("after_publish")
 
     def _announce(self, detected: Detected) -> None:
@@ -96,8 +97,8 @@ class Service:
         self.status.report(positions=self.worker.positions(), lag=self.worker.lag(), now=now)
 
     def _slow_down_in_a_storm(self, batch: Batch, outcome: Outcome) -> None:
-        if len(batch) >= STORM_LEAST and outcome.quarantined > STORM_SHARE * len(batch):
-            log.error("consumer.reject_storm", quarantined=outcome.quarantined, of=len(batch))
+        if len(batch) >= STORM_LEAST and len(outcome.quarantined) > STORM_SHARE * len(batch):
+            log.error("consumer.reject_storm", quarantined=len(outcome.quarantined), of=len(batch))
             time.sleep(STORM_PAUSE_S)
 
 
@@ -134,7 +135,7 @@ def service_of(*, name: str, topics: tuple[str, ...], group: str, start: str, no
         worker=worker,
         status=Status(consumer=name, started_at=now()),
         newest=Newest(),
-        publisher=AlertPublisher(kafka=settings.KAFKA, topic=settings.TELARA_TOPIC_ALERTS),
+        publisher=publisher_make(),
         detection=detection,
         caught_up=CaughtUp(
             topics=topics,

@@ -14,7 +14,19 @@ import environ
 from telara.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
+
+
+class Environment(environ.FileAwareEnv):
+    """The environment; a value of the wrong kind is named."""
+
+    def get_value(self, var: str, *args: Any, **options: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **options)
+        except (TypeError, ValueError) as error:
+            raise environ.ImproperlyConfigured(f"{var}={os.environ.get(var)!r}: {error}.") from None
+
+
+env = Environment()
 
 DEBUG: bool = env.bool("DEBUG", default=False)
 TESTING = False
