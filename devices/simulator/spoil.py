@@ -53,12 +53,14 @@ _WAYS: Final[tuple[tuple[Code, str, Callable[[Event], bytes]], ...]] = (
     ("malformed_json", "an empty message", lambda _event: b""),
     ("malformed_json", "cut short", lambda event: _dump(event)[:-40]),
     ("malformed_json", "not UTF-8", lambda event: _dump(event).replace(b"vitals", b"vit\xff\xfels", 1)),
+    ("malformed_json", "nested 30,000 deep", lambda _event: b"[" * 30_000 + b"]" * 30_000),
     ("malformed_json", "a stray bracket", lambda event: _dump(event) + b"]"),
     ("missing_field", "no event_id", _without("event_id")),
     ("missing_field", "no timestamp", _without("timestamp")),
     ("missing_field", "no user_id", _without("user_id")),
     ("wrong_type", "a heart rate in quotes", _with("vitals", "heart_rate", "72")),
     ("wrong_type", "a boolean as oxygen", _with("vitals", "spo2_percent", value=True)),
+    ("wrong_type", "not a number", _with("vitals", "heart_rate", float("nan"))),
     ("wrong_type", "vitals as a list", _top("vitals", [72, 45])),
     ("wrong_type", "an event_id that is no UUID", _top("event_id", "reading-1")),
     ("wrong_type", "device_sources as a string", _top("device_sources", "apple_watch")),
@@ -67,6 +69,7 @@ _WAYS: Final[tuple[tuple[Code, str, Callable[[Event], bytes]], ...]] = (
     ("bad_string", "a control character in posture", _with("activity", "posture", "sea\u0000ted")),
     ("bad_timestamp", "a word for a time", _top("timestamp", "yesterday")),
     ("bad_timestamp", "a time without zone", lambda event: _dump(event | {"timestamp": event["timestamp"][:-1]})),
+    ("bad_timestamp", "a time on the 30th of February", _top("timestamp", "2025-02-30T12:00:00Z")),
     ("too_old", "of 1999", _top("timestamp", "1999-12-31T23:59:59.000Z")),
     ("future_timestamp", "of 2199", _top("timestamp", "2199-01-01T00:00:00.000Z")),
     ("out_of_range", "a heart rate of 400", _with("vitals", "heart_rate", 400)),
@@ -74,6 +77,7 @@ _WAYS: Final[tuple[tuple[Code, str, Callable[[Event], bytes]], ...]] = (
     ("out_of_range", "an unknown posture", _with("activity", "posture", "flying")),
     ("out_of_range", "a skin of -5 degrees", _with("vitals", "skin_temp_c", -5.0)),
 )  # fmt: skip
+WAYS: Final = tuple(way for _, way, _ in _WAYS)
 CODES: Final = (*dict.fromkeys(code for code, _, _ in _WAYS), "duplicate", "conflicting_duplicate")
 
 

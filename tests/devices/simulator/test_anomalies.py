@@ -54,6 +54,7 @@ def test_it_meets_the_condition_of_its_rule_and_nobody_else_does(name: str):
     assert len(hits) >= count
     assert set(hits["user_id"]) == {"user_002"}
     assert set(hits["injection"]) == {0}
+    assert frame.filter(pl.col("injection") == 0, ~condition).is_empty()
 
 
 def test_tachycardia_at_rest_is_as_specified():
