@@ -24,6 +24,7 @@ from devices.models import Reading, User
 from devices.simulator.people import wearer_ids
 from telara import embedded
 from telara.embedded.checkout import Checkout, write_private
+from telara.incidents import incidents_schedule
 from telara.processes import Keeper, house, people
 
 HOST = "127.0.0.1"
@@ -61,6 +62,7 @@ class Command(BaseCommand):
         password = make_analyst(checkout)
         processes = house(port=settings.PORT)
         stages = list(people(now=timezone.now(), known_until=known_until()))
+        incidents_schedule(by=User.objects.get(username="demo"), now=timezone.now())
         connections.close_all()
         self._say(f"starting {', '.join(process.name for process in processes)} (logs are in {keeper.logs})")
         keeper.start(processes)
