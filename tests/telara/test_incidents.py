@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from devices.models import Simulation
+from devices.simulations import simulation_stop
 from telara.incidents import INCIDENTS, incidents_schedule
 from tests.made import NOON, make_user
 
@@ -22,5 +23,6 @@ def test_it_does_not_schedule_them_twice_but_anew_once_stopped() -> None:
     demo = make_user("demo")
     incidents_schedule(by=demo, now=NOON)
     assert incidents_schedule(by=demo, now=NOON) == 0
-    Simulation.objects.update(state=Simulation.State.STOPPED)
+    for simulation in Simulation.objects.all():
+        simulation_stop(simulation=simulation, by=demo, at=NOON)
     assert incidents_schedule(by=demo, now=NOON) == len(INCIDENTS)
