@@ -22,7 +22,7 @@ app.conf.beat_schedule = {
     "snoozes": every(2, "alerts.tasks.end_snoozes"),
     "rules": every(2, "alerts.tasks.end_episodes_with_rules"),
     "outbox": every(5, "ingestion.tasks.sweep_outbox"),
-    "summaries": every(60, "alerts.tasks.make_summaries"),
+    "summaries": every(30, "alerts.tasks.make_summaries"),
     "readings": every(3600, "devices.tasks.drop_old_readings"),
     "quarantine": every(3600, "ingestion.tasks.drop_old_quarantine"),
     "tokens": every(3600, "devices.tasks.drop_expired_tokens"),
