@@ -1,0 +1,52 @@
+"""The limits of a rule as charts and tables show them: where it fires, where it clears, and in which state."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from alerts.engine import Rule
+from alerts.engine.language import Condition, tree
+
+_TURNED: Final = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "=": "=", "<>": "<>"}
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A comparison of a column with a number, in the column's unit."""
+
+    column: str
+    operator: str
+    value: float
+
+    @property
+    def text(self) -> str:
+        return f"{self.operator} {self.value:g}"
+
+
+def thresholds_of(condition: Condition) -> list[Threshold]:
+    """The plain comparisons of a column with a number, in order; what is negated or computed is left out."""
+    return list(_thresholds(condition.tree))
+
+
+def fires_at(rule: Rule) -> list[Threshold]:
+    """Those of the condition that bound what the rule measures."""
+    return [each for each in thresholds_of(rule.when) if each.column in rule.measures]
+
+
+def clears_at(rule: Rule) -> list[Threshold]:
+    """Those of the explicit `clear`; none where NOT `when` ends an episode."""
+    return [each for each in thresholds_of(rule.clear.when) if each.column in rule.measures] if rule.clear else []
+
+
+def _thresholds(node: tree.Truth) -> Iterator[Threshold]:
+    match node:
+        case tree.Compare(operator, tree.Column(name), tree.Number(value)):
+            yield Threshold(name, operator, value)
+        case tree.Compare(operator, tree.Number(value), tree.Column(name)):
+            yield Threshold(name, _TURNED[operator], value)
+        case tree.Between(tree.Column(name), tree.Number(low), tree.Number(high)):
+            yield Threshold(name, ">=", low)
+            yield Threshold(name, "<=", high)
+        case tree.All(parts) | tree.Any(parts):
+            for part in parts:
+                yield from _thresholds(part)
