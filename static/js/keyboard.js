@@ -22,6 +22,7 @@ export const keysAreOn = () => localStorage.getItem("telara.keys") !== "off";
 /** @param {KeyboardEvent} event */
 function typing(event) {
   const target = /** @type {HTMLElement} */ (event.target);
+  if (target instanceof HTMLInputElement && /^(radio|checkbox)$/.test(target.type)) return false;
   return target.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
 }
 
