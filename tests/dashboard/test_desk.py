@@ -1,0 +1,160 @@
+"""The alerts list: who sees what, how it narrows, and what it costs."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from alerts.models import Alert
+from dashboard.desk import PAGE, shown_count
+from devices.models import User
+from tests.dashboard.pages import Visit
+from tests.made import NOON, make_alert, make_rule
+
+pytestmark = pytest.mark.django_db
+
+
+def opened(user: User, minutes: int, **fields: Any) -> Alert:
+    """An ended alert that opened so many minutes after noon, of a rule that may end many."""
+    values = {"episode": "ended", "end": "cleared"} | fields
+    return make_alert(user, opened_at=NOON + timedelta(minutes=minutes), **values)
+
+
+def titles(response: Any) -> list[str]:
+    assert response.status_code == 200, response.content
+    return [row["alert"].title for _, rows in response.context["groups"] for row in rows]
+
+
+def counts(response: Any, name: str) -> dict[str, str]:
+    return {facet.label: facet.count for facet in response.context[name]}
+
+
+def test_nobody_sees_alerts_without_signing_in(visit: Visit) -> None:
+    assert visit(None).get("/alerts/").url == "/login/?next=/alerts/"
+
+
+@pytest.mark.parametrize(("who", "sees"), [("wearer", 1), ("analyst", 1), ("lead", 2), ("stranger", 0), ("staff", 0)])
+def test_everyone_sees_the_alerts_of_whom_they_may_see(  # noqa: PLR0917  # personas and cases
+    visit: Visit, request: pytest.FixtureRequest, wearer: User, other: User, who: str, sees: int
+) -> None:
+    make_alert(wearer)
+    make_alert(other)
+    assert len(titles(visit(request.getfixturevalue(who)).get("/alerts/"))) == sees
+
+
+def test_a_wearer_sees_their_alert_and_cannot_decide_about_it(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = make_alert(wearer)
+    action = f"/triage/{alert.pk}/acknowledge/"
+    assert action not in visit(wearer).get("/alerts/").text
+    assert action in visit(analyst).get("/alerts/").text
+
+
+def test_it_groups_firing_ones_worst_first_and_technical_ones_apart(visit: Visit, wearer: User, analyst: User) -> None:
+    make_alert(wearer, title="low", severity="LOW", rule=make_rule("a"))
+    make_alert(wearer, title="sensor", alert_class="technical", rule=make_rule("b"))
+    make_alert(wearer, title="critical", severity="CRITICAL", rule=make_rule("c"))
+    opened(wearer, 5, title="over")
+    response = visit(analyst).get("/alerts/")
+    assert titles(response) == ["critical", "low", "over", "sensor"]
+    assert [title for title, _ in response.context["groups"]][-1] == "Technical, sensors and pipeline"
+
+
+def test_the_critical_form_takes_the_row_of_the_lower_one(visit: Visit, wearer: User, analyst: User) -> None:
+    make_alert(wearer, title="lower", rule=make_rule("hypoxia"))
+    make_alert(wearer, title="worse", severity="CRITICAL", rule=make_rule("hypoxia-critical"), replaces="hypoxia")
+    response = visit(analyst).get("/alerts/")
+    assert titles(response) == ["worse"]
+    assert "was HIGH" in response.text
+
+
+def test_views_and_severities_narrow_it_and_count_what_the_others_leave(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    make_alert(wearer, title="firing", severity="HIGH", rule=make_rule("a"))
+    opened(wearer, 1, title="over", severity="LOW")
+    opened(wearer, 2, title="done", triage="closed", close_reason="true")
+    opened(wearer, 3, title="gone", episode="withdrawn", end=None)
+    client = visit(analyst)
+    everything = client.get("/alerts/")
+    assert titles(everything) == ["firing", "over"]
+    views = counts(everything, "views")
+    assert (views["Open"], views["Firing now"], views["Closed"], views["Withdrawn"]) == ("2", "1", "1", "1")
+    assert counts(client.get("/alerts/?severity=LOW"), "views")["Firing now"] == "0"
+    assert counts(everything, "severities")["High"] == "1"
+    assert titles(client.get("/alerts/?view=closed")) == ["done"]
+    assert titles(client.get("/alerts/?view=withdrawn")) == ["gone"]
+    assert titles(client.get("/alerts/?severity=LOW")) == ["over"]
+
+
+def test_it_finds_by_name_title_and_rule(visit: Visit, wearer: User, other: User, lead: User) -> None:
+    make_alert(wearer, title="Hypoxia", rule=make_rule("hypoxia"))
+    make_alert(other, title="Fever", rule=make_rule("fever"))
+    client = visit(lead)
+    assert titles(client.get("/alerts/?q=ann")) == ["Hypoxia"]
+    assert titles(client.get("/alerts/?q=FEV")) == ["Fever"]
+    assert titles(client.get("/alerts/?wearer=user_002")) == ["Fever"]
+    nothing = client.get("/alerts/?q=%00nobody")
+    assert titles(nothing) == []
+    assert "No alert matches" in nothing.text
+
+
+def test_an_empty_list_says_when_the_last_one_was_closed(visit: Visit, wearer: User, analyst: User) -> None:
+    assert "Nothing open" in visit(analyst).get("/alerts/").text
+    opened(wearer, 0, triage="closed", close_reason="true", triaged_at=NOON)
+    assert "Last closed 1 Mar 12:00 UTC" in visit(analyst).get("/alerts/").text
+
+
+def test_pages_follow_each_other_without_a_gap_or_a_repeat(visit: Visit, wearer: User, analyst: User) -> None:
+    for minute in range(2 * PAGE + 3):
+        opened(wearer, minute // 2, title=f"n{minute}", started_at=NOON + timedelta(seconds=minute - 9000))
+    client, seen, address = visit(analyst), [], "/alerts/"
+    while address:
+        response = client.get(address)
+        seen += titles(response)
+        address = response.context["next_page"] and "/alerts/" + response.context["next_page"]
+    assert len(seen) == len(set(seen)) == 2 * PAGE + 3
+    assert response.context["shown"] == 3
+
+
+def test_it_asks_the_same_number_of_queries_for_3_rows_and_for_60(visit: Visit, wearer: User, analyst: User) -> None:
+    def queries(rows: int) -> int:
+        for minute in range(rows):
+            opened(wearer, minute, started_at=NOON + timedelta(seconds=minute - 9000 - 100 * rows))
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            assert visit(analyst).get("/alerts/").status_code == 200
+        return len(captured)
+
+    queries(1)
+    assert queries(2) == queries(57)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "?view=nope", "?severity=nope", "?class=nope", "?before=nope", "?before=2026-01-01_x",
+        "?before=2026-01-01T00:00:00_00000000-0000-0000-0000-000000000000",
+    ],
+)  # fmt: skip
+def test_what_does_not_exist_is_said_to_be_so(visit: Visit, analyst: User, address: str) -> None:
+    response = visit(analyst).get(f"/alerts/{address}")
+    assert response.status_code == 400
+    assert "There is no " in response.text or "That page does not exist" in response.text
+
+
+def test_with_htmx_only_the_list_comes(visit: Visit, analyst: User) -> None:
+    assert "<html" not in visit(analyst).get("/alerts/", headers={"HX-Request": "true"}).text
+
+
+def test_a_snooze_that_is_too_long_is_shown_and_cannot_be_chosen(visit: Visit, wearer: User, analyst: User) -> None:
+    make_alert(wearer, severity="CRITICAL")
+    text = visit(analyst).get("/alerts/").text
+    assert "30 min, too long at CRITICAL" in text
+    assert "15 min, too long" not in text
+
+
+def test_counts_stop_at_ten_thousand() -> None:
+    assert (shown_count(9_999), shown_count(10_000)) == ("9,999", "9,999+")
