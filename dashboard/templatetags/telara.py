@@ -100,7 +100,12 @@ def iso(at: datetime | None) -> str:
 @register.filter
 def age_since(at: datetime) -> str:
     """How long ago, as clock.js writes it: `18 s`, `6 m 10 s`, `1 h 04 m`, `2 d`."""
-    seconds = max(0, int((timezone.now() - at).total_seconds()))
+    return age_text((timezone.now() - at).total_seconds())
+
+
+def age_text(length: float) -> str:
+    """An age of so many seconds in words."""
+    seconds = max(0, int(length))
     minutes, hours = seconds // 60, seconds // 3600
     if seconds < 60:
         return f"{seconds} s"

@@ -1,0 +1,153 @@
+"""The chart of an alert: the readings around its episode, which of them fired, and where the rule fires and clears."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection
+
+from alerts.engine import Rule
+from alerts.engine.language import to_postgres
+from alerts.models import Alert
+from alerts.models.alert import AlertClass, EpisodeState
+from alerts.thresholds import Threshold, clears_at, fires_at
+from devices.metrics import METRICS
+
+MOST_POINTS: Final = 600
+LEAST_MARGIN: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How much the chart shows: the episode, or so much around its opening."""
+
+    name: str
+    label: str
+    around: timedelta | None
+
+
+CHOICES: Final = (
+    Choice("episode", "Episode", None),
+    Choice("1h", "1 h", timedelta(hours=1)),
+    Choice("24h", "24 h", timedelta(hours=24)),
+)
+
+
+def choice_of(name: str) -> Choice | None:
+    return next((choice for choice in CHOICES if choice.name == name), None)
+
+
+def choices_of(chosen: Choice) -> list[tuple[Choice, bool]]:
+    return [(choice, choice is chosen) for choice in CHOICES]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChart:
+    """What the page says in words of the chart, and what its script draws; `label` names the metrics."""
+
+    label: str
+    unit: str
+    points: int
+    lowest: str
+    highest: str
+    data: dict[str, Any]
+
+
+def chart_of(alert: Alert, rule: Rule | None, *, choice: Choice, at: datetime) -> AlertChart | None:
+    """The measures of the alert over the chosen time; None where it measures nothing that a chart can show."""
+    names = [name for name in alert.measures if name in METRICS and not METRICS[name].is_text]
+    if not names:
+        return None
+    since, until = span_of(alert, choice, at)
+    rows = _rows(alert, rule, names, since, until)
+    values = [value for row in rows for value in row[2 : 2 + 3 * len(names)] if value is not None]
+    metric = METRICS[names[0]]
+    low, high = (f"{each:.{metric.decimals}f}" for each in (min(values), max(values))) if values else ("", "")
+    return AlertChart(
+        label=" and ".join(METRICS[name].label for name in names),
+        unit=metric.shown,
+        points=len(rows),
+        lowest=low,
+        highest=high,
+        data=_data(alert, rule, names, rows, since, until),
+    )
+
+
+def span_of(alert: Alert, choice: Choice, at: datetime) -> tuple[datetime, datetime]:
+    """From a little before the first matching reading to a little after the last; never into the future."""
+    if choice.around is not None:
+        until = min(at, max(alert.ended_at, alert.opened_at + choice.around / 2))
+        return min(until - choice.around, alert.started_at), until
+    length = alert.ended_at - alert.started_at
+    margin = max(length / 4, LEAST_MARGIN)
+    until = alert.ended_at if alert.episode == EpisodeState.FIRING else alert.ended_at + margin
+    return alert.started_at - margin, max(min(until, at), alert.ended_at)
+
+
+def _rows(alert: Alert, rule: Rule | None, names: list[str], since: datetime, until: datetime) -> list[tuple[Any, ...]]:
+    """At most 600 (time, fired, then lowest, average and highest of each metric), in order of time; one query."""
+    numbers = ", ".join(f"min({name}), avg({name}), max({name})" for name in names)
+    fired = to_postgres(rule.when.tree) if rule else "false"
+    some = " OR ".join(f"{name} IS NOT NULL" for name in names)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT avg(extract(epoch FROM recorded_at)::float8), bool_or({fired}), {numbers} FROM devices_reading"
+            f" WHERE user_id = %s AND recorded_at >= %s AND recorded_at <= %s AND ({some})"
+            " GROUP BY floor(extract(epoch FROM recorded_at)::float8 / %s) ORDER BY 1",
+            [alert.user_id, since, until, max((until - since).total_seconds() / MOST_POINTS, 1e-3)],
+        )
+        return list(cursor.fetchall())
+
+
+def _data(  # noqa: PLR0913, PLR0917  # the parts of one chart
+    alert: Alert, rule: Rule | None, names: list[str], rows: list[tuple[Any, ...]], since: datetime, until: datetime
+) -> dict[str, Any]:
+    metric = METRICS[names[0]]
+    start, end = alert.started_at.timestamp(), alert.ended_at.timestamp()
+    gap = rule.max_gap.total_seconds() if rule else 60.0
+    return {
+        "since": since.timestamp(),
+        "until": until.timestamp(),
+        "axis": metric.axis,
+        "decimals": metric.decimals,
+        "gapAfter": max(gap, 2 * (until - since).total_seconds() / MOST_POINTS),
+        "lines": [_line(rows, 2 + 3 * place, start, end) for place in range(len(names))],
+        "limits": _limits(alert, rule),
+        "spans": [{"from": start, "to": end, "severity": alert.severity, "technical": _is_technical(alert)}],
+        "marks": [{"at": alert.opened_at.timestamp(), "label": _opened(alert, rule)}],
+    }
+
+
+def _is_technical(alert: Alert) -> bool:
+    return alert.alert_class == AlertClass.TECHNICAL
+
+
+def _line(rows: list[tuple[Any, ...]], place: int, start: float, end: float) -> dict[str, Any]:
+    return {
+        "at": [row[0] for row in rows],
+        "min": [row[place] for row in rows],
+        "avg": [row[place + 1] for row in rows],
+        "max": [row[place + 2] for row in rows],
+        "hits": [bool(row[1]) and start - 1e-3 <= row[0] <= end + 1e-3 for row in rows],
+    }
+
+
+def _limits(alert: Alert, rule: Rule | None) -> list[dict[str, Any]]:
+    if rule is None:
+        return []
+    fires = [_limit(limit, "fires", alert, rule) for limit in fires_at(rule)]
+    count = rule.clear.count if rule.clear else 1
+    in_a_row = f", {count} in a row" if count > 1 else ""
+    clears = [_limit(limit, "clears", alert, rule, in_a_row) | {"clears": True} for limit in clears_at(rule)]
+    return fires + clears
+
+
+def _limit(limit: Threshold, word: str, alert: Alert, rule: Rule, more: str = "") -> dict[str, Any]:
+    named = f" {METRICS[limit.column].label.lower()}" if len(rule.measures) > 1 else ""
+    return {"value": limit.value, "label": f"{word}{named} {limit.text}{more}", "severity": alert.severity}
+
+
+def _opened(alert: Alert, rule: Rule | None) -> str:
+    count = rule.sustained.count if rule else 1
+    nth = f" at reading {count}" if count > 1 else ""
+    return f"opened{nth}, {alert.opened_at:%H:%M:%S}"

@@ -1,0 +1,213 @@
+"""The page of one alert: why it fired, what was decided, and who may decide."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from alerts.models import Alert, AlertChange
+from alerts.services.triage import alert_acknowledge, alert_comment
+from dashboard.alert import evidence_of
+from devices.models import User
+from devices.times import rfc3339
+from tests.dashboard.pages import Visit, read
+from tests.made import NOON, make_alert, make_rule
+
+pytestmark = pytest.mark.django_db
+SOURCE = Path("alerts/rules/tachycardia-at-rest.yaml").read_text()
+
+
+def kept(*numbers: int) -> list[dict[str, Any]]:
+    """Evidence rows; each number is both the second after the first reading and its heart rate above 100."""
+    return [
+        {
+            "recorded_at": rfc3339(NOON + timedelta(seconds=n - 5)),
+            "event_id": str(n),
+            "values": {"heart_rate": 100.0 + n, "activity_level": 3.0, "steps_per_minute": None},
+        }
+        for n in numbers
+    ]
+
+
+def fired(user: User, count: int = 7, **fields: Any) -> Alert:
+    """An alert of `count` readings, one a second, opened by the fifth at noon."""
+    evidence = {
+        "columns": ["heart_rate", "activity_level", "steps_per_minute"],
+        "suspect": 0,
+        "first": kept(*range(1, min(count, 20) + 1)),
+        "last": kept(*range(max(1, count - 19), count + 1)),
+    }
+    values = {
+        "rule": make_rule(source=SOURCE),
+        "started_at": NOON - timedelta(seconds=4),
+        "ended_at": NOON + timedelta(seconds=count - 5),
+        "event_count": count,
+        "evidence": evidence,
+    }
+    return make_alert(user, **(values | fields))
+
+
+def page(client: Any, alert: Alert, query: str = "") -> Any:
+    return client.get(f"/alerts/{alert.pk}/{query}")
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("wearer", 200), ("analyst", 200), ("lead", 200), ("stranger", 404), ("staff", 404)]
+)
+def test_it_is_there_for_those_who_may_see_the_person(
+    visit: Visit, request: pytest.FixtureRequest, wearer: User, who: str, status: int
+) -> None:
+    assert page(visit(request.getfixturevalue(who)), fired(wearer)).status_code == status
+
+
+def test_nobody_sees_it_without_signing_in(visit: Visit, wearer: User) -> None:
+    assert page(visit(None), fired(wearer)).status_code == 302
+
+
+def test_one_that_does_not_exist_is_said_not_to_be_there(visit: Visit, analyst: User) -> None:
+    response = visit(analyst).get(f"/alerts/{uuid4()}/")
+    assert response.status_code == 404
+    assert "There is no such alert" in response.text
+
+
+def test_a_wearer_reads_and_does_not_decide(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = fired(wearer)
+    assert "/triage/" not in page(visit(wearer), alert).text
+    assert "Nobody decides about their own alerts" in page(visit(wearer), alert).text
+    for action in ("acknowledge", "snooze", "close", "comment"):
+        assert f"/triage/{alert.pk}/{action}/" in page(visit(analyst), alert).text
+        assert visit(wearer).post(f"/triage/{alert.pk}/{action}/", {"note": "x"}).status_code == 403
+
+
+def test_it_shows_the_condition_and_each_reading_with_its_place_in_the_run(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    text = page(visit(analyst), fired(wearer)).text
+    assert "heart_rate &gt; 100 AND activity_level &lt; 10 AND steps_per_minute &lt; 5" in text
+    assert "5 of 5, opened" in text
+    assert "11:59:56.000" in text
+    assert "sustained: 5 readings within 60 s" in text
+
+
+def test_long_evidence_is_folded_in_the_middle_and_says_what_is_elsewhere(wearer: User) -> None:
+    evidence = evidence_of(fired(wearer, 60), None)
+    assert [len(part) for part in (evidence.first, evidence.folded, evidence.last)] == [5, 30, 5]
+    assert evidence.elsewhere == 20
+    assert evidence.last[-1].run == "60"
+
+
+def test_first_and_last_readings_that_overlap_are_shown_once(wearer: User) -> None:
+    evidence = evidence_of(fired(wearer, 25), None)
+    rows = evidence.first + evidence.folded + evidence.last
+    assert [row.recorded_at for row in rows] == [NOON + timedelta(seconds=n - 5) for n in range(1, 26)]
+    assert evidence.elsewhere == 0
+
+
+def test_the_chart_marks_the_readings_that_fired_and_where_it_fires_and_clears(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    read(wearer, times=20, until=NOON - timedelta(seconds=5), heart_rate=70, activity_level=3, steps_per_minute=0)
+    read(
+        wearer, times=7, until=NOON + timedelta(seconds=2), every=timedelta(seconds=1),
+        heart_rate=120, activity_level=3, steps_per_minute=0,
+    )  # fmt: skip
+    chart = page(visit(analyst), fired(wearer)).context["chart"]
+    line = chart.data["lines"][0]
+    assert sum(line["hits"]) == 7
+    assert [value for value, hit in zip(line["avg"], line["hits"], strict=True) if hit] == [120] * 7
+    assert [(limit["label"], limit.get("clears", False)) for limit in chart.data["limits"]] == [
+        ("fires > 100", False), ("clears < 95, 3 in a row", True)
+    ]  # fmt: skip
+    assert chart.data["marks"][0]["at"] == NOON.timestamp()
+    assert (chart.lowest, chart.highest) == ("70", "120")
+
+
+def test_where_the_readings_are_gone_the_sentence_and_the_table_stay(visit: Visit, wearer: User, analyst: User) -> None:
+    text = page(visit(analyst), fired(wearer)).text
+    assert "No readings of this time are stored any more" in text
+    assert "5 of 5, opened" in text
+
+
+@pytest.mark.parametrize("choice", ["episode", "1h", "24h"])
+def test_the_chart_never_holds_more_than_600_points(visit: Visit, wearer: User, analyst: User, choice: str) -> None:
+    read(wearer, times=3000, until=NOON + timedelta(minutes=10), every=timedelta(seconds=1), heart_rate=120)
+    alert = fired(wearer, ended_at=NOON + timedelta(minutes=10))
+    assert 0 < page(visit(analyst), alert, f"?range={choice}").context["chart"].points <= 601
+
+
+def test_a_range_that_does_not_exist_is_refused(visit: Visit, wearer: User, analyst: User) -> None:
+    assert page(visit(analyst), fired(wearer), "?range=2y").status_code == 400
+
+
+def test_the_timeline_says_who_did_what(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = fired(wearer)
+    AlertChange.objects.create(alert=alert, revision=1, at=NOON, action="opened", became="firing")
+    AlertChange.objects.create(alert=alert, revision=2, at=NOON, action="updated")
+    Alert.objects.filter(pk=alert.pk).update(revision=2)
+    alert_acknowledge(alert=alert, by=analyst, at=timezone.now())
+    alert_comment(alert=alert, by=analyst, at=timezone.now(), note="called <her>")
+    response = page(visit(analyst), alert)
+    assert [change.action for change in response.context["changes"]] == ["comment", "acknowledge", "opened"]
+    assert "Acknowledged by analyst" in response.text
+    assert "called &lt;her&gt;" in response.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"quiet": True, "quiet_reason": "late"}, "Retrospective: its readings came too late"),
+        ({"quiet": True, "quiet_reason": "cooldown"}, "within the cooldown"),
+        ({"episode": "withdrawn", "withdrawn_because": "evidence_gone"}, "Withdrawn: readings that came later"),
+        ({"episode": "withdrawn", "withdrawn_because": "merged"}, "Withdrawn: another alert covers"),
+        ({"episode": "ended", "end": "rule_changed"}, "its rule was changed"),
+        ({"triage": "closed", "close_reason": "benign"}, "Closed while firing"),
+    ],
+)
+def test_it_says_plainly_what_kind_of_alert_it_is(
+    visit: Visit, wearer: User, analyst: User, fields: dict[str, Any], said: str
+) -> None:
+    assert said in page(visit(analyst), fired(wearer, **fields)).text
+
+
+def test_related_are_this_persons_alerts_within_a_day(visit: Visit, wearer: User, other: User, lead: User) -> None:
+    alert = fired(wearer)
+    near = make_alert(wearer, rule=make_rule("b"), opened_at=NOON - timedelta(hours=23))
+    make_alert(wearer, rule=make_rule("c"), opened_at=NOON - timedelta(hours=25))
+    make_alert(wearer, rule=make_rule("d"), episode="withdrawn")
+    make_alert(other)
+    assert [a.pk for a in page(visit(lead), alert).context["related"]] == [near.pk]
+
+
+def test_acknowledging_without_scripts_leads_back_to_the_page(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = fired(wearer)
+    address = f"/alerts/{alert.pk}/"
+    response = visit(analyst).post(f"/triage/{alert.pk}/acknowledge/", {"next": address})
+    assert response.url == address
+    assert "Acknowledged by analyst" in page(visit(analyst), alert).text
+
+
+def test_it_asks_the_same_number_of_queries_for_few_and_many_related(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = fired(wearer)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            page(visit(analyst), alert)
+        return len(captured)
+
+    page(visit(analyst), alert)
+    before = queries()
+    for n in range(8):
+        make_alert(wearer, rule=make_rule(f"r{n}"), triaged_by=analyst)
+        AlertChange.objects.create(alert=alert, revision=n + 2, at=NOON, action="comment", by=analyst, note="x")
+    assert queries() == before
+
+
+def test_a_version_that_is_gone_does_not_take_the_page_with_it(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = fired(wearer, rule_version=9)
+    assert "can no longer be read" in page(visit(analyst), alert).text
+    assert datetime.fromisoformat(rfc3339(NOON)) == NOON
