@@ -2,12 +2,15 @@
 
 from django.urls import path
 
-from dashboard import login, simulator, triage
+from dashboard import alert, desk, login, simulator, triage, wearer
 from dashboard.overview import views as overview
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("overview/parts/", overview.overview_parts, name="overview-parts"),
+    path("wearers/<str:user_id>/", wearer.wearer, name="wearer"),
+    path("alerts/", desk.desk, name="alerts"),
+    path("alerts/<uuid:alert_id>/", alert.alert, name="alert"),
     path("triage/<uuid:alert_id>/<slug:action>/", triage.triage, name="triage"),
     path("simulator/", simulator.simulator, name="simulator"),
     path("simulator/<int:simulation_id>/stop/", simulator.simulator_stop, name="simulator-stop"),

@@ -1,0 +1,159 @@
+"""The strips of a wearer's page: which metric is drawn how, with which episodes and which limits."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from alerts.engine import Rule
+from alerts.models import Alert
+from alerts.models.alert import AlertClass, EpisodeState, Severity
+from alerts.thresholds import fires_at
+from dashboard.series import Line, Series
+from devices.metrics import METRICS
+
+Kind = Literal["line", "bars", "pairs", "stages"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a strip is drawn; one that is `optional` is left out where the range holds none of it."""
+
+    name: str
+    metrics: tuple[str, ...]
+    label: str
+    unit: str
+    kind: Kind = "line"
+    height: int = 96
+    optional: bool = False
+
+
+PLANS: Final = (
+    Plan("heart_rate", ("heart_rate",), "Heart rate", "bpm, lowest to highest shaded", height=170),
+    Plan("hrv", ("hrv_ms",), "HRV", "RMSSD, ms"),
+    Plan("spo2", ("spo2_percent",), "SpO₂", "%"),
+    Plan("respiration", ("respiratory_rate",), "Respiration", "/min", optional=True),
+    Plan("core", ("body_temp_c",), "Core temperature", "°C", optional=True),
+    Plan("skin", ("skin_temp_c",), "Skin temperature", "°C"),
+    Plan(
+        "pressure", ("blood_pressure_systolic", "blood_pressure_diastolic"), "Blood pressure",
+        "mmHg, systolic to diastolic", "pairs",
+    ),
+    Plan("glucose", ("blood_glucose_mg_dl",), "Glucose", "mg/dL", optional=True),
+    Plan("steps", ("steps_per_minute",), "Activity", "steps per minute", "bars", 64),
+    Plan("sleep", ("sleep_stage",), "Sleep", "from the top: awake, REM, light, deep", "stages", 78),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One strip, and what it says in words; `latest` is empty where the range holds nothing."""
+
+    plan: Plan
+    lines: list[Line]
+    stages: list[str]
+    gap_after_s: float
+    spans: list[dict[str, Any]] = field(default_factory=list)
+    limits: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+    @property
+    def decimals(self) -> int:
+        return METRICS[self.plan.metrics[0]].decimals
+
+    @property
+    def words(self) -> str:
+        """Latest, lowest, highest and gaps of the range."""
+        first = self.lines[0]
+        if not first.at:
+            return "not measured in this time"
+        at = datetime.fromtimestamp(first.at[-1], UTC)
+        if self.plan.kind == "stages":
+            return f"latest {self.stages[-1]} at {at:%H:%M} UTC"
+        latest = "/".join(f"{line.points[-1][1]:.{self.decimals}f}" for line in self.lines if line.points)
+        low = min(point[0] for line in self.lines for point in line.points)
+        high = max(point[2] for line in self.lines for point in line.points)
+        gaps = f", {first.gaps} gap{'' if first.gaps == 1 else 's'}" if self.plan.kind == "line" else ""
+        return (
+            f"latest {latest} at {at:%H:%M:%S} UTC, lowest {low:.{self.decimals}f},"
+            f" highest {high:.{self.decimals}f}{gaps}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        axis = METRICS[self.plan.metrics[0]].axis or (0, 1)
+        return {
+            "metrics": self.plan.metrics,
+            "kind": self.plan.kind,
+            "height": self.plan.height,
+            "axis": axis,
+            "decimals": self.decimals,
+            "gapAfter": self.gap_after_s,
+            "lines": [line.as_json() for line in self.lines],
+            "stages": self.stages,
+            "spans": self.spans,
+            "limits": self.limits,
+        }
+
+
+def strips_of(series: Series, alerts: Sequence[Alert], rules: Iterable[Rule]) -> list[Strip]:
+    """The strips of a range, in the order they stand on the page."""
+    rules = list(rules)
+    strips = [_strip(plan, series, alerts, rules) for plan in PLANS]
+    return [strip for strip in strips if strip.lines[0].at or not strip.plan.optional]
+
+
+def _strip(plan: Plan, series: Series, alerts: Sequence[Alert], rules: list[Rule]) -> Strip:
+    if plan.kind == "stages":
+        at, stages, gap = series.text(plan.metrics[0])
+        levels = [(0.0, 0.0, 0.0)] * len(at)
+        return Strip(plan, [Line(plan.metrics[0], at, levels, [False] * len(at), gap)], stages, gap)
+    lines = [series.line(name) for name in plan.metrics]
+    if plan.kind == "pairs":
+        lines = _both(lines)
+    spans = [_span(alert) for alert in alerts if set(plan.metrics) & set(alert.measures)]
+    return Strip(plan, lines, [], lines[0].gap_after_s, spans, limits_of(plan, rules))
+
+
+def _both(lines: list[Line]) -> list[Line]:
+    """Only the points that all lines have: a pressure is a pair."""
+    shared = set.intersection(*(set(line.at) for line in lines))
+    return [_only(line, shared) for line in lines]
+
+
+def _only(line: Line, times: set[float]) -> Line:
+    places = [place for place, at in enumerate(line.at) if at in times]
+    return Line(
+        name=line.name,
+        at=[line.at[place] for place in places],
+        points=[line.points[place] for place in places],
+        suspect=[line.suspect[place] for place in places],
+        gap_after_s=line.gap_after_s,
+    )
+
+
+def _span(alert: Alert) -> dict[str, Any]:
+    return {
+        "from": alert.started_at.timestamp(),
+        "to": alert.ended_at.timestamp(),
+        "severity": alert.severity,
+        "technical": alert.alert_class == AlertClass.TECHNICAL,
+        "firing": alert.episode == EpisodeState.FIRING,
+        "id": str(alert.pk),
+    }
+
+
+def limits_of(plan: Plan, rules: Iterable[Rule]) -> list[dict[str, Any]]:
+    """Where the rules in force fire, each value once, under its worst rule."""
+    rank = {severity: place for place, severity in enumerate(Severity.values)}
+    found: dict[tuple[str, float], Rule] = {}
+    for rule in sorted(rules, key=lambda each: rank[each.severity]):
+        for limit in fires_at(rule):
+            if limit.column in plan.metrics:
+                found.setdefault((limit.operator, limit.value), rule)
+    return [
+        {"value": value, "label": f"{operator} {value:g} {rule.title.lower()}", "severity": rule.severity}
+        for (operator, value), rule in found.items()
+    ]

@@ -1,0 +1,172 @@
+"""The page of one wearer: who may open it, what it draws, and what it says where there is nothing."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from alerts.models import RuleVersion, Summary
+from devices.metrics import Flag
+from devices.models import Device, User
+from tests.dashboard.pages import Visit, just_now, read
+from tests.made import make_alert, make_rule
+
+pytestmark = pytest.mark.django_db
+
+
+def strips(response: Any) -> dict[str, Any]:
+    assert response.status_code == 200
+    return {strip.name: strip for strip in response.context["strips"]}
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("wearer", 200), ("analyst", 200), ("lead", 200), ("stranger", 403), ("staff", 403)]
+)
+def test_it_opens_for_those_who_may_see_the_person(
+    visit: Visit, request: pytest.FixtureRequest, wearer: User, who: str, status: int
+) -> None:
+    assert visit(request.getfixturevalue(who)).get("/wearers/user_001/").status_code == status
+
+
+def test_who_may_not_see_everyone_learns_nothing_about_who_exists(visit: Visit, other: User, analyst: User) -> None:
+    client = visit(analyst)
+    there, missing = client.get("/wearers/user_002/"), client.get("/wearers/nobody/")
+    assert (there.status_code, missing.status_code) == (403, 403)
+    assert "This wearer is not assigned to you" in there.text
+    assert there.text == missing.text
+
+
+def test_one_that_does_not_exist_is_not_there_for_who_sees_everyone(visit: Visit, lead: User) -> None:
+    assert visit(lead).get("/wearers/nobody/").status_code == 404
+
+
+def test_a_wearer_sees_themselves_and_decides_nothing(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = make_alert(wearer)
+    assert "/triage/" not in visit(wearer).get("/wearers/user_001/").text
+    assert f"/triage/{alert.pk}/acknowledge/" in visit(analyst).get("/wearers/user_001/").text
+
+
+def test_without_readings_it_says_so_and_keeps_its_axes(visit: Visit, wearer: User, analyst: User) -> None:
+    response = visit(analyst).get("/wearers/user_001/")
+    assert "no readings yet" in response.text
+    assert list(strips(response)) == ["heart_rate", "hrv", "spo2", "skin", "pressure", "steps", "sleep"]
+    assert strips(response)["heart_rate"].words == "not measured in this time"
+
+
+@pytest.mark.parametrize("name", ["5m", "1h", "24h", "7d", "30d"])
+def test_every_range_is_at_most_600_points_and_loses_no_peak(
+    visit: Visit, wearer: User, analyst: User, name: str
+) -> None:
+    now = just_now()
+    read(wearer, times=700, until=now, every=timedelta(seconds=1), heart_rate=70)
+    read(wearer, times=1, until=now - timedelta(seconds=2.5), heart_rate=171)
+    line = strips(visit(analyst).get(f"/wearers/user_001/?range={name}"))["heart_rate"].lines[0]
+    assert 0 < len(line.at) <= 601
+    assert max(point[2] for point in line.points) == 171
+
+
+def test_a_range_that_does_not_exist_is_refused(visit: Visit, wearer: User, analyst: User) -> None:
+    response = visit(analyst).get("/wearers/user_001/?range=2y")
+    assert response.status_code == 400
+    assert "5m, 1h, 24h, 7d, 30d" in response.text
+
+
+def test_a_stretch_without_readings_is_a_gap(visit: Visit, wearer: User, analyst: User) -> None:
+    now = just_now()
+    read(wearer, times=60, until=now, heart_rate=70)
+    read(wearer, times=60, until=now - timedelta(minutes=20), heart_rate=72)
+    strip = strips(visit(analyst).get("/wearers/user_001/?range=1h"))["heart_rate"]
+    assert strip.lines[0].gaps == 1
+    assert strip.words.endswith("lowest 70, highest 72, 1 gap")
+
+
+def test_glucose_and_core_temperature_are_drawn_where_worn(visit: Visit, wearer: User, analyst: User) -> None:
+    read(wearer, times=2, until=just_now(), blood_glucose_mg_dl=100, body_temp_c=36.6)
+    assert {"glucose", "core"} <= set(strips(visit(analyst).get("/wearers/user_001/?range=1h")))
+
+
+def test_a_pressure_is_a_pair(visit: Visit, wearer: User, analyst: User) -> None:
+    now = just_now()
+    read(wearer, times=1, until=now, blood_pressure_systolic=121, blood_pressure_diastolic=82)
+    read(wearer, times=1, until=now - timedelta(minutes=9), blood_pressure_systolic=130)
+    high, low = strips(visit(analyst).get("/wearers/user_001/?range=1h"))["pressure"].lines
+    assert ([p[1] for p in high.points], [p[1] for p in low.points]) == ([121], [82])
+
+
+def test_a_suspect_value_is_marked(visit: Visit, wearer: User, analyst: User) -> None:
+    read(wearer, times=1, until=just_now(), heart_rate=231, hrv_ms=40, flags=Flag.SUSPECT_HEART_RATE)
+    response = visit(analyst).get("/wearers/user_001/?range=1h")
+    drawn = strips(response)
+    assert (drawn["heart_rate"].lines[0].suspect, drawn["hrv"].lines[0].suspect) == ([True], [False])
+    assert [tile.is_suspect for tile in response.context["tiles"]][:2] == [True, False]
+
+
+def test_each_current_value_has_its_own_age(visit: Visit, wearer: User, analyst: User) -> None:
+    now = just_now()
+    read(wearer, times=3, until=now, heart_rate=70)
+    read(wearer, times=1, until=now - timedelta(hours=3), blood_pressure_systolic=121, blood_pressure_diastolic=82)
+    tiles = {tile.label: tile for tile in visit(analyst).get("/wearers/user_001/").context["tiles"]}
+    assert tiles["Heart rate"].at == now
+    assert (tiles["Blood pressure"].text, tiles["Blood pressure"].at) == ("121/82", now - timedelta(hours=3))
+    assert tiles["Blood pressure"].cadence_s is None
+    assert (tiles["SpO₂"].text, tiles["SpO₂"].at) == ("", None)
+
+
+def test_the_value_at_fault_takes_the_colour_of_its_alert(visit: Visit, wearer: User, analyst: User) -> None:
+    read(wearer, times=1, until=just_now(), heart_rate=120, hrv_ms=20)
+    make_alert(wearer, opened_at=just_now())
+    response = visit(analyst).get("/wearers/user_001/")
+    assert [tile.fault for tile in response.context["tiles"]][:2] == ["high", ""]
+    assert strips(response)["heart_rate"].spans[0]["severity"] == "HIGH"
+    assert strips(response)["hrv"].spans == []
+
+
+def test_the_limits_of_the_rules_in_force_are_drawn(visit: Visit, wearer: User, analyst: User) -> None:
+    source = Path("alerts/rules/hypoxia.yaml").read_text()
+    rule = make_rule("hypoxia", source=source)
+    label = "< 92 low oxygen saturation"
+    client = visit(analyst)
+    assert [x["label"] for x in strips(client.get("/wearers/user_001/"))["spo2"].limits] == [label]
+    RuleVersion.objects.filter(rule=rule).update(active_until=timezone.now() - timedelta(minutes=1))
+    assert strips(client.get("/wearers/user_001/"))["spo2"].limits == []
+
+
+def test_a_silent_person_is_late_by_the_cadence_of_their_device(visit: Visit, wearer: User, analyst: User) -> None:
+    read(wearer, times=30, until=just_now(), every=timedelta(seconds=2), heart_rate=70)
+    assert visit(analyst).get("/wearers/user_001/").context["heard"].cadence_s == 2
+    Device.objects.create(user=wearer, kind="apple_watch", cadence_s=30)
+    assert visit(analyst).get("/wearers/user_001/").context["heard"].cadence_s == 30
+
+
+def test_days_are_shown_as_they_were_summed_up(visit: Visit, wearer: User, analyst: User) -> None:
+    at = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    metrics = {"heart_rate": {"count": 9, "min": 51, "avg": 64.4, "max": 90}}
+    Summary.objects.create(
+        user=wearer, period="day", start=at, readings=9, metrics=metrics, alerts={"HIGH": 2}, made_at=at
+    )
+    text = visit(analyst).get("/wearers/user_001/").text
+    assert "51\u201390" in text
+    assert "2 high" in text
+
+
+def test_it_asks_the_same_number_of_queries_for_few_and_many_alerts(visit: Visit, wearer: User, analyst: User) -> None:
+    read(wearer, times=3, until=just_now(), heart_rate=70)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert visit(analyst).get("/wearers/user_001/").status_code == 200
+        return len(captured)
+
+    make_alert(wearer)
+    queries()
+    before = queries()
+    for n in range(9):
+        make_alert(
+            wearer, rule=make_rule(f"r{n}", source=Path("alerts/rules/fever.yaml").read_text()), triaged_by=analyst
+        )
+        Device.objects.create(user=wearer, kind=f"d{n}")
+    assert queries() == before
