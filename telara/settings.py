@@ -16,7 +16,7 @@ from telara.logs import logging_config
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
-class Environment(environ.FileAwareEnv):
+class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # it has no types
     """The environment; a value of the wrong kind is named."""
 
     def get_value(self, var: str, *args: Any, **options: Any) -> Any:

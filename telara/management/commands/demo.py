@@ -57,8 +57,8 @@ class Command(BaseCommand):
     def _run(self, keeper: Keeper, checkout: Checkout, *, is_interrupted: Callable[[], bool]) -> None:
         self._say("preparing the database")
         call_command("migrate", verbosity=0, interactive=False)
-        for command in ("create_topics", "load_rules"):
-            call_command(command, stdout=StringIO())
+        call_command("create_topics", stdout=StringIO())
+        call_command("load_rules", "--keep-disabled", stdout=StringIO())
         password = make_analyst(checkout)
         processes = house(port=settings.PORT)
         stages = list(people(now=timezone.now(), known_until=known_until()))
