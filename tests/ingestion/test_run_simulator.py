@@ -14,7 +14,11 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
 
+from devices.models import Simulation
+from devices.simulations import NOTICE, simulation_start, simulation_stop, simulations_alive
 from devices.simulator.plan import Wish, plan_of
 from ingestion.headroom import MAX_MESSAGES
 from tests.ingestion.topic import messages_of
@@ -167,6 +171,27 @@ def test_it_waits_for_a_consumer_on_the_embedded_broker_and_stops_at_a_signal(to
     assert signal.getsignal(signal.SIGTERM) is before
     assert "waiting for a consumer" in errors.getvalue()
     assert len(messages_of(topic)) == MAX_MESSAGES
+
+
+def test_a_live_run_is_known_and_ends_when_a_person_stops_it(topic: str):
+    def stop() -> None:
+        for simulation in simulations_alive(at=timezone.now()):
+            simulation_stop(simulation=simulation, by=None, at=timezone.now())
+        connection.close()
+
+    threading.Timer(2, stop).start()
+    simulate("--wearers", "2")
+    row = Simulation.objects.get()
+    assert (row.runner, row.state, row.reason, row.sent) == ("command", "stopped", "asked", len(events_of(topic)))
+
+
+def test_a_live_run_leaves_its_people_to_an_anomaly(topic: str):
+    now = timezone.now()
+    simulation_start(wish=Wish(user_id="user_002", anomaly="hypoxia"), by=None, at=now)
+    simulate("--wearers", "2", "--rate", "5", "--duration", "5")
+    late = [event for event in events_of(topic) if datetime.fromisoformat(event["timestamp"]) >= now + NOTICE]
+    assert {event["user_id"] for event in late} == {"user_001"}
+    assert {event["user_id"] for event in events_of(topic)} == {"user_001", "user_002"}
 
 
 def test_without_a_duration_a_run_goes_on_and_with_an_anomaly_it_ends_a_calm_minute_after():
