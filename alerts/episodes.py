@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
+from django.db.models import Q
 
 from alerts.audit import audit_add, change_of
 from alerts.engine import Episode, Rule, RuleKey, Stretch
@@ -249,21 +250,21 @@ class _RulePks:
 
 def _known(stretches: Iterable[Stretch]) -> dict[Pair, list[Alert]]:
     """The alerts around each stretch, locked in order of id; withdrawn ones too, which may be revived."""
-    found: dict[Pair, list[Alert]] = defaultdict(list)
-    wanted = [(s.user_id, s.rule.id, s.rule.version, s.since) for s in stretches]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT a.alert_id FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::timestamptz[])"
-            " AS w (user_id, rule, version, since)"
-            " JOIN alerts_rule r ON r.rule_id = w.rule"
-            " JOIN alerts_alert a ON a.user_id = w.user_id AND a.rule_id = r.id AND a.rule_version = w.version"
-            " AND (a.settled_at IS NULL OR a.settled_at > w.since OR a.provisional)",
-            [list(column) for column in zip(*wanted, strict=True)],
+    since = {(stretch.user_id, stretch.rule): stretch.since for stretch in stretches}
+    concerned = Q(settled_at__isnull=True) | Q(settled_at__gt=min(since.values())) | Q(provisional=True)
+    theirs = Alert.objects.filter(concerned, user__in={user_id for user_id, _ in since})
+    wanted = [
+        alert_id
+        for alert_id, user_id, rule_id, version, settled_at, provisional in theirs.values_list(
+            "alert_id", "user_id", "rule__rule_id", "rule_version", "settled_at", "provisional"
         )
-        ids = [alert_id for (alert_id,) in cursor.fetchall()]
-    if ids:
+        if (start := since.get((user_id, RuleKey(rule_id, version)))) is not None
+        and (settled_at is None or provisional or settled_at > start)
+    ]
+    found: dict[Pair, list[Alert]] = defaultdict(list)
+    if wanted:
         locked = Alert.objects.select_for_update(of=("self",)).select_related("rule", "user")
-        for alert in locked.filter(alert_id__in=ids).order_by("alert_id"):
+        for alert in locked.filter(alert_id__in=wanted).order_by("alert_id"):
             found[alert.user_id, RuleKey(alert.rule.rule_id, alert.rule_version)].append(alert)
     return found
 

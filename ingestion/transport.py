@@ -132,11 +132,12 @@ class Transport:
         self._collected = [m for m in self._collected if (m.topic(), m.partition()) not in gone]
 
     def _batch(self, messages: list[Message], now: datetime) -> Batch:
-        good = [message for message in messages if message.error() is None]
-        for message in messages:
-            if message.error() is not None:
-                self._fail(message)
-        positions = [Position(_topic(m), _partition(m)) for m in good]
+        failed = [message for message in messages if message.error() is not None]
+        for message in failed:
+            self._fail(message)
+        good = [message for message in messages if message.error() is None] if failed else messages
+        where = {(m.topic(), m.partition()): Position(_topic(m), _partition(m)) for m in good}
+        positions = [where[m.topic(), m.partition()] for m in good]
         offsets = [_offset(m) for m in good]
         return Batch(
             payloads=[_bytes(m.value()) for m in good],
