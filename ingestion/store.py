@@ -11,20 +11,31 @@ from devices.metrics import METRICS
 from devices.models.reading import COLUMNS
 
 STAGING: Final = "reading_staging"
-_TYPES = {"user_id": "bigint", "recorded_at": "timestamptz", "received_at": "timestamptz", "event_id": "uuid"}
+# Times are staged as whole microseconds: cheaper to write and to read than text, and as exact.
+_TYPES = {"user_id": "bigint", "recorded_at": "bigint", "received_at": "bigint", "event_id": "uuid", "flags": "integer"}
+_TIMES = ("recorded_at", "received_at")
 _NAMES = ", ".join(COLUMNS)
-_KEY = "r.user_id = s.user_id AND r.recorded_at = s.recorded_at AND r.event_id = s.event_id"
+
+
+def _type(name: str) -> str:
+    return _TYPES.get(name) or ("text" if METRICS[name].is_text else "double precision")
+
+
+def _staged(name: str) -> str:
+    return f"'epoch'::timestamptz + s.{name} * interval '1 microsecond'" if name in _TIMES else f"s.{name}"
+
+
 _CREATE = (
     f"CREATE TEMP TABLE IF NOT EXISTS {STAGING} (seq integer, "
-    + ", ".join(
-        f"{name} {_TYPES.get(name, 'text' if name in METRICS and METRICS[name].is_text else 'double precision')}"
-        for name in COLUMNS
-        if name != "flags"
-    )
-    + ", flags integer) ON COMMIT DELETE ROWS"
+    + ", ".join(f"{name} {_type(name)}" for name in COLUMNS)
+    + ") ON COMMIT DELETE ROWS"
 )
 _COPY = f"COPY {STAGING} (seq, {_NAMES}) FROM STDIN (FORMAT csv)"
-_INSERT = f"INSERT INTO devices_reading ({_NAMES}) SELECT {_NAMES} FROM {STAGING} ON CONFLICT DO NOTHING"
+_INSERT = (
+    f"INSERT INTO devices_reading ({_NAMES}) SELECT {', '.join(map(_staged, COLUMNS))} FROM {STAGING} s"
+    " ON CONFLICT DO NOTHING"
+)
+_KEY = f"r.user_id = s.user_id AND r.recorded_at = {_staged('recorded_at')} AND r.event_id = s.event_id"
 # Rows that this transaction wrote carry its own xid; no savepoint may lie around the insert.
 _NEW = f"SELECT s.seq FROM {STAGING} s JOIN devices_reading r ON {_KEY} WHERE r.xmin = pg_current_xact_id()::xid"
 _CONFLICTS = (
@@ -69,9 +80,8 @@ def store(readings: pl.DataFrame) -> Stored:
 def _csv(readings: pl.DataFrame) -> io.BytesIO:
     """CSV, not TEXT: there a line `\\.` would end the data."""
     out = io.BytesIO()
-    readings.select("seq" if "seq" in readings.columns else pl.int_range(pl.len()).alias("seq"), *COLUMNS).write_csv(
-        out, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00"
-    )
+    numbered = readings.select(pl.int_range(pl.len()).alias("seq"), *COLUMNS)
+    numbered.with_columns(pl.col(_TIMES).dt.timestamp("us")).write_csv(out, include_header=False)
     out.seek(0)
     return out
 
