@@ -1,8 +1,8 @@
 """The partitions of the readings: months from the month of installation on, years before it, no default one.
 
-A setting makes the newer ones weeks or days. A missing partition is made beside the table and then attached, in a
-transaction of its own under an advisory lock, because ATTACH lets readers and writers go on and CREATE .. PARTITION OF
-does not.
+A setting makes the newer ones weeks or days; where it was changed, new partitions fill what the others leave. A missing
+partition is made beside the table and then attached, in a transaction of its own under an advisory lock, because
+ATTACH lets readers and writers go on and CREATE .. PARTITION OF does not.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 TABLE = "devices_reading"
 LOCK = 0x7E1A_0001  # advisory lock of partition making
@@ -24,6 +25,9 @@ class Partition:
     name: str
     start: datetime
     end: datetime
+
+    def holds(self, at: datetime) -> bool:
+        return self.start <= at < self.end
 
 
 def partition_of(at: datetime, *, installed_at: datetime, span: Span) -> Partition:
@@ -56,27 +60,26 @@ class Partitions:
     def __init__(self, *, span: Span) -> None:
         self._span = span
         self._installed_at: datetime | None = None
-        self._known: set[str] = set()
+        self._known: list[Partition] = []
 
     def ensure(self, times: Iterable[datetime]) -> list[str]:
         """Make the partitions that `times` (aware) need; the names of those that were missing.
 
         Runs in a transaction of its own: raises TransactionManagementError inside one.
         """
-        needed = {p.name: p for p in (self._partition(at) for at in times)}
         made = []
-        for partition in sorted(needed.values(), key=lambda p: p.start):
-            if partition.name not in self._known:
-                if _make(partition):
-                    made.append(partition.name)
-                self._known.add(partition.name)
+        for at in sorted(set(times)):
+            if not any(partition.holds(at) for partition in self._known):
+                partition, is_new = _make(self._wanted(at), at)
+                self._known.append(partition)
+                made += [partition.name] if is_new else []
         return made
 
     def forget(self) -> None:
         """Look again at what is there: retention may have dropped some."""
         self._known.clear()
 
-    def _partition(self, at: datetime) -> Partition:
+    def _wanted(self, at: datetime) -> Partition:
         if self._installed_at is None:
             self._installed_at = installed_at()
         return partition_of(at, installed_at=self._installed_at, span=self._span)
@@ -89,30 +92,47 @@ def installed_at() -> datetime:
     return Installation.objects.get(pk=1).installed_at
 
 
-def _make(partition: Partition) -> bool:
+def _make(wanted: Partition, at: datetime) -> tuple[Partition, bool]:
+    """The partition that holds `at`, and whether it is new: `wanted`, as far as others leave room for it."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [partition.name])
-        if cursor.fetchone()[0]:
-            return False
+        attached = _attached(cursor)
+        if (there := next((each for each in attached if each.holds(at)), None)) is not None:
+            return there, False
+        partition = _fitted(wanted, at, attached)
         cursor.execute(f'CREATE TABLE "{partition.name}" (LIKE {TABLE} INCLUDING ALL)')
         cursor.execute(
             f'ALTER TABLE {TABLE} ATTACH PARTITION "{partition.name}" FOR VALUES FROM (%s) TO (%s)',
             [partition.start, partition.end],
         )
-        return True
+        return partition, True
+
+
+def _fitted(wanted: Partition, at: datetime, attached: list[Partition]) -> Partition:
+    """The part of `wanted` around `at` that no other partition has; none of them holds `at`."""
+    start = max([wanted.start, *(each.end for each in attached if each.end <= at)])
+    end = min([wanted.end, *(each.start for each in attached if each.start > at)])
+    if (start, end) == (wanted.start, wanted.end):
+        return wanted
+    return Partition(f"{wanted.name}_from_{start:%Y%m%d}", start, end)
+
+
+def _attached(cursor: CursorWrapper) -> list[Partition]:
+    cursor.execute(
+        "SELECT c.relname, substring(bounds from $$FROM \\('([^']+)'\\)$$)::timestamptz,"
+        " substring(bounds from $$TO \\('([^']+)'\\)$$)::timestamptz"
+        " FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid, pg_get_expr(c.relpartbound, c.oid) AS bounds"
+        " WHERE i.inhparent = %s::regclass",
+        [TABLE],
+    )
+    return [Partition(*row) for row in cursor.fetchall()]
 
 
 def drop_older_than(limit: datetime) -> list[str]:
     """Drop every partition that ends at or before `limit` (aware, UTC); the names of those that went."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        cursor.execute(
-            "SELECT c.relname, substring(pg_get_expr(c.relpartbound, c.oid) from $$TO \\('([^']+)'\\)$$)::timestamptz"
-            " FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass",
-            [TABLE],
-        )
-        gone = [name for name, end in cursor.fetchall() if end <= limit]
+        gone = sorted(each.name for each in _attached(cursor) if each.end <= limit)
         for name in gone:
             cursor.execute(f'DROP TABLE "{name}"')
-        return sorted(gone)
+        return gone
