@@ -110,7 +110,8 @@ function alerted(alert) {
 // The snapshot
 
 let reading = false;
-let again = false;
+/** What was asked for while a snapshot was being read. @type {{own: boolean, all: boolean} | null} */
+let again = null;
 
 /**
  * Reads the page's parts anew and takes them over; the wall keeps its order while the pointer or the focus is in it, and
@@ -119,7 +120,7 @@ let again = false;
  */
 async function refresh({ own = false, all = false } = {}) {
   if (reading) {
-    again = true;
+    again = { own: own || Boolean(again?.own), all: all || Boolean(again?.all) };
     return;
   }
   reading = true;
@@ -135,8 +136,9 @@ async function refresh({ own = false, all = false } = {}) {
     reading = false;
   }
   if (again) {
-    again = false;
-    await refresh();
+    const asked = again;
+    again = null;
+    await refresh(asked);
   }
 }
 

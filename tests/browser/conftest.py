@@ -1,0 +1,135 @@
+"""A whole Telara of the tests' own, with real processes, and a real Chromium to look at it."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from telara.embedded.redis import free_port
+from tests.telara.checkouts import Copy, await_that, copied
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PASSWORD = "of the browser test"
+SERVE = """
+import sys
+from telara import embedded
+embedded.join(["manage.py", "runserver"])
+import uvicorn
+uvicorn.run("telara.asgi:application", port=int(sys.argv[1]), lifespan="off", log_level="error",
+            ws_per_message_deflate=False, timeout_graceful_shutdown=1)
+"""
+PEOPLE = f"""
+from django.contrib.auth.models import Permission
+from devices.models import User
+user = User.objects.create_user("analyst", password={PASSWORD!r})
+user.user_permissions.set(Permission.objects.filter(codename__in=["view_all_wearers", "run_simulator"]))
+"""
+
+
+@dataclass
+class Site:
+    """A running Telara: a web process, a consumer, and wearers as they are asked for."""
+
+    copy: Copy
+    port: int = field(default_factory=free_port)
+    processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start_web(self) -> None:
+        self._start("web", "-c", SERVE, str(self.port))
+        await_that(self._answers, within=30)
+
+    def start_consumer(self) -> None:
+        self._start("consumer", "manage.py", "run_consumer")
+
+    def start_wearers(self, *options: str) -> None:
+        self._start(f"simulator {' '.join(options)}", "manage.py", "run_simulator", *options)
+
+    def stop(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.terminate()
+        process.communicate(timeout=30)
+
+    def close(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.communicate(timeout=10)
+
+    def _start(self, name: str, *arguments: str) -> None:
+        self.processes[name] = self.copy.start(*arguments, LOG_LEVEL="ERROR")
+
+    def _answers(self) -> bool:
+        with socket.socket() as visitor:
+            return visitor.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(chromium: Browser) -> Iterator[Site]:
+    with copied() as copy:
+        copy.run("manage.py", "migrate", "--verbosity=0")
+        copy.run("manage.py", "load_rules")
+        copy.run("manage.py", "shell", "--no-imports", "-c", PEOPLE)
+        site = Site(copy)
+        try:
+            site.start_consumer()
+            site.start_web()
+            yield site
+        finally:
+            site.close()
+
+
+@dataclass
+class Seen:
+    """A page, and what its console complained of."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def listen(self) -> None:
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._hear)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture
+def seen(chromium: Browser, site: Site) -> Iterator[Seen]:
+    """The overview as the analyst has it after signing in, at 1440x900."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
+    found = Seen(context.new_page())
+    found.listen()
+    found.page.goto(f"{site.address}/login/")
+    found.page.fill("#id_username", "analyst")
+    found.page.fill("#id_password", PASSWORD)
+    found.page.click("form button.primary")
+    found.page.wait_for_selector('h1:text("Overview")', state="attached")
+    yield found
+    context.close()

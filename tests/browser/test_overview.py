@@ -1,0 +1,132 @@
+"""The overview in a real browser, on real processes: values move, alerts arrive, and a dead pipeline shows."""
+
+import signal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Seen, Site
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+LIVE = ':root[data-connection="live"]'
+LOST = ':root[data-connection="lost"]'
+
+
+@pytest.fixture
+def wearers(site: Site, seen: Seen) -> Page:
+    """The overview with three people on it who are alive."""
+    if "simulator --wearers 3" not in site.processes:
+        site.start_wearers("--wearers", "3")
+    seen.page.wait_for_selector("[data-person=user_003]", timeout=45_000)
+    seen.page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    return seen.page
+
+
+def test_before_the_first_reading_it_says_why_it_is_empty(seen: Seen, site: Site) -> None:
+    if site.processes.keys() & {"simulator --wearers 3"}:
+        pytest.fail("It has to be the first test of this file.")
+    expect(seen.page.get_by_role("heading", name="No readings yet")).to_be_visible()
+    assert seen.complaints == []
+
+
+def test_a_heart_rate_moves_without_a_reload(wearers: Page, seen: Seen) -> None:
+    wearers.evaluate("window.stays = true")
+    value = wearers.locator("[data-person=user_001] [data-metric=heart_rate]")
+    first = value.inner_text()
+    assert first.isdigit()
+    expect(value).not_to_have_text(first, timeout=30_000)
+    expect(wearers.locator("#live-pill")).to_contain_text("Live")
+    assert wearers.evaluate("window.stays") is True
+    assert seen.complaints == []
+
+
+def test_an_alert_arrives_by_itself_is_acknowledged_and_taken_back(wearers: Page, site: Site, seen: Seen) -> None:
+    wearers.evaluate("window.stays = true")
+    site.start_wearers("--user", "racing", "--anomaly", "tachycardia_at_rest", "--rate", "2", "--duration", "90")
+    card = wearers.locator("#log .card", has_text="racing")
+    expect(card).to_contain_text("Tachycardia at rest", timeout=45_000)
+    expect(card).to_contain_text("Heart rate above 100")
+    expect(wearers.locator('.tile.high[data-person="racing"]')).to_be_visible(timeout=15_000)
+    card.get_by_role("button", name="Acknowledge").click()
+    expect(card).to_contain_text("Acknowledged by analyst")
+    undo = wearers.locator("#undo")
+    expect(undo).to_contain_text("acknowledged by you")
+    undo.get_by_role("button").click()
+    expect(card.get_by_role("button", name="Acknowledge")).to_be_visible()
+    card.get_by_role("button", name="Acknowledge").click()
+    expect(wearers.locator('#log [data-tab="mine"]')).to_have_text("Mine 1")
+    assert wearers.evaluate("window.stays") is True
+    assert seen.complaints == []
+
+
+def test_keys_reach_everything_and_the_help_lists_them(wearers: Page, seen: Seen) -> None:
+    wearers.keyboard.press("?")
+    expect(wearers.locator("#keys")).to_contain_text("acknowledge")
+    wearers.keyboard.press("Escape")
+    expect(wearers.locator("#keys")).to_be_hidden()
+    wearers.locator('#log [data-tab="ended"]').click()
+    expect(wearers.locator("#log")).to_have_attribute("data-tab", "ended")
+    wearers.keyboard.press("j")
+    expect(wearers.locator("#log .card.cursor")).to_have_count(1)
+    assert seen.complaints == []
+
+
+def test_it_greys_itself_when_the_consumer_is_gone_and_comes_back(wearers: Page, site: Site) -> None:
+    site.processes["consumer"].send_signal(signal.SIGSTOP)
+    try:
+        wearers.wait_for_selector(LOST, state="attached", timeout=20_000)
+        expect(wearers.locator("#connection-banner")).to_contain_text("Alerts may be missing")
+        struck = wearers.locator("[data-person=user_001] [data-metric=heart_rate]")
+        assert "line-through" in struck.evaluate("element => getComputedStyle(element).textDecorationLine")
+        for button in wearers.locator("#log [data-needs-live]").all():
+            expect(button).to_be_disabled()
+        age = wearers.locator(".tile[data-person=user_001] .age")
+        before = age.inner_text()
+        expect(age).not_to_have_text(before, timeout=5_000)
+    finally:
+        site.processes["consumer"].send_signal(signal.SIGCONT)
+    wearers.wait_for_selector(LIVE, state="attached", timeout=20_000)
+    expect(wearers.locator("#connection-banner")).to_be_hidden()
+
+
+def test_it_greys_itself_when_the_site_is_gone_and_reads_it_anew(wearers: Page, site: Site) -> None:
+    wearers.evaluate("window.stays = true")
+    site.stop("web")
+    wearers.wait_for_selector(LOST, state="attached", timeout=20_000)
+    expect(wearers.locator("#live-pill")).to_contain_text("Disconnected")
+    site.start_web()
+    wearers.get_by_role("button", name="Try now").click()
+    wearers.wait_for_selector(LIVE, state="attached", timeout=20_000)
+    assert wearers.evaluate("window.stays") is True
+
+
+def test_no_page_scrolls_sideways_on_a_phone(wearers: Page, site: Site, seen: Seen) -> None:
+    links = wearers.locator(".nav a").all()
+    pages = [link.get_attribute("href") for link in links]
+    wearers.set_viewport_size({"width": 360, "height": 780})
+    widths = {}
+    for page in pages:
+        wearers.goto(f"{site.address}{page}")
+        wearers.wait_for_selector(LIVE, state="attached", timeout=15_000)
+        widths[page] = wearers.evaluate("document.documentElement.scrollWidth")
+    assert widths == dict.fromkeys(pages, 360)
+    assert seen.complaints == []
+
+
+def test_the_theme_is_remembered(wearers: Page) -> None:
+    def background() -> str:
+        return str(wearers.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    dark = background()
+    wearers.locator(".user-menu summary").click()
+    wearers.locator(".user-menu [data-theme-toggle]").click()
+    assert background() != dark
+    light = background()
+    wearers.reload()
+    assert background() == light
+
+
+def test_signing_out_leads_to_the_login(wearers: Page) -> None:
+    wearers.locator(".user-menu summary").click()
+    wearers.get_by_role("button", name="Log out").first.click()
+    expect(wearers.get_by_role("heading", name="Log in")).to_be_visible()
