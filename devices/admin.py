@@ -4,12 +4,14 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from devices.admin_base import OfVisiblePeople, ReadOnlyAdmin, TabularInline, signed_in
+from devices.live import rights_changed
 from devices.models import ApiToken, Assignment, Device, PipelineStatus, Simulation, User
 from devices.tokens import device_token_make, device_token_revoke
 
@@ -70,6 +72,11 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # only the stubs know t
         if not signed_in(request).is_superuser:
             fixed += ["is_staff", "is_superuser", "groups", "user_permissions"]
         return fixed
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The last that is written of a person, their rights and who watches whom."""
+        super().save_related(request, form, formsets, change)
+        transaction.on_commit(rights_changed)
 
 
 @admin.register(Device)
@@ -132,6 +139,14 @@ class ApiTokenAdmin(OfVisiblePeople):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
         return False
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        super().delete_model(request, obj)
+        transaction.on_commit(rights_changed)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        super().delete_queryset(request, queryset)
+        transaction.on_commit(rights_changed)
 
 
 @admin.register(PipelineStatus)

@@ -36,6 +36,11 @@ def session_ended(*, session_key: str) -> None:
     _publisher().publish({"type": "live.session_ended", "session": secret_hash(session_key)})
 
 
+def rights_changed() -> None:
+    """Let every socket look again, now, at who is there and whom they may see; call it after the commit."""
+    _publisher().publish({"type": "live.rights_changed"})
+
+
 class _Publisher:
     """Owns a thread with an event loop, because `async_to_sync` would make one for every message."""
 

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import structlog
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
-from django.db import DatabaseError
+from django.db import Error  # InterfaceError, of a connection that closed, is no DatabaseError
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -88,6 +88,10 @@ class Feed:
                 if outlet.session == message["session"]:
                     outlet.close(NOT_SIGNED_IN)
             return
+        if message["type"] == "live.rights_changed":
+            for outlet in self._outlets:
+                outlet.look_again.set()
+            return
         self._coalescer.add((user, event) for user, event in message["vitals"])
         self._send("alert", message["alerts"])
         self._send("vital", self._coalescer.take(now=time.monotonic()))
@@ -126,7 +130,7 @@ def _figures(sights: set[Sight]) -> tuple[dict[str, Any], dict[Sight, AlertFigur
     now = timezone.now()
     try:
         return pipeline_figures(now=now), {sees: alert_figures(sees=sees, now=now) for sees in sights}
-    except DatabaseError as error:
+    except Error as error:
         log.warning("live.no_figures", reason=type(error).__name__)
         return UNKNOWN, {}
 

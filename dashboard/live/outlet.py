@@ -10,7 +10,8 @@ Kind = Literal["vital", "alert", "status"]
 
 
 class Outlet:
-    """What one socket may see and has yet to send. `closing` is set to the code it shall be closed with.
+    """What one socket may see and has yet to send. `closing` is set to the code it shall be closed with; `look_again`
+    where a right may have been taken away.
 
     The frames of one connection are numbered by `seq` from 1 on, without a gap.
     """
@@ -19,6 +20,7 @@ class Outlet:
         self.session = session
         self.sees = sees
         self.closing: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.look_again = asyncio.Event()
         self._waiting: asyncio.Queue[tuple[Kind, str]] = asyncio.Queue(MOST_WAITING)
         self._seq = 0
 

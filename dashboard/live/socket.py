@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 import structlog
 from channels.db import database_sync_to_async
-from django.db import DatabaseError
+from django.db import Error  # InterfaceError, of a connection that closed, is no DatabaseError
 from django.utils import timezone
 
 from dashboard.live.feed import feed
@@ -30,7 +31,7 @@ async def vitals(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     only = parse_qs(scope["query_string"].decode("latin-1")).get("user_id", [None])[0]
     try:
         visitor = await _visitor(credentials, only)
-    except DatabaseError:
+    except Error:
         await send({"type": "websocket.close", "code": TRY_LATER})
         return
     refused = _refusal(visitor, only)
@@ -78,12 +79,15 @@ async def _write(outlet: Outlet, send: Send) -> int:
 
 
 async def _check(outlet: Outlet, credentials: Credentials, only: str | None) -> int:
-    """Look again at who this is and whom they may see."""
+    """Look again at who this is and whom they may see: now and then, and at once where rights changed."""
     while True:
-        await asyncio.sleep(CHECK_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CHECK_S):
+                await outlet.look_again.wait()
+        outlet.look_again.clear()
         try:
             visitor = await _visitor(credentials, only)
-        except DatabaseError:
+        except Error:
             continue  # the statuses say that the database is away
         if visitor is None or (code := _refusal(visitor, only)):
             return NOT_SIGNED_IN if visitor is None else code

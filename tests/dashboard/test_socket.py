@@ -223,6 +223,44 @@ async def test_a_right_taken_away_ends_within_the_next_look(
         assert await frames(listener, "vital", within=0.5) == []
 
 
+async def test_a_right_taken_away_in_the_admin_ends_at_once(wearer: User, analyst: User) -> None:
+    admin = Client()
+    await in_thread(admin.force_login)(await in_thread(User.objects.create_superuser)("boss"))
+    async with signed_in(analyst) as listener:
+        await in_thread(end_assignments)(admin, analyst)
+        await asyncio.sleep(0.5)
+        announce(vitals=[(wearer.pk, event("user_001", 1))])
+        assert await frames(listener, "vital", within=0.5) == []
+
+
+async def test_a_token_revoked_in_the_admin_closes_its_sockets_at_once(wearer: User) -> None:
+    admin = Client()
+    await in_thread(admin.force_login)(await in_thread(User.objects.create_superuser)("boss"))
+    made = await in_thread(token_make)(user=wearer, at=timezone.now(), lifetime=timedelta(days=1))
+    holder = open_socket(token=made.secret, origin=None)
+    assert await holder.connect()
+    await frame(holder)
+    await asyncio.sleep(0.3)
+    await in_thread(admin.post)(f"/admin/devices/apitoken/{made.token.pk}/delete/", {"post": "yes"})
+    assert await close_code(holder) == 4401
+
+
+def end_assignments(admin: Client, analyst: User) -> None:
+    """By the form of the person's page in the admin, as a browser would send it."""
+    address = f"/admin/devices/user/{analyst.pk}/change/"
+    page = admin.get(address).context
+    form = {name: page["adminform"].form[name].value() for name in page["adminform"].form.fields}
+    form = {name: value for name, value in form.items() if value not in (None, False) and name != "password"}
+    for each in page["inline_admin_formsets"]:
+        prefix, rows = each.formset.prefix, each.formset.initial_form_count()
+        form |= {f"{prefix}-TOTAL_FORMS": rows, f"{prefix}-INITIAL_FORMS": rows}
+        for n, row in enumerate(each.formset.initial_forms):
+            form |= {f"{prefix}-{n}-id": row.instance.pk, f"{prefix}-{n}-wearer": row.instance.wearer_id}
+            form |= {f"{prefix}-{n}-analyst": analyst.pk, f"{prefix}-{n}-DELETE": "on"}
+    assert admin.post(address, form).status_code == 302
+    assert not Assignment.objects.filter(analyst=analyst).exists()
+
+
 @pytest.mark.parametrize("change", [{"is_active": False}, {"password": "another"}])
 async def test_somebody_who_is_no_longer_let_in_is_closed_at_the_next_look(
     monkeypatch: pytest.MonkeyPatch, chief: User, change: dict[str, Any]
