@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from alerts.services.triage import alert_acknowledge, alert_close
 from dashboard.live.figures import alert_figures
+from dashboard.overview import board
 from dashboard.overview.people import Person, gap_of
 from devices.models import Reading, User
 from tests.made import make_alert, make_partitions, make_rule, make_user, make_wearer
@@ -184,6 +185,19 @@ def test_the_snapshot_sums_the_revisions_as_the_status_does(client: Client, chie
     assert alert_figures(sees="everyone", now=timezone.now()).revision == 5
     assert alert_figures(sees=frozenset({wearer.pk}), now=timezone.now()).revision == 5
     assert alert_figures(sees=frozenset(), now=timezone.now()).revision == 0
+
+
+def test_of_more_alerts_than_a_page_can_know_it_knows_those_that_changed_last(
+    client: Client, chief: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "KNOWN_MOST", 1)
+    wearer = make_wearer()
+    changes = {
+        make_alert(wearer, rule=make_rule(f"rule-{n}"), changed_at=now - timedelta(minutes=n)): n for n in (2, 1, 3)
+    }
+    read(wearer, now)
+    last = min(changes, key=lambda alert: changes[alert])
+    assert snapshot(client.get("/").content.decode())["revision"] == {"sum": 3, "known": {str(last.pk): 1}}
 
 
 def test_the_anomaly_rate_counts_the_readings_of_episodes(client: Client, chief: User, now: datetime) -> None:
