@@ -148,10 +148,8 @@ def _charted(people: Sequence[Person], at: datetime) -> Sequence[Person]:
 
 def _revision(user: User, at: datetime) -> dict[str, Any]:
     """The sum that statuses carry as `alerts_revision`, and the revisions it is made of (see revision.js)."""
-    alerts = Alert.objects.visible_to(user).filter(changed_alerts(at))
-    rows = alerts.order_by("-changed_at").values_list(
-        "alert_id", "revision"
-    )  # those known are those that go on changing
+    alerts = Alert.objects.visible_to(user).filter(changed_alerts(at)).order_by("-changed_at")
+    rows = alerts.values_list("alert_id", "revision")  # the first of them are those that go on changing
     known = {str(alert_id): revision for alert_id, revision in rows}
     return {"sum": sum(known.values()), "known": dict(list(known.items())[:KNOWN_MOST])}
 
