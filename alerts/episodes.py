@@ -7,7 +7,7 @@ an audit row, raises the revision, and goes to the outbox.
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,12 +19,14 @@ from alerts.engine import Episode, Rule, RuleKey, Stretch
 from alerts.engine.episode import EvidenceRow
 from alerts.engine.reconcile import Delivery, Withdraw, delivery, reconcile
 from alerts.models import Alert, AlertChange, OutboxEntry
+from alerts.models import Rule as RuleRow
 from alerts.models.alert import End, EpisodeState
 from alerts.outbox import outbox_add
 from alerts.sentence import sentence
 from devices.models import User
 from devices.times import rfc3339
 
+BY_RULE: Final = (End.RULE_CHANGED, End.RULE_DISABLED)
 REWRITE_EVERY: Final = timedelta(seconds=1)
 Pair = tuple[int, RuleKey]
 WRITTEN: Final = (
@@ -102,10 +104,12 @@ class _Writing:
         self._changed: list[tuple[Alert, AlertChange]] = []
         self._created: list[tuple[Alert, AlertChange]] = []
         self._owed: list[Stretch] = []
+        self._rows: dict[str, RuleRow] = {}
 
     def settle(self, stretch: Stretch, known: Sequence[Alert], loud_end: datetime | None) -> None:
         """Decide what becomes of one stretch's alerts and episodes, in order of start."""
-        changes = reconcile(stretch, [Known(alert) for alert in known])
+        stretch = _without_over(stretch, [alert for alert in known if alert.end in BY_RULE])
+        changes = reconcile(stretch, [Known(alert) for alert in known if alert.end not in BY_RULE])
         by_episode: dict[int, Alert] = {}
         for change in changes.changes:
             if isinstance(change, Withdraw):
@@ -130,7 +134,7 @@ class _Writing:
 
     def _create(self, stretch: Stretch, rule: Rule, episode: Episode, told: Delivery) -> Alert:
         alert = Alert(
-            rule_id=_RulePks.of(rule.id),
+            rule=self._row_of(rule),
             rule_version=rule.version,
             user_id=stretch.user_id,
             alert_type=rule.alert_type,
@@ -146,6 +150,11 @@ class _Writing:
         became = f"{alert.episode}, quiet" if alert.quiet else str(alert.episode)
         self._created.append((alert, change_of(alert, action="opened", at=self._at, became=became)))
         return alert
+
+    def _row_of(self, rule: Rule) -> RuleRow:
+        if not self._rows:
+            self._rows = {row.rule_id: row for row in RuleRow.objects.all()}
+        return self._rows[rule.id]
 
     def _update(self, stretch: Stretch, rule: Rule, alert: Alert, episode: Episode, told: Delivery) -> None:
         if _stays_ended(alert, episode):
@@ -176,15 +185,28 @@ class _Writing:
         alerts = Alert.objects.bulk_create([alert for alert, _ in created], batch_size=200)
         audit_add(change for _, change in (*changed, *created))
         alerts = [alert for alert, _ in changed] + alerts
-        return Written(alerts, outbox_add(_with_names(alerts)), self._owed)
+        return Written(alerts, outbox_add(_with_people(alerts)), self._owed)
+
+
+def _without_over(stretch: Stretch, over: Sequence[Alert]) -> Stretch:
+    """The stretch without the episodes of alerts that ended with their rule: such an end is final.
+
+    The engine goes on to hold these episodes open until a gap, since it hears nothing more under that rule.
+    """
+    if not over:
+        return stretch
+    kept = [
+        episode
+        for episode in stretch.episodes
+        if not any(a.started_at <= episode.ended_at and episode.started_at <= a.ended_at for a in over)
+    ]
+    return replace(stretch, episodes=tuple(kept))
 
 
 def _stays_ended(alert: Alert, episode: Episode) -> bool:
-    """An end by the rule's own end is final; one by the sweep lasts until a reading continues the run."""
+    """An end by the sweep lasts until a reading continues the run."""
     if alert.episode != EpisodeState.ENDED:
         return False
-    if alert.end in (End.RULE_CHANGED, End.RULE_DISABLED):
-        return True
     unchanged = (alert.event_count, alert.ended_at) == (episode.event_count, episode.ended_at)
     return alert.provisional and episode.end == "open" and unchanged
 
@@ -234,32 +256,19 @@ def _deliver(alert: Alert, told: Delivery, *, at: datetime) -> None:
         alert.loud_at = at
 
 
-class _RulePks:
-    """Rule ids to primary keys; rules are never deleted while alerts name them, so what was read stays true."""
-
-    _known: dict[str, int] = {}
-
-    @classmethod
-    def of(cls, rule_id: str) -> int:
-        if rule_id not in cls._known:
-            from alerts.models import Rule as RuleRow
-
-            cls._known[rule_id] = RuleRow.objects.get(rule_id=rule_id).pk
-        return cls._known[rule_id]
-
-
 def _known(stretches: Iterable[Stretch]) -> dict[Pair, list[Alert]]:
     """The alerts around each stretch, locked in order of id; withdrawn ones too, which may be revived."""
     since = {(stretch.user_id, stretch.rule): stretch.since for stretch in stretches}
     concerned = Q(settled_at__isnull=True) | Q(settled_at__gt=min(since.values())) | Q(provisional=True)
+    concerned |= Q(end__in=BY_RULE)
     theirs = Alert.objects.filter(concerned, user__in={user_id for user_id, _ in since})
     wanted = [
         alert_id
-        for alert_id, user_id, rule_id, version, settled_at, provisional in theirs.values_list(
-            "alert_id", "user_id", "rule__rule_id", "rule_version", "settled_at", "provisional"
+        for alert_id, user_id, rule_id, version, settled_at, provisional, end in theirs.values_list(
+            "alert_id", "user_id", "rule__rule_id", "rule_version", "settled_at", "provisional", "end"
         )
         if (start := since.get((user_id, RuleKey(rule_id, version)))) is not None
-        and (settled_at is None or provisional or settled_at > start)
+        and (settled_at is None or provisional or end in BY_RULE or settled_at > start)
     ]
     found: dict[Pair, list[Alert]] = defaultdict(list)
     if wanted:
@@ -286,12 +295,9 @@ def _previous_loud_ends(stretches: Iterable[Stretch]) -> dict[tuple[int, str], d
         return {(user_id, rule): ended for user_id, rule, ended in cursor.fetchall() if ended is not None}
 
 
-def _with_names(alerts: Sequence[Alert]) -> Sequence[Alert]:
-    """The same alerts with their people and rules at hand, in one query each."""
+def _with_people(alerts: Sequence[Alert]) -> Sequence[Alert]:
+    """The same alerts with their people at hand, in one query."""
     people = User.objects.in_bulk({alert.user_id for alert in alerts})
-    from alerts.models import Rule as RuleRow
-
-    rows = RuleRow.objects.in_bulk({alert.rule_id for alert in alerts})
     for alert in alerts:
-        alert.user, alert.rule = people[alert.user_id], rows[alert.rule_id]
+        alert.user = people[alert.user_id]
     return alerts

@@ -7,7 +7,6 @@ from alerts.thresholds import Threshold, fires_at, thresholds_of
 from devices.metrics import METRICS
 
 _WORDS: Final = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below", "=": "at", "<>": "not at"}
-DASH: Final = "\N{EN DASH}"
 _AT_REST: Final = frozenset({"activity_level", "steps_per_minute"})
 
 
@@ -34,7 +33,7 @@ def _range(episode: Episode, name: str) -> str:
         return ""
     metric = METRICS[name]
     low, high = (f"{value:.{metric.decimals}f}" for value in (measure.low, measure.high))
-    return f"{low if low == high else f'{low}{DASH}{high}'} {metric.shown}"
+    return f"{low if low == high else f'{low}-{high}'} {metric.shown}"
 
 
 def _circumstance(rule: Rule) -> str:

@@ -1,0 +1,107 @@
+"""Readings through storage and detection, batch by batch, as the consumer does it, without Kafka."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+from django.db import transaction
+from django.utils import timezone
+
+from alerts.detection import Detected, Detection
+from alerts.models import Alert
+from alerts.rule_files import RuleFile, parse_rule
+from alerts.services.rules import rules_load
+from devices.models import Installation, User
+from devices.partitions import Partitions
+from ingestion.store import store
+from ingestion.watermarks import Watermarks
+from tests.ingestion.rows import frame, row
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FRESH = timedelta(minutes=15)
+RACING = """
+id: racing
+alert_type: RACING
+title: Racing heart
+severity: HIGH
+over: reading
+when: heart_rate > 100
+sustained: {count: 3, within: 60s}
+max_gap: 60s
+cooldown: 5m
+measures: [heart_rate]
+description: A test's rule.
+falsepositives: [none]
+references: [none]
+"""
+
+
+def at(second: float) -> datetime:
+    return NOON + timedelta(seconds=second)
+
+
+def load(*sources: str, when: datetime = NOON - timedelta(days=1)) -> None:
+    """These rules and no others, in force from `when` on."""
+    files = []
+    for source in sources:
+        parsed = parse_rule(source)
+        assert parsed.rule is not None, parsed.problems
+        files.append(RuleFile(parsed.rule, source, "test.yaml"))
+    rules_load(files=files, at=when, only=True)
+
+
+@dataclass
+class Feed:
+    """A consumer's memory, and the clock that it is told."""
+
+    detection: Detection = field(default_factory=lambda: Detection(freshness=FRESH))
+    watermarks: Watermarks = field(default_factory=Watermarks)
+    seen: dict[tuple[int, float], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+
+    def send(self, *beats: tuple[float, float], now: float | None = None, user: User | None = None) -> Detected:
+        """Heart rates as (second after noon, rate) in one batch, in this order, received and written at `now`.
+
+        `now` is also second after noon; the default is that of the last beat.
+        """
+        moment = at(now if now is not None else beats[-1][0])
+        person = user.pk if user else person_one().pk
+        rows = [self._row(person, second, rate, moment) for second, rate in beats]
+        return self.write(frame(*rows), now=moment)
+
+    def _row(self, person: int, second: float, rate: float, moment: datetime) -> dict[str, Any]:
+        number = int(second * 1000) + 1_000_000
+        return row(number, user_id=person, recorded_at=at(second), received_at=moment, heart_rate=float(rate))
+
+    def write(self, readings: pl.DataFrame, *, now: datetime) -> Detected:
+        """One batch in one transaction, then what follows the commit."""
+        Partitions(span="month").ensure(readings["recorded_at"].to_list())
+        with transaction.atomic(durable=True):
+            judged, after = self.watermarks.judge(readings)
+            detected = self.detection.detect(store(judged).new, at=now)
+        self.watermarks.keep(after)
+        self.detection.keep(detected)
+        return detected
+
+    def flush(self, second: float) -> Detected:
+        return self.detection.flush_due(at=at(second))
+
+    def sweep(self, second: float) -> Detected:
+        return self.detection.sweep(at=at(second))
+
+    def restart(self) -> None:
+        """Another process takes over: it knows nothing."""
+        self.detection, self.watermarks = Detection(freshness=FRESH), Watermarks()
+
+
+def person_one() -> User:
+    return User.objects.get_or_create(username="person_1", defaults={"is_wearer": True})[0]
+
+
+def the_alert(**which: Any) -> Alert:
+    """The one alert that stands, or the one that `which` says."""
+    alerts = Alert.objects.filter(**which) if which else Alert.objects.exclude(episode="withdrawn")
+    return alerts.select_related("rule", "user").get()

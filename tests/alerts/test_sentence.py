@@ -1,0 +1,85 @@
+"""The sentence of an alert says why in plain words."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from alerts.engine import RuleSet, advance, new_person
+from alerts.rule_files import parse_rule, read_rules
+from alerts.sentence import sentence
+from devices.metrics import METRICS
+
+START = datetime(2026, 3, 1, 14, 30, 2, tzinfo=UTC)
+RULES = {rule.id: rule for rule in read_rules()[0]}
+
+
+def said(rule_id: str, *readings: dict[str, Any], source: str = "") -> str:
+    """Of the one episode that the rule finds in readings a second apart."""
+    rule = parse_rule(source).rule if source else RULES[rule_id]
+    assert rule is not None
+    types = {metric.name: pl.String if metric.is_text else pl.Float64 for metric in METRICS.values()}
+    columns = {name: pl.Series([row.get(name) for row in readings], dtype=type_) for name, type_ in types.items()}
+    times = [START + timedelta(seconds=number) for number in range(len(readings))]
+    at = pl.Series(times, dtype=pl.Datetime("us", "UTC"))
+    count = len(readings)
+    rows = pl.DataFrame(
+        {"user_id": [1] * count, "recorded_at": at, "received_at": at, "event_id": [None] * count, "flags": [0] * count}
+        | columns,
+        schema_overrides={"event_id": pl.String, "user_id": pl.Int64, "flags": pl.Int64},
+    )
+    rules = RuleSet([rule])
+    (stretch,) = advance(rules, {1: new_person(rules)}, rows).stretches
+    return sentence(rule, stretch.episodes[0])
+
+
+def at_rest(rate: float) -> dict[str, Any]:
+    return {"heart_rate": rate, "activity_level": 4, "steps_per_minute": 0}
+
+
+def test_the_contracts_example():
+    rates = (108, 110, 126, 119, 112, 120, 115)
+    expected = "Heart rate above 100 for 7 readings (108-126 bpm) while at rest since 14:30:02."
+    assert said("tachycardia-at-rest", *map(at_rest, rates)) == expected
+
+
+def test_one_reading_and_one_value_are_said_as_such():
+    assert said("bradycardia", {"heart_rate": 38}) == "Heart rate below 40 for 1 reading (38 bpm) since 14:30:02."
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "reading", "expected"),
+    [
+        ("hypoxia", {"spo2_percent": 90}, "SpO₂ below 92 % for 3 readings (90 %) since 14:30:02."),
+        ("fever", {"body_temp_c": 38.4}, "Core temperature above 38 for 3 readings (38.4 °C) since 14:30:02."),
+    ],
+)
+def test_units_and_decimals_are_those_of_the_catalogue(rule_id: str, reading: dict[str, Any], expected: str):
+    assert said(rule_id, reading, reading, reading) == expected
+
+
+def test_two_measures_are_joined():
+    found = said("hypertensive-crisis", {"blood_pressure_systolic": 190, "blood_pressure_diastolic": 95})
+    assert found == (
+        "Systolic pressure above 180 or Diastolic pressure above 120 for 1 reading (190 mmHg, 95 mmHg) since 14:30:02."
+    )
+
+
+def test_a_rule_without_a_plain_comparison_says_its_title():
+    source = """
+id: odd
+alert_type: ODD
+title: An odd heart
+severity: LOW
+over: reading
+when: heart_rate - hrv_ms > 100
+max_gap: 60s
+measures: [heart_rate]
+description: A test's rule.
+falsepositives: [none]
+references: [none]
+"""
+    assert said("", {"heart_rate": 180, "hrv_ms": 20}, source=source) == (
+        "An odd heart for 1 reading (180 bpm) since 14:30:02."
+    )
