@@ -19,7 +19,7 @@ from alerts.selectors import alert_get, may_triage
 from alerts.thresholds import thresholds_of
 from dashboard.alert_chart import chart_of, choice_of, choices_of
 from dashboard.desk import snoozes_for
-from dashboard.latest import last_seen
+from dashboard.latest import newest_times
 from devices.metrics import METRICS
 from devices.models import User
 
@@ -46,7 +46,7 @@ def alert(request: HttpRequest, alert_id: UUID) -> HttpResponse:
         "page_title": shown.title,
         "alert": shown,
         "rule": rule,
-        "last_seen_at": last_seen(user_ids=[shown.user_id]).get(shown.user_id),
+        "last_seen_at": next(iter(newest_times(user_ids=[shown.user_id], count=1)[shown.user_id]), None),
         "may_triage": may_triage(user=user, alert=shown),
         "snoozes": snoozes_for(shown),
         "reasons": CloseReason.choices,

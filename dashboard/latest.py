@@ -75,12 +75,12 @@ def _values(names: Sequence[str], row: tuple[Any, ...]) -> dict[str, Value]:
     return found
 
 
-def last_seen(*, user_ids: Sequence[int]) -> dict[int, datetime]:
-    """When each person's newest reading was recorded; people without one are missing."""
+def newest_times(*, user_ids: Sequence[int], count: int = 9) -> dict[int, list[datetime]]:
+    """When each person's newest readings were recorded, newest first; people without one have none. One query."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT u, (SELECT max(recorded_at) FROM devices_reading r WHERE r.user_id = u)"
-            " FROM unnest(%s::bigint[]) AS u",
-            [list(user_ids)],
+            "SELECT u, ARRAY(SELECT recorded_at FROM devices_reading r WHERE r.user_id = u"
+            " ORDER BY recorded_at DESC, event_id DESC LIMIT %s) FROM unnest(%s::bigint[]) AS u",
+            [count, list(user_ids)],
         )
-        return {user_id: at for user_id, at in cursor.fetchall() if at is not None}
+        return dict(cursor.fetchall())

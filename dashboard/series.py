@@ -108,9 +108,9 @@ class Series:
         return [at for at, _ in there], [value for _, value in there], self._gap_after([at for at, _ in there])
 
     def _gap_after(self, times: list[float]) -> float:
-        """Three times the usual distance, at least three buckets and a minute's worth of patience on a short range."""
+        """Three times the usual distance between points, at least three buckets, at least 10 s."""
         usual = median(later - at for at, later in pairwise(times)) if len(times) > 2 else 0.0
-        return max(3 * usual, 3 * self.bucket_s, 30.0)
+        return max(3 * usual, 3 * self.bucket_s, 10.0)
 
 
 _NUMBERS = ", ".join(f"min({name}), avg({name}), max({name})" for name in NUMERIC)

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from dashboard import alert, desk, login, simulator, triage, wearer
+from dashboard import alert, desk, login, simulator, triage, wearer, wearers
 from dashboard.overview import views as overview
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("overview/parts/", overview.overview_parts, name="overview-parts"),
+    path("wearers/", wearers.wearers, name="wearers"),
     path("wearers/<str:user_id>/", wearer.wearer, name="wearer"),
     path("alerts/", desk.desk, name="alerts"),
     path("alerts/<uuid:alert_id>/", alert.alert, name="alert"),

@@ -3,8 +3,6 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
-from statistics import median
 from typing import Any, Final, cast
 
 from django.contrib.auth.decorators import login_required
@@ -20,11 +18,12 @@ from alerts.models.alert import AlertClass, EpisodeState, Triage
 from alerts.rule_versions import UnreadableRuleError, engine_rule
 from alerts.selectors import may_triage, summaries_of
 from dashboard.desk import SEVERITY_RANK, snoozes_for
-from dashboard.latest import Value, latest_values
+from dashboard.latest import Value, latest_values, newest_times
+from dashboard.overview.people import gap_of
 from dashboard.series import DEFAULT_RANGE, RANGES, Range, range_of, series_of
 from dashboard.wearer_strips import Strip, strips_of
 from devices.metrics import METRICS
-from devices.models import Reading, User
+from devices.models import User
 from devices.selectors import wearer_get
 
 CURRENT: Final = (
@@ -35,7 +34,6 @@ WALKED: Final = 20_000  # readings: more than a day of one every 5 s
 ALERTS_SHOWN: Final = 12
 SPANS_DRAWN: Final = 200
 DAYS_SHOWN: Final = 7
-USUAL_CADENCE_S: Final = 5.0
 
 
 @login_required
@@ -92,12 +90,9 @@ class Heard:
 
 def heard_of(person: User) -> Heard:
     """From the device that says its cadence, else the median of the last 20 distances."""
-    newest = Reading.objects.filter(user=person).order_by("-recorded_at", "-event_id")
-    times = list(newest.values_list("recorded_at", flat=True)[:21])
+    times = newest_times(user_ids=[person.pk], count=21)[person.pk]
     said = [device.cadence_s for device in person.devices.all() if device.cadence_s]
-    gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(times)]
-    usual = min(said) if said else median(gaps) if gaps else USUAL_CADENCE_S
-    return Heard(times[0] if times else None, max(usual, 1.0))
+    return Heard(times[0] if times else None, max(min(said) if said else gap_of(times), 1.0))
 
 
 def alerts_of(person: User) -> list[Alert]:

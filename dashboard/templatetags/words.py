@@ -1,5 +1,6 @@
 """What templates say of measures, lengths and changes."""
 
+import json
 from datetime import timedelta
 from typing import Final
 
@@ -57,3 +58,9 @@ def change_text(change: AlertChange) -> str:
     if change.by is not None:
         return f"{text} by {change.by.shown_name}"
     return f"{text}: {change.note}" if change.note else text
+
+
+@register.filter
+def json_text(value: object) -> str:
+    """As JSON, for a data attribute (which escapes it)."""
+    return json.dumps(value, separators=(",", ":"))
