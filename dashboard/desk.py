@@ -96,8 +96,9 @@ class Facet:
 
 
 def read_query(parameters: Mapping[str, str]) -> Query:
-    """Raises BadQueryError for a view, severity, class or cursor that does not exist."""
-    name = parameters.get("view", "") or VIEWS[0].name
+    """Raises BadQueryError for a view, severity, class or cursor that does not exist. `episode` is another name of the
+    views that show one: firing, ended, withdrawn."""
+    name = parameters.get("view", "") or parameters.get("episode", "") or VIEWS[0].name
     view = next((each for each in VIEWS if each.name == name), None)
     severity, alert_class = parameters.get("severity", ""), parameters.get("class", "")
     if view is None:

@@ -86,6 +86,8 @@ def test_views_and_severities_narrow_it_and_count_what_the_others_leave(
     assert titles(client.get("/alerts/?view=closed")) == ["done"]
     assert titles(client.get("/alerts/?view=withdrawn")) == ["gone"]
     assert titles(client.get("/alerts/?severity=LOW")) == ["over"]
+    assert titles(client.get("/alerts/?severity=HIGH&episode=firing")) == ["firing"]
+    assert titles(client.get("/alerts/?episode=ended")) == ["over"]
 
 
 def test_it_finds_by_name_title_and_rule(visit: Visit, wearer: User, other: User, lead: User) -> None:
