@@ -136,9 +136,9 @@ function statusBar(status) {
     set(cell.querySelector("b"), text);
     cell.classList.toggle("warn", worrying[name] ?? false);
   }
-  for (const badge of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-open-alerts]"))) {
-    badge.hidden = !status.alerts_open;
-    set(badge, status.alerts_open && status.alerts_open > 9999 ? "9,999+" : `${status.alerts_open ?? ""}`);
+  for (const badge of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-firing-alerts]"))) {
+    badge.hidden = !status.alerts_firing;
+    set(badge, (status.alerts_firing ?? 0) > 9999 ? "9,999+" : `${status.alerts_firing ?? ""}`);
   }
 }
 

@@ -6,7 +6,7 @@
 
 import { now, synchronise } from "./clock.js";
 
-/** @typedef {{lag: number | null, events_per_second: number | null, alerts_open: number | null,
+/** @typedef {{lag: number | null, events_per_second: number | null, alerts_open: number | null, alerts_firing: number | null,
  *   alerts_revision: number | null, delay_p99_s: number | null, consumers: number | null, evaluated_at: string | null,
  *   heard_at: string | null, server_time: string, database_ms: number | null}} Status */
 /** @typedef {"connecting" | "live" | "lost"} State */

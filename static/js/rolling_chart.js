@@ -193,7 +193,7 @@ export class RollingChart {
     ctx.lineWidth = devicePixelRatio;
     ctx.beginPath();
     ctx.moveTo(Math.max(bbox.left, u.valToPos(last.t / 1000, "x", true)) + 4 * devicePixelRatio, u.valToPos(/** @type {number} */ (last.y), "y", true));
-    ctx.lineTo(bbox.left + bbox.width + 5 * devicePixelRatio, label * devicePixelRatio);
+    ctx.lineTo(bbox.left + bbox.width + 11 * devicePixelRatio, label * devicePixelRatio);
     ctx.stroke();
     ctx.restore();
   }
