@@ -79,7 +79,7 @@ class Producer:
         stopping: Callable[[], bool] = lambda: False,
         on_wait: Callable[[], None] = lambda: log.warning("producer.waiting_for_consumer"),
     ) -> None:
-        self._kafka = KafkaProducer({**SETTINGS, **kafka, "error_cb": _report_error, "logger": _quiet()})
+        self._kafka = KafkaProducer({**SETTINGS, **kafka, "error_cb": report_error, "logger": quiet()})
         self._headroom = headroom
         self._stopping = stopping
         self._on_wait = on_wait
@@ -186,11 +186,11 @@ def _partition(room: Headroom, message: Outgoing) -> int:
     return room.partition(message.key.encode())
 
 
-def _report_error(error: KafkaError) -> None:
+def report_error(error: KafkaError) -> None:
     log.warning("kafka.error", error=error.str())
 
 
-def _quiet() -> logging.Logger:
+def quiet() -> logging.Logger:
     """What librdkafka logs is told by `error_cb` already."""
     logger = logging.getLogger("librdkafka")
     logger.setLevel(logging.ERROR)

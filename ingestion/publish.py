@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from alerts.models import OutboxEntry
 from devices.times import rfc3339
 from ingestion.models import QuarantinedMessage
+from ingestion.producer import quiet, report_error
 
 log = structlog.get_logger(__name__)
 KEPT_FOR: Final = timedelta(days=7)
@@ -38,6 +39,9 @@ class AlertPublisher:
             "enable.idempotence": True,
             "linger.ms": 5,
             "delivery.timeout.ms": 30_000,
+            "reconnect.backoff.max.ms": 5_000,
+            "error_cb": report_error,
+            "logger": quiet(),
         }
         self._producer = Producer(config)
 

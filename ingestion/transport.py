@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient
 
 from ingestion.batch import Batch, Position
+from ingestion.producer import quiet, report_error
 
 log = structlog.get_logger(__name__)
 POLL_S: Final = 0.1
@@ -192,20 +193,12 @@ def _config(subscription: Subscription) -> dict[str, Any]:
         "fetch.wait.max.ms": 50,
         "fetch.error.backoff.ms": 100,
         "reconnect.backoff.max.ms": 5000,
-        "error_cb": lambda error: log.warning("kafka.error", error=str(error)),
-        "logger": _quiet(),
+        "error_cb": report_error,
+        "logger": quiet(),
     }
     if subscription.protocol == "classic":
         config |= {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}
     return config
-
-
-def _quiet() -> Any:
-    import logging
-
-    logger = logging.getLogger("librdkafka")
-    logger.setLevel(logging.ERROR)
-    return logger
 
 
 def cluster_id(kafka: Mapping[str, str], *, given: str = "") -> str:
