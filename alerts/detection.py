@@ -10,7 +10,7 @@ from django.db import transaction
 
 from alerts.engine import PersonState, RuleSet, Stretch, advance
 from alerts.engine.rule import RuleKey
-from alerts.episodes import Pair, Written, episodes_end_provisionally, episodes_write
+from alerts.episodes import REWRITE_EVERY, Pair, Written, episodes_end_provisionally, episodes_write
 from alerts.models import Alert, OutboxEntry, RuleVersion
 from alerts.models.alert import EpisodeState
 from alerts.rebuild import rebuild
@@ -87,15 +87,18 @@ class Detection:
         if self._flushed_at is not None and at - self._flushed_at < FLUSH_EVERY:
             return Detected()
         self._flushed_at = at
-        return self.flush(at=at)
+        return self._flush(at, rewrite_every=REWRITE_EVERY)
 
     def flush(self, *, at: datetime) -> Detected:
-        """Rewrite every alert that lags behind its episode."""
+        """Rewrite every alert that lags behind its episode, now: nobody comes after us."""
+        return self._flush(at, rewrite_every=timedelta(0))
+
+    def _flush(self, at: datetime, *, rewrite_every: timedelta) -> Detected:
         if not self._owed and not self._is_stale:
             return Detected()
         with transaction.atomic():
             owed = self._firing_now(at) | self._owed if self._is_stale else self._owed
-            detected = self._write(list(owed.values()), {}, at)
+            detected = self._write(list(owed.values()), {}, at, rewrite_every=rewrite_every)
         self._owed, self._is_stale = dict(detected.owed), False
         return detected
 
@@ -138,10 +141,17 @@ class Detection:
             return {}
         return {(stretch.user_id, stretch.rule): stretch for stretch in self._rebuild(people).stretches}
 
-    def _write(self, stretches: list[Stretch], states: dict[int, PersonState], at: datetime) -> Detected:
+    def _write(
+        self,
+        stretches: list[Stretch],
+        states: dict[int, PersonState],
+        at: datetime,
+        *,
+        rewrite_every: timedelta = REWRITE_EVERY,
+    ) -> Detected:
         rules = {rule.key: rule for rule in self._rules.rules}
         stretches = [stretch for stretch in stretches if stretch.rule in rules]
-        written: Written = episodes_write(stretches=stretches, rules=rules, at=at)
+        written: Written = episodes_write(stretches=stretches, rules=rules, at=at, rewrite_every=rewrite_every)
         return Detected(
             states=states,
             owed={(stretch.user_id, stretch.rule): stretch for stretch in written.owed},

@@ -71,11 +71,20 @@ class Written:
     owed: list[Stretch] = field(default_factory=list)
 
 
-def episodes_write(*, stretches: Sequence[Stretch], rules: Mapping[RuleKey, Rule], at: datetime) -> Written:
-    """Reconcile the stretches with the alerts that stand, and write what changed."""
+def episodes_write(
+    *,
+    stretches: Sequence[Stretch],
+    rules: Mapping[RuleKey, Rule],
+    at: datetime,
+    rewrite_every: timedelta = REWRITE_EVERY,
+) -> Written:
+    """Reconcile the stretches with the alerts that stand, and write what changed.
+
+    Firing alerts that were changed less than `rewrite_every` ago and differ in nothing essential are owed.
+    """
     if not stretches:
         return Written()
-    writing = _Writing(rules, at)
+    writing = _Writing(rules, at, rewrite_every)
     known, loud_ends = _known(stretches), _previous_loud_ends(stretches)
     for stretch in stretches:
         pair = (stretch.user_id, stretch.rule)
@@ -98,7 +107,8 @@ def episodes_end_provisionally(*, alerts: Sequence[Alert], at: datetime) -> Writ
 class _Writing:
     """Collects the changes of many stretches, then writes them in order."""
 
-    def __init__(self, rules: Mapping[RuleKey, Rule], at: datetime) -> None:
+    def __init__(self, rules: Mapping[RuleKey, Rule], at: datetime, rewrite_every: timedelta) -> None:
+        self._rewrite_every = rewrite_every
         self._rules = rules
         self._at = at
         self._changed: list[tuple[Alert, AlertChange]] = []
@@ -167,7 +177,7 @@ class _Writing:
         essential = before != _essence(alert)
         if not essential and content == (alert.event_count, alert.ended_at, alert.measures):
             return
-        if not essential and alert.episode == EpisodeState.FIRING and self._at - alert.changed_at < REWRITE_EVERY:
+        if not essential and alert.episode == EpisodeState.FIRING and self._at - alert.changed_at < self._rewrite_every:
             self._owed.append(stretch)
             return
         action = _action(was, before, alert)

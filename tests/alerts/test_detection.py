@@ -119,6 +119,14 @@ def test_what_a_dead_consumer_owed_is_made_up_for(feed: Feed):
     assert the_alert().event_count == 4
 
 
+def test_a_consumer_that_leaves_owes_nothing(feed: Feed):
+    feed.send(*beats(0, 3))
+    feed.send((2.2, 130), now=2.2)
+    feed.detection.drop()
+    feed.detection.flush(at=at(2.3))
+    assert the_alert().event_count == 4
+
+
 # Disorder
 
 
