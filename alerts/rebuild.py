@@ -147,7 +147,7 @@ def _query(sql: str, people: Mapping[int, datetime], **parameters: Any) -> list[
 def stored_rows(since: Mapping[int, datetime]) -> pl.DataFrame:
     """All stored rows of these people, each from their own time on, as the engine takes them; in no order."""
     out = io.BytesIO()
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, connection.wrap_database_errors:  # which copy_expert is not by itself
         cursor.copy_expert(cursor.mogrify(_ROWS, [list(since), list(since.values())]), out)
     rows = pl.read_csv(out.getvalue(), has_header=False, schema=SCHEMA)
     time = "%Y-%m-%d %H:%M:%S%.f%#z"

@@ -24,6 +24,7 @@ from ingestion.store import store
 from ingestion.verdicts import Code, Rejected
 from ingestion.watermarks import Watermarks
 
+CAUTIOUS_BATCHES: Final = 10
 TOUCH_DEVICES_EVERY: Final = timedelta(minutes=1)
 
 
@@ -49,6 +50,7 @@ class Pipeline:
         self._partitions = partitions
         self._provision = provision
         self._watermarks = Watermarks()
+        self._cautious_for = 0  # batches: duplicates come in company
         self._touched: dict[tuple[int, str], datetime] = {}
 
     def write(
@@ -69,6 +71,7 @@ class Pipeline:
             outcome = self._transact(batch, sound, first=first, claims=claims, at=at)
         reach("after_commit")
         self._watermarks.keep(outcome.watermarks)
+        self._cautious_for = CAUTIOUS_BATCHES if outcome.duplicates else max(0, self._cautious_for - 1)
         self._detection.keep(outcome.detected)
         return outcome
 
@@ -80,7 +83,7 @@ class Pipeline:
             fence(first, claims, owner=self._owner)
             readings, strangers = self._readings(batch, decoded.events, at)
             judged, watermarks = self._watermarks.judge(readings)
-            stored = store(judged)
+            stored = store(judged, is_likely_new=not self._cautious_for)
             self._register_devices(stored.new, at)
             reach("after_store")
             detected = self._detection.detect(stored.new, at=at)

@@ -1,16 +1,22 @@
-"""Readings into PostgreSQL: COPY to a staging table, then one insert that leaves what is there alone."""
+"""Readings into PostgreSQL, each identity once.
+
+Where nothing of a batch is expected to be there already, it is copied straight into the table, under a savepoint: that
+costs PostgreSQL a quarter less than the other way. The first row that is there after all undoes it, and the batch goes
+the other way: COPY to a staging table, then one insert that leaves what is there alone.
+"""
 
 import io
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from devices.metrics import METRICS
 from devices.models.reading import COLUMNS
 
 STAGING: Final = "reading_staging"
+UNIQUE_VIOLATION: Final = "23505"
 # Times are staged as whole microseconds: cheaper to write and to read than text, and as exact.
 _TYPES = {"user_id": "bigint", "recorded_at": "bigint", "received_at": "bigint", "event_id": "uuid", "flags": "integer"}
 _TIMES = ("recorded_at", "received_at")
@@ -30,6 +36,7 @@ _CREATE = (
     + ", ".join(f"{name} {_type(name)}" for name in COLUMNS)
     + ") ON COMMIT DELETE ROWS"
 )
+_COPY_DIRECTLY = f"COPY devices_reading ({_NAMES}) FROM STDIN (FORMAT csv)"
 _COPY = f"COPY {STAGING} (seq, {_NAMES}) FROM STDIN (FORMAT csv)"
 _INSERT = (
     f"INSERT INTO devices_reading ({_NAMES}) SELECT {', '.join(map(_staged, COLUMNS))} FROM {STAGING} s"
@@ -58,14 +65,19 @@ class Stored:
     conflicting: int
 
 
-def store(readings: pl.DataFrame) -> Stored:
-    """Insert `readings` (COLUMNS, in order of arrival), each identity once. Inside a transaction, no savepoint."""
+def store(readings: pl.DataFrame, *, is_likely_new: bool = True) -> Stored:
+    """Insert `readings` (COLUMNS, in order of arrival), each identity once. Inside a transaction, no savepoint.
+
+    `is_likely_new` only chooses the way that is tried first.
+    """
     unique = readings.unique(["user_id", "recorded_at", "event_id"], keep="first", maintain_order=True)
     repeated = readings.height - unique.height
     conflicting = _differing(readings, unique) if repeated else 0
+    if is_likely_new and _is_copied_directly(unique):
+        return Stored(new=unique, duplicates=repeated, conflicting=conflicting)
     with connection.cursor() as cursor:
         cursor.execute(_CREATE)
-        cursor.copy_expert(_COPY, _csv(unique))
+        _copy(_COPY, _csv(unique))
         cursor.execute(_INSERT)
         if cursor.rowcount == unique.height:
             return Stored(new=unique, duplicates=repeated, conflicting=conflicting)
@@ -75,6 +87,27 @@ def store(readings: pl.DataFrame) -> Stored:
         conflicting += cursor.fetchone()[0]
     new = unique.with_row_index("seq").filter(pl.col("seq").cast(pl.Int64).is_in(fresh.implode())).drop("seq")
     return Stored(new=new, duplicates=readings.height - new.height, conflicting=conflicting)
+
+
+def _is_copied_directly(unique: pl.DataFrame) -> bool:
+    """Whether all of it went into the table; if not, nothing did."""
+    out = io.BytesIO()
+    unique.select(COLUMNS).write_csv(out, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00")
+    out.seek(0)
+    try:
+        with transaction.atomic():
+            _copy(_COPY_DIRECTLY, out)
+    except IntegrityError as error:
+        if getattr(error.__cause__, "pgcode", None) != UNIQUE_VIOLATION:
+            raise
+        return False
+    return True
+
+
+def _copy(sql: str, rows: io.BytesIO) -> None:
+    """COPY, its errors as Django's: its cursors translate those of `execute` alone."""
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        cursor.copy_expert(sql, rows)
 
 
 def _csv(readings: pl.DataFrame) -> io.BytesIO:

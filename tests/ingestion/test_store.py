@@ -26,9 +26,19 @@ def partitions() -> Partitions:
     return made
 
 
+@pytest.fixture(autouse=True, params=[True, False], ids=["copied first", "staged first"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways give the same, whichever is tried first."""
+    monkeypatch.setattr(_Way, "is_likely_new", request.param)
+
+
+class _Way:
+    is_likely_new = True
+
+
 def stored(*rows: dict[str, Any]) -> Stored:
     with transaction.atomic(durable=True):
-        return store(frame(*rows))
+        return store(frame(*rows), is_likely_new=_Way.is_likely_new)
 
 
 def test_new_rows_are_given_back_in_order_of_arrival():
