@@ -274,7 +274,7 @@ def last_closed_at(user: User) -> datetime | None:
 
 @login_required
 def desk(request: HttpRequest) -> HttpResponse:
-    """GET /alerts/; with htmx only the list."""
+    """GET /alerts/; with htmx only the facets and the list."""
     user = cast("User", request.user)
     try:
         query = read_query(request.GET)
@@ -293,4 +293,4 @@ def desk(request: HttpRequest) -> HttpResponse:
         "reasons": CloseReason.choices,
         "last_closed_at": None if alerts else last_closed_at(user),
     }
-    return render(request, "_desk_list.html" if request.headers.get("HX-Request") else "desk.html", context)
+    return render(request, "_desk_parts.html" if request.headers.get("HX-Request") else "desk.html", context)

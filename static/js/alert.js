@@ -101,7 +101,7 @@ key("c", "close, then 1 to 5", () => {
   /** @type {HTMLElement | null} */ (closing.querySelector(".reasons input"))?.focus();
 });
 key("n", "add a note", () => find("#note")?.focus());
-for (let number = 1; number <= 5; number += 1) key(`${number}`, `choice ${number}`, () => pick(number));
+for (let number = 1; number <= 5; number += 1) key(`${number}`, "", () => pick(number));
 const closing = /** @type {HTMLDetailsElement | null} */ (find("#closing"));
 if (closing && matchMedia("(max-width: 767px)").matches) closing.open = false;
 neighbours();

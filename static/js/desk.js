@@ -3,7 +3,8 @@
 import { refreshAges } from "./clock.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
-import { inStep, rank } from "./severity.js";
+import { soon } from "./parts.js";
+import { inStep, rank, shape } from "./severity.js";
 
 const list = /** @type {HTMLElement} */ (document.querySelector("#desk-list"));
 const bar = /** @type {HTMLButtonElement} */ (document.querySelector("#new-bar"));
@@ -40,17 +41,45 @@ function pick(number) {
   /** @type {HTMLElement | undefined} */ (buttons[number - 1])?.click();
 }
 
+async function fetched() {
+  const response = await fetch(location.href, { headers: { "HX-Request": "true" } });
+  if (!response.ok || response.redirected) throw new Error(`alerts: ${response.status}`);
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+/** Everything as it now is. */
 async function reload() {
   const at = cursor()?.dataset.alert;
-  const response = await fetch(location.href, { headers: { "HX-Request": "true" } });
-  if (!response.ok) throw new Error(`alerts: ${response.status}`);
-  list.innerHTML = await response.text();
+  const fresh = await fetched();
+  for (const id of ["#desk-facets", "#desk-list"]) {
+    const [old, other] = [document.querySelector(id), fresh.querySelector(id)];
+    if (old && other) old.replaceChildren(...other.childNodes);
+  }
   // @ts-ignore htmx is a global
   htmx.process(list);
   for (const row of rows()) row.classList.toggle("cursor", row.dataset.alert === at);
-  remember();
   waiting.clear();
   showBar();
+  settle();
+}
+
+/** Each row as it now is, where it stands; what came, left or moved waits in the bar. */
+async function refresh() {
+  const fresh = await fetched();
+  document.querySelector("#desk-facets")?.replaceChildren(...(fresh.querySelector("#desk-facets")?.childNodes ?? []));
+  for (const other of /** @type {NodeListOf<HTMLElement>} */ (fresh.querySelectorAll(".desk-row"))) {
+    const old = rows().find((row) => row.dataset.alert === other.dataset.alert);
+    if (!old || old.contains(document.activeElement) || old.querySelector("details[open]")) continue;
+    other.classList.toggle("cursor", old.classList.contains("cursor"));
+    old.replaceWith(other);
+    // @ts-ignore htmx is a global
+    htmx.process(other);
+  }
+  settle();
+}
+
+function settle() {
+  remember();
   refreshAges();
   inStep();
 }
@@ -63,19 +92,28 @@ function remember() {
 function showBar() {
   const worst = [...waiting.values()].sort((a, b) => rank(a) - rank(b))[0];
   bar.hidden = !waiting.size;
-  if (waiting.size) bar.textContent = `${waiting.size} new, worst ${worst}. Show`;
+  if (waiting.size) bar.replaceChildren(shape(worst), `${waiting.size} new, worst ${worst}. Show`);
 }
+
+/** Nobody reads, points or types here: what is new may take its place at once. */
+const isIdle = () => !list.matches(":hover") && !list.contains(document.activeElement) && !cursor() && scrollY === 0;
 
 /** @param {any} alert the contract's Alert */
 function arrived(alert) {
-  const row = list.querySelector(`[data-alert="${alert.alert_id}"]`);
-  if (row) {
-    void reload();
-  } else if (alert.episode === "firing" && alert.status === "new") {
+  const known = rows().some((row) => row.dataset.alert === alert.alert_id);
+  const isNew = !known && alert.episode === "firing" && alert.status === "new" && mayBelong;
+  if (isNew && !isIdle()) {
     waiting.set(alert.alert_id, alert.severity);
     showBar();
+  } else if (known || isNew) {
+    refreshSoon();
   }
 }
+
+/** Views of what is over, and later pages, get nothing new. */
+const parameters = new URLSearchParams(location.search);
+const mayBelong = !parameters.has("before") && ["", "open", "firing", "new"].includes(parameters.get("view") ?? parameters.get("episode") ?? "");
+const refreshSoon = soon(() => void (isIdle() ? reload() : refresh()), 1500);
 
 bar.addEventListener("click", () => void reload());
 document.body.addEventListener("telara:triaged", () => void reload());
@@ -96,4 +134,4 @@ key("/", "search", () => {
   /** @type {HTMLDetailsElement} */ (document.querySelector("#facets")).open = true;
   /** @type {HTMLElement | null} */ (document.querySelector("#desk-q"))?.focus();
 });
-for (let number = 1; number <= 5; number += 1) key(`${number}`, `choice ${number} of an open menu`, () => pick(number));
+for (let number = 1; number <= 5; number += 1) key(`${number}`, "", () => pick(number));

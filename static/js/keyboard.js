@@ -10,7 +10,7 @@ let firstAt = 0;
 /**
  * Gives a key (`j`, `Enter`, `Shift+x`) or a sequence (`g o`) its meaning on this page.
  * @param {string} combo
- * @param {string} label as the help shows it
+ * @param {string} label as the help shows it; with "" it is not listed
  * @param {(event: KeyboardEvent) => void} run
  */
 export function key(combo, label, run) {
@@ -52,7 +52,7 @@ function help() {
     return;
   }
   const list = /** @type {HTMLElement} */ (dialog.querySelector(".keys"));
-  list.replaceChildren(...[...keys].map(([combo, { label }]) => line(combo, label)));
+  list.replaceChildren(...[...keys].filter(([, { label }]) => label).map(([combo, { label }]) => line(combo, label)));
   dialog.showModal();
 }
 
@@ -79,6 +79,11 @@ export function startKeyboard() {
     key(link.dataset.key ?? "", (link.dataset.name ?? link.textContent ?? "").trim().toLowerCase(), () => link.click());
   }
   key("?", "this help", help);
+  // Closed, the dialog would keep the focus when nothing else had it before.
+  document.querySelector("#keys")?.addEventListener("close", () => {
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    if (focused?.closest("#keys")) focused.blur();
+  });
   const toggle = /** @type {HTMLInputElement | null} */ (document.querySelector("#keys-switch"));
   if (toggle) {
     toggle.checked = keysAreOn();
