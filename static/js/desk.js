@@ -69,7 +69,7 @@ async function refresh() {
   document.querySelector("#desk-facets")?.replaceChildren(...(fresh.querySelector("#desk-facets")?.childNodes ?? []));
   for (const other of /** @type {NodeListOf<HTMLElement>} */ (fresh.querySelectorAll(".desk-row"))) {
     const old = rows().find((row) => row.dataset.alert === other.dataset.alert);
-    if (!old || old.contains(document.activeElement) || old.querySelector("details[open]")) continue;
+    if (!old || old.contains(document.activeElement) || old.querySelector("details[open], .htmx-request")) continue;
     other.classList.toggle("cursor", old.classList.contains("cursor"));
     old.replaceWith(other);
     // @ts-ignore htmx is a global

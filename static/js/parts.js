@@ -14,6 +14,7 @@ export async function refreshParts(address = location.href) {
   for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-part]"))) {
     const other = /** @type {HTMLElement | null} */ (fresh.querySelector(`[data-part="${part.dataset.part}"]`));
     if (!other || part.innerHTML === other.innerHTML) continue;
+    if (part.querySelector(".htmx-request")) continue; // the answer must find its form; it brings a refresh of its own
     if (part.dataset.state !== undefined && part.dataset.state === other.dataset.state) continue;
     if (other.dataset.state !== undefined) part.dataset.state = other.dataset.state;
     part.replaceChildren(...other.childNodes);

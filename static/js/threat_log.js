@@ -102,6 +102,10 @@ export function startLog({ refresh }) {
      */
     take(parts, { own }) {
       const fresh = arrived(parts);
+      if (log().querySelector(".htmx-request")) {
+        waiting = parts; // the answer must find its form; it brings a refresh of its own
+        return;
+      }
       if (!own && busy()) {
         waiting = parts;
         if (fresh.length) newBar(fresh);
