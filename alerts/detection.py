@@ -10,11 +10,12 @@ from django.db import transaction
 
 from alerts.engine import PersonState, RuleSet, Stretch, advance
 from alerts.engine.rule import RuleKey
-from alerts.episodes import REWRITE_EVERY, Pair, Written, episodes_end_provisionally, episodes_write
+from alerts.episodes import REWRITE_EVERY, Written, episodes_end_provisionally, episodes_write
 from alerts.models import Alert, OutboxEntry, RuleVersion
 from alerts.models.alert import EpisodeState
 from alerts.rebuild import rebuild
 from alerts.rule_versions import active_rule_versions
+from alerts.standing import Pair
 from alerts.wire import alert_json
 from devices.models import Reading
 

@@ -5,14 +5,10 @@ an audit row, raises the revision, and goes to the outbox.
 """
 
 import uuid
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
-
-from django.db import connection
-from django.db.models import Q
 
 from alerts.audit import audit_add, change_of
 from alerts.engine import Episode, Rule, RuleKey, Stretch
@@ -23,12 +19,12 @@ from alerts.models import Rule as RuleRow
 from alerts.models.alert import End, EpisodeState
 from alerts.outbox import outbox_add
 from alerts.sentence import sentence
+from alerts.standing import alerts_around, older_firing, previous_loud_ends
 from devices.models import User
 from devices.times import rfc3339
 
 BY_RULE: Final = (End.RULE_CHANGED, End.RULE_DISABLED)
 REWRITE_EVERY: Final = timedelta(seconds=1)
-Pair = tuple[int, RuleKey]
 WRITTEN: Final = (
     "episode", "end", "withdrawn_because", "started_at", "opened_at", "ended_at", "settled_at", "provisional",
     "event_count", "measures", "evidence", "description", "quiet", "quiet_reason", "loud_at", "revision", "changed_at",
@@ -85,7 +81,7 @@ def episodes_write(
     if not stretches:
         return Written()
     writing = _Writing(rules, at, rewrite_every)
-    known, loud_ends = _known(stretches), _previous_loud_ends(stretches)
+    known, loud_ends = alerts_around(stretches), previous_loud_ends(stretches)
     for stretch in stretches:
         pair = (stretch.user_id, stretch.rule)
         writing.settle(stretch, known.get(pair, []), loud_ends.get((stretch.user_id, stretch.rule.id)))
@@ -113,13 +109,13 @@ class _Writing:
         self._at = at
         self._changed: list[tuple[Alert, AlertChange]] = []
         self._created: list[tuple[Alert, AlertChange]] = []
+        self._opened: list[Alert] = []  # what did not fire, and does now
         self._owed: list[Stretch] = []
         self._rows: dict[str, RuleRow] = {}
 
     def settle(self, stretch: Stretch, known: Sequence[Alert], loud_end: datetime | None) -> None:
         """Decide what becomes of one stretch's alerts and episodes, in order of start."""
-        stretch = _without_over(stretch, [alert for alert in known if alert.end in BY_RULE])
-        changes = reconcile(stretch, [Known(alert) for alert in known if alert.end not in BY_RULE])
+        changes = reconcile(stretch, [Known(alert) for alert in known])
         by_episode: dict[int, Alert] = {}
         for change in changes.changes:
             if isinstance(change, Withdraw):
@@ -155,8 +151,10 @@ class _Writing:
             revision=1,
             changed_at=self._at,
         )
-        _take_over(alert, rule, episode)
+        _take_over(alert, rule, episode, over=self._over(rule))
         _deliver(alert, told, at=self._at)
+        if alert.episode == EpisodeState.FIRING:
+            self._opened.append(alert)
         became = f"{alert.episode}, quiet" if alert.quiet else str(alert.episode)
         self._created.append((alert, change_of(alert, action="opened", at=self._at, became=became)))
         return alert
@@ -171,7 +169,7 @@ class _Writing:
             return
         before = _essence(alert)
         was, content = alert.episode, (alert.event_count, alert.ended_at, alert.measures)
-        _take_over(alert, rule, episode)
+        _take_over(alert, rule, episode, over=self._over(rule))
         if alert.quiet:
             _deliver(alert, told, at=self._at)
         essential = before != _essence(alert)
@@ -180,15 +178,33 @@ class _Writing:
         if not essential and alert.episode == EpisodeState.FIRING and self._at - alert.changed_at < self._rewrite_every:
             self._owed.append(stretch)
             return
+        if was != alert.episode == EpisodeState.FIRING:
+            self._opened.append(alert)
         action = _action(was, before, alert)
         self._change(alert, action=action, was=was, became=alert.episode)
+
+    def _over(self, rule: Rule) -> End | None:
+        """How the firing episodes of this version end, once its time is over."""
+        if rule.active_until is None or rule.active_until > self._at:
+            return None
+        followed = any(each.id == rule.id and each.active_from == rule.active_until for each in self._rules.values())
+        return End.RULE_CHANGED if followed else End.RULE_DISABLED
 
     def _change(self, alert: Alert, *, action: str, was: str, became: str, note: str = "") -> None:
         alert.revision += 1
         alert.changed_at = self._at
         self._changed.append((alert, change_of(alert, action=action, at=self._at, was=was, became=became, note=note)))
 
+    def _end_older(self) -> None:
+        """One alert may fire for a person and rule: what an older version still holds open ends with it."""
+        changed = {alert.alert_id for alert, _ in self._changed}
+        for alert in older_firing(self._opened):
+            if alert.alert_id not in changed:
+                alert.episode, alert.end = EpisodeState.ENDED, End.RULE_CHANGED
+                self._change(alert, action="ended", was=EpisodeState.FIRING, became=alert.episode)
+
     def write(self) -> Written:
+        self._end_older()
         changed = sorted(self._changed, key=lambda each: each[0].alert_id)
         created = sorted(self._created, key=lambda each: each[0].started_at)
         Alert.objects.bulk_update([alert for alert, _ in changed], WRITTEN, batch_size=200)
@@ -196,21 +212,6 @@ class _Writing:
         audit_add(change for _, change in (*changed, *created))
         alerts = [alert for alert, _ in changed] + alerts
         return Written(alerts, outbox_add(_with_people(alerts)), self._owed)
-
-
-def _without_over(stretch: Stretch, over: Sequence[Alert]) -> Stretch:
-    """The stretch without the episodes of alerts that ended with their rule: such an end is final.
-
-    The engine goes on to hold these episodes open until a gap, since it hears nothing more under that rule.
-    """
-    if not over:
-        return stretch
-    kept = [
-        episode
-        for episode in stretch.episodes
-        if not any(a.started_at <= episode.ended_at and episode.started_at <= a.ended_at for a in over)
-    ]
-    return replace(stretch, episodes=tuple(kept))
 
 
 def _stays_ended(alert: Alert, episode: Episode) -> bool:
@@ -235,10 +236,10 @@ def _action(was: str, before: tuple[Any, ...], alert: Alert) -> str:
     return "loud" if before[-1] and not alert.quiet else "updated"
 
 
-def _take_over(alert: Alert, rule: Rule, episode: Episode) -> None:
-    """Make the alert say what the episode says."""
-    alert.episode = EpisodeState.FIRING if episode.end == "open" else EpisodeState.ENDED
-    alert.end = None if episode.end == "open" else End(episode.end)
+def _take_over(alert: Alert, rule: Rule, episode: Episode, *, over: End | None) -> None:
+    """Make the alert say what the episode says; `over` is how it ends with its rule, where that is over."""
+    alert.end = _end_of(alert, rule, episode, over)
+    alert.episode = EpisodeState.FIRING if alert.end is None else EpisodeState.ENDED
     alert.withdrawn_because, alert.provisional = "", False
     alert.started_at, alert.opened_at, alert.ended_at = episode.started_at, episode.opened_at, episode.ended_at
     alert.settled_at = episode.settled_at
@@ -256,6 +257,17 @@ def _take_over(alert: Alert, rule: Rule, episode: Episode) -> None:
     alert.description = sentence(rule, episode)
 
 
+def _end_of(alert: Alert, rule: Rule, episode: Episode, over: End | None) -> End | None:
+    """Rows of an old version may still come from Kafka: they count, and may clear; no row brings it back to life."""
+    if episode.end == "cleared":
+        return End.CLEARED
+    if alert.end in BY_RULE:
+        return End(alert.end)
+    if over and (episode.settled_at is None or rule.active_until is None or episode.settled_at > rule.active_until):
+        return over
+    return None if episode.end == "open" else End.GAP
+
+
 def _evidence(row: EvidenceRow) -> dict[str, Any]:
     return {"recorded_at": rfc3339(row.recorded_at), "event_id": row.event_id, "values": dict(row.values)}
 
@@ -264,45 +276,6 @@ def _deliver(alert: Alert, told: Delivery, *, at: datetime) -> None:
     alert.quiet, alert.quiet_reason = not told.loud, told.quiet_reason
     if told.loud and alert.loud_at is None:
         alert.loud_at = at
-
-
-def _known(stretches: Iterable[Stretch]) -> dict[Pair, list[Alert]]:
-    """The alerts around each stretch, locked in order of id; withdrawn ones too, which may be revived."""
-    since = {(stretch.user_id, stretch.rule): stretch.since for stretch in stretches}
-    concerned = Q(settled_at__isnull=True) | Q(settled_at__gt=min(since.values())) | Q(provisional=True)
-    concerned |= Q(end__in=BY_RULE)
-    theirs = Alert.objects.filter(concerned, user__in={user_id for user_id, _ in since})
-    wanted = [
-        alert_id
-        for alert_id, user_id, rule_id, version, settled_at, provisional, end in theirs.values_list(
-            "alert_id", "user_id", "rule__rule_id", "rule_version", "settled_at", "provisional", "end"
-        )
-        if (start := since.get((user_id, RuleKey(rule_id, version)))) is not None
-        and (settled_at is None or provisional or end in BY_RULE or settled_at > start)
-    ]
-    found: dict[Pair, list[Alert]] = defaultdict(list)
-    if wanted:
-        locked = Alert.objects.select_for_update(of=("self",)).select_related("rule", "user")
-        for alert in locked.filter(alert_id__in=wanted).order_by("alert_id"):
-            found[alert.user_id, RuleKey(alert.rule.rule_id, alert.rule_version)].append(alert)
-    return found
-
-
-def _previous_loud_ends(stretches: Iterable[Stretch]) -> dict[tuple[int, str], datetime]:
-    """When the last loud episode before each stretch's first ended, by person and rule."""
-    wanted = [(s.user_id, s.rule.id, min(e.started_at for e in s.episodes)) for s in stretches if s.episodes]
-    if not wanted:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT w.user_id, w.rule, (SELECT a.ended_at FROM alerts_alert a"
-            " WHERE a.user_id = w.user_id AND a.rule_id = r.id AND a.started_at < w.start AND NOT a.quiet"
-            " AND a.episode <> 'withdrawn' AND a.ended_at < w.start ORDER BY a.started_at DESC LIMIT 1)"
-            " FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[]) AS w (user_id, rule, start)"
-            " JOIN alerts_rule r ON r.rule_id = w.rule",
-            [list(column) for column in zip(*wanted, strict=True)],
-        )
-        return {(user_id, rule): ended for user_id, rule, ended in cursor.fetchall() if ended is not None}
 
 
 def _with_people(alerts: Sequence[Alert]) -> Sequence[Alert]:

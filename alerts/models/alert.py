@@ -74,7 +74,8 @@ class Alert(models.Model):
     """One episode of one rule for one person.
 
     `started_at` is the first matching reading, `opened_at` the one that opened it, `ended_at` the last matching one so
-    far; `settled_at` is when the end was certain (null while it may go on, also after a provisional end by the sweep).
+    far; `settled_at` is when the end was certain by the data: null while it may go on, and after an end by the sweep or
+    with the rule, until readings settle it.
     """
 
     alert_id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

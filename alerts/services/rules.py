@@ -215,7 +215,7 @@ def _followed(rule_pks: Collection[int]) -> set[tuple[int, int]]:
 
 def _end(pks: Collection[UUID], end: End, at: datetime) -> list[Alert]:
     rows = Alert.objects.filter(pk__in=pks, episode=EpisodeState.FIRING)
-    values = {"episode": EpisodeState.ENDED, "end": end, "settled_at": at, "provisional": False}
+    values = {"episode": EpisodeState.ENDED, "end": end, "provisional": False}
     if rows.update(**values, revision=F("revision") + 1, changed_at=at) != len(pks):
         raise RuntimeError("A locked alert changed.")
     ended = list(Alert.objects.filter(pk__in=pks).select_related("rule", "user").order_by("alert_id"))

@@ -180,7 +180,7 @@ def test_the_firing_alerts_of_an_edited_rule_end_as_changed() -> None:
     assert episodes_end_with_rules(at=NOON) == []
     assert [a.pk for a in episodes_end_with_rules(at=NOON + SECOND)] == [alert.pk]
     now = Alert.objects.get()
-    assert (now.episode, now.end, now.revision, now.settled_at) == ("ended", "rule_changed", 2, NOON + SECOND)
+    assert (now.episode, now.end, now.revision, now.settled_at) == ("ended", "rule_changed", 2, None)
     assert OutboxEntry.objects.get().payload["end"] == "rule_changed"
     assert AlertChange.objects.get().note == "rule_changed"
     assert episodes_end_with_rules(at=NOON + TEN) == []
