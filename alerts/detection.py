@@ -55,6 +55,10 @@ class Detection:
         self._flushed_at: datetime | None = None
         self._is_stale = True  # alerts may be older than the rows: a consumer died between two rewrites
 
+    def prepare(self, *, at: datetime) -> None:
+        """Read the rules before the first row comes; parsing them takes a moment."""
+        self._read_rules(at)
+
     def detect(self, rows: pl.DataFrame, *, at: datetime) -> Detected:
         """Judge new rows and write the alerts; inside the batch's transaction."""
         if rows.is_empty():

@@ -76,13 +76,18 @@ class Worker:
         if self._rejoin:
             self._join_anew()
             return Step(self._take_done())
-        behind = len(batch) >= self._subscription.messages
+        behind = self._is_behind(batch)
         previous, self._pending = self._pending, self._decode(batch) if len(batch) else None
         if previous is not None:
             self._write(previous)
         if self._pending is not None and not behind:
             self._flush()
         return Step(self._take_done(), polled=len(batch))
+
+    def _is_behind(self, batch: Batch) -> bool:
+        """Whether the next batch is worth waiting for: it is decoded while this one is written."""
+        full = self._subscription.messages
+        return len(batch) >= full or self.lag() >= full // 2
 
     def positions(self) -> dict[Position, int]:
         """Our partitions, and how far each is polled."""

@@ -137,8 +137,7 @@ class Transport:
         for message in failed:
             self._fail(message)
         good = [message for message in messages if message.error() is None] if failed else messages
-        where = {(m.topic(), m.partition()): Position(_topic(m), _partition(m)) for m in good}
-        positions = [where[m.topic(), m.partition()] for m in good]
+        positions = _positions(good)
         offsets = [_offset(m) for m in good]
         return Batch(
             payloads=[_bytes(m.value()) for m in good],
@@ -210,6 +209,15 @@ def cluster_id(kafka: Mapping[str, str], *, given: str = "") -> str:
     if not found:
         raise KafkaException(KafkaError(KafkaError._FAIL, "the broker names no cluster id"))
     return found
+
+
+def _positions(messages: Sequence[Message]) -> list[Position]:
+    """One object a partition, not one a message."""
+    known: dict[tuple[str | None, int | None], Position] = {}
+    places = [(m.topic(), m.partition()) for m in messages]
+    for topic, partition in set(places):
+        known[topic, partition] = Position(topic or "", -1 if partition is None else partition)
+    return [known[place] for place in places]
 
 
 def _topic(message: Message) -> str:

@@ -108,6 +108,7 @@ def service_of(*, name: str, topics: tuple[str, ...], group: str, start: str, no
         topics_touch(kafka=settings.KAFKA, names=topics)
     owner = Owner(name, group, cluster_id(settings.KAFKA, given=settings.TELARA_KAFKA_CLUSTER_ID))
     detection = Detection(freshness=settings.TELARA_FRESHNESS)
+    detection.prepare(at=now())
     pipeline = Pipeline(
         owner=owner,
         detection=detection,
