@@ -29,7 +29,6 @@ SCHEMA: Final = pl.Schema(
         **{metric.name: pl.String if metric.is_text else pl.Float64 for metric in METRICS.values()},
     }
 )
-ONE_MICROSECOND: Final = timedelta(microseconds=1)
 
 # Who has a past at all.
 _PAST = """
@@ -116,20 +115,26 @@ def _with_past(people: Mapping[int, datetime]) -> dict[int, datetime]:
 def _settled(rule: Rule, people: Mapping[int, datetime]) -> dict[int, datetime]:
     """For each person a moment at or before the given one, before which nothing of the rule is pending."""
     found: dict[int, datetime] = {}
-    floors: dict[int, datetime | None] = {}
+    floors: dict[int, datetime] = {}
     for user_id, _, covered_from, ended in _query(_COVER, people, rule=rule.id, version=rule.version):
         if covered_from is not None:
             found[user_id] = covered_from
-        else:
+        if ended is not None:
             floors[user_id] = ended
-    open_people = {user_id: people[user_id] for user_id in people if user_id not in found}
+    known = {*found, *floors}
+    found |= _first_pending(rule, {u: at for u, at in people.items() if u not in found}, floors)
+    return found | _whole_episodes(rule, {user_id: found[user_id] for user_id in known})
+
+
+def _first_pending(rule: Rule, people: Mapping[int, datetime], floors: Mapping[int, datetime]) -> dict[int, datetime]:
+    """Where the run of each person began, if one is pending without an alert; else the time given."""
+    found: dict[int, datetime] = {}
     look = rule.max_gap * FIRST_LOOK
+    open_people = dict(people)
     while open_people:
         backs = {user_id: _back(at, look, floors.get(user_id)) for user_id, at in open_people.items()}
         for user_id, false_at, true_at, older in _look(rule, open_people, backs):
-            floor = floors.get(user_id)
-            clipped = floor is not None and backs[user_id] == floor + ONE_MICROSECOND
-            bounded = false_at is not None or clipped or not older
+            bounded = false_at is not None or backs[user_id] == floors.get(user_id) or not older
             if true_at is None:
                 found[user_id] = open_people[user_id]
             elif bounded or true_at - backs[user_id] > rule.max_gap:
@@ -139,9 +144,22 @@ def _settled(rule: Rule, people: Mapping[int, datetime]) -> dict[int, datetime]:
     return found
 
 
+def _whole_episodes(rule: Rule, since: dict[int, datetime]) -> dict[int, datetime]:
+    """The same moments, moved back so that none cuts an episode or touches its end.
+
+    Where rows are of equal time, one may end an episode and the next begin a run.
+    """
+    moved = since
+    while moved:
+        covers = _query(_COVER, moved, rule=rule.id, version=rule.version)
+        moved = {user_id: start for user_id, at, start, _ in covers if start is not None and start < at}
+        since |= moved
+    return since
+
+
 def _back(at: datetime, look: timedelta, floor: datetime | None) -> datetime:
     """How far to look; never into an episode that is over."""
-    return at - look if floor is None else max(at - look, floor + ONE_MICROSECOND)
+    return at - look if floor is None else max(at - look, floor)
 
 
 def _look(rule: Rule, people: Mapping[int, datetime], backs: Mapping[int, datetime]) -> list[tuple[Any, ...]]:

@@ -249,6 +249,27 @@ def test_an_episode_goes_on_after_a_restart(feed: Feed):
     assert Alert.objects.count() == 1
 
 
+def test_a_run_that_begins_at_the_very_time_the_last_one_ended_is_another_after_a_restart_too(feed: Feed):
+    person = person_one().pk
+    ids = iter(range(1000))
+
+    def batch(*readings: tuple[float, float]) -> pl.DataFrame:
+        return frame(
+            *(
+                row(next(ids), user_id=person, recorded_at=at(second), received_at=at(70), heart_rate=rate)
+                for second, rate in readings
+            )
+        )
+
+    feed.write(batch((0, 120.0), (1, 120.0), (2, 120.0), (5, 80.0), (5, 120.0), (6, 120.0), (7, 120.0)), now=at(8))
+    feed.restart()
+    feed.write(batch((69, 80.0)), now=at(70))
+    first, second = Alert.objects.order_by("started_at")
+    assert [(first.episode, first.end, first.ended_at), (second.end, second.started_at)] == [
+        ("ended", "cleared", at(2)), ("gap", at(5)),
+    ]  # fmt: skip
+
+
 def test_the_sweep_ends_what_nothing_is_heard_of_and_data_revive_it_quietly(feed: Feed):
     feed.send(*beats(0, 3))
     feed.sweep(11 * 60 + 1)
@@ -346,7 +367,7 @@ TWO_RULES = (
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32))
 def test_whatever_the_order_the_batches_and_the_crashes_the_episodes_are_those_of_a_backtest(seed: int):
     chance = random.Random(seed)  # noqa: S311  # no secret
