@@ -1,6 +1,6 @@
 """The stream worker: `while not stopping: step()`.
 
-A step polls, decodes and writes one batch. When it is behind, the next batch is decoded while the last one is being
+A step polls, prepares and writes one batch. When it is behind, the next batch is prepared while the last one is being
 written; when it is up to date, each batch goes through at once.
 """
 
@@ -17,10 +17,10 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 
 from ingestion import ledger
 from ingestion.batch import Batch, Position
-from ingestion.columns import Decoded, decode
 from ingestion.failpoints import reach
 from ingestion.ledger import Claim, Fenced, Owner
 from ingestion.pipeline import Outcome, Pipeline
+from ingestion.prepare import Prepared, prepare
 from ingestion.transport import Subscription, Transport
 from ingestion.verdicts import Limits
 
@@ -31,10 +31,10 @@ DATABASE_ERRORS: Final = (OperationalError, InterfaceError)
 
 @dataclass(slots=True)
 class Pending:
-    """A polled batch on its way: its decoding, and the offsets that the ledger must show before it is written."""
+    """A polled batch on its way: its preparation, and the offsets that the ledger must show before it is written."""
 
     batch: Batch
-    decoded: Future[Decoded]
+    prepared: Future[Prepared]
     first: dict[Position, int]
 
 
@@ -59,7 +59,7 @@ class Worker:
         self._start = start
         self._limits = limits
         self._now = now
-        self._decoder = ThreadPoolExecutor(1, "decode")
+        self._preparer = ThreadPoolExecutor(1, "prepare")
         self._claims: dict[Position, Claim] = {}
         self._polled: dict[Position, int] = {}  # where the next poll goes on
         self._pending: Pending | None = None
@@ -77,7 +77,7 @@ class Worker:
             self._join_anew()
             return Step(self._take_done())
         behind = self._is_behind(batch)
-        previous, self._pending = self._pending, self._decode(batch) if len(batch) else None
+        previous, self._pending = self._pending, self._prepare(batch) if len(batch) else None
         if previous is not None:
             self._write(previous)
         if self._pending is not None and not behind:
@@ -85,7 +85,7 @@ class Worker:
         return Step(self._take_done(), polled=len(batch))
 
     def _is_behind(self, batch: Batch) -> bool:
-        """Whether the next batch is worth waiting for: it is decoded while this one is written."""
+        """Whether the next batch is worth waiting for: it is prepared while this one is written."""
         full = self._subscription.messages
         return len(batch) >= full or self.lag() >= full // 2
 
@@ -102,7 +102,7 @@ class Worker:
         self._flush()
         self._transport.close()
         self._raise_failure()
-        self._decoder.shutdown()
+        self._preparer.shutdown()
         return Step(self._take_done())
 
     # The group's callbacks; they run inside `poll` and `close`, between transactions.
@@ -165,12 +165,14 @@ class Worker:
 
     # Writing.
 
-    def _decode(self, batch: Batch) -> Pending:
+    def _prepare(self, batch: Batch) -> Pending:
         reach("after_poll")
         first = {position: self._polled[position] for position in batch.next}
         self._polled |= batch.next
         limits = self._limits()
-        return Pending(batch, self._decoder.submit(decode, batch, limits=limits), first)
+        return Pending(
+            batch, self._preparer.submit(prepare, batch, limits=limits, known=dict(self._pipeline.people)), first
+        )
 
     def _flush(self) -> None:
         if self._pending is not None:
@@ -179,13 +181,13 @@ class Worker:
 
     def _write(self, pending: Pending) -> None:
         """Write a batch, waiting for a database that is away; a fence that is closed makes us leave and join anew."""
-        decoded = pending.decoded.result()
+        prepared = pending.prepared.result()
         reach("after_decode")
         outcome: Outcome | None
         try:
-            outcome = self._write_once(pending, decoded)
+            outcome = self._write_once(pending, prepared)
         except DATABASE_ERRORS as error:
-            outcome = self._write_when_back(pending, decoded, error)
+            outcome = self._write_when_back(pending, prepared, error)
         except Fenced as fenced:
             self._leave(fenced)
             return
@@ -194,10 +196,10 @@ class Worker:
         self._transport.commit(pending.batch.next)
         reach("after_offsets")
 
-    def _write_once(self, pending: Pending, decoded: Decoded) -> Outcome:
-        return self._pipeline.write(pending.batch, decoded, first=pending.first, claims=self._claims, at=self._now())
+    def _write_once(self, pending: Pending, prepared: Prepared) -> Outcome:
+        return self._pipeline.write(pending.batch, prepared, first=pending.first, claims=self._claims, at=self._now())
 
-    def _write_when_back(self, pending: Pending, decoded: Decoded, error: Exception) -> Outcome | None:
+    def _write_when_back(self, pending: Pending, prepared: Prepared, error: Exception) -> Outcome | None:
         """Back off with the partitions paused until the batch is written; None where the failed COMMIT had worked.
 
         The outcome of a COMMIT that failed is unknown: the ledger tells.
@@ -217,7 +219,7 @@ class Worker:
                 try:
                     if self._is_written(pending):
                         return None
-                    return self._write_once(pending, decoded)
+                    return self._write_once(pending, prepared)
                 except DATABASE_ERRORS as again:
                     error = again
         except Fenced as fenced:

@@ -9,11 +9,9 @@ from django.db import connection
 
 from devices.models import User
 
-PEOPLE_SCHEMA = pl.Schema({"username": pl.String, "user_id": pl.Int64})
 
-
-def resolve_people(usernames: list[str], *, provision: bool, at: datetime) -> pl.DataFrame:
-    """The people behind `usernames` as (username, user_id); unknown ones are made where `provision`, else missing.
+def resolve_people(usernames: list[str], *, provision: bool, at: datetime) -> dict[str, int]:
+    """The ids of `usernames`, in their order; unknown ones are made where `provision`, else missing.
 
     One query where all are known. New people have an unusable password and wear something.
     """
@@ -22,7 +20,7 @@ def resolve_people(usernames: list[str], *, provision: bool, at: datetime) -> pl
     if unknown and provision:
         _provision(unknown, at)
         known |= _lookup(unknown)
-    return pl.DataFrame({"username": list(known), "user_id": list(known.values())}, schema=PEOPLE_SCHEMA)
+    return {name: known[name] for name in usernames if name in known}
 
 
 def _lookup(usernames: list[str]) -> dict[str, int]:

@@ -12,13 +12,13 @@ from alerts.detection import Detected, Detection
 from alerts.due_hours import hours_mark
 from devices.models.reading import COLUMNS
 from devices.partitions import Partitions
-from devices.quality import assess
 from ingestion.batch import Batch, Position
 from ingestion.columns import Decoded
 from ingestion.failpoints import reach
 from ingestion.ledger import Claim, Owner, advance, fence
 from ingestion.models import QuarantinedMessage
 from ingestion.people import register_devices, resolve_people
+from ingestion.prepare import Prepared, prepare_decoded, with_ids
 from ingestion.quarantine import quarantine
 from ingestion.store import store
 from ingestion.verdicts import Code, Rejected
@@ -52,22 +52,23 @@ class Pipeline:
         self._watermarks = Watermarks()
         self._cautious_for = 0  # batches: duplicates come in company
         self._touched: dict[tuple[int, str], datetime] = {}
+        self.people: dict[str, int] = {}  # ids by name, for `prepare`: what is out of date is found out
 
     def write(
-        self, batch: Batch, decoded: Decoded, *, first: Mapping[Position, int], claims: Mapping[Position, Claim],
+        self, batch: Batch, prepared: Prepared, *, first: Mapping[Position, int], claims: Mapping[Position, Claim],
         at: datetime,
     ) -> Outcome:  # fmt: skip
-        """Store and judge a decoded batch in one transaction.
+        """Store and judge a prepared batch in one transaction.
 
         Raises Fenced where another consumer has taken over; after that, and after any database error, nothing was
         written or it is not known what, and `drop_state` must follow.
         """
-        self._partitions.ensure(_months(decoded.events))
+        self._partitions.ensure(_days(prepared.rows))
         try:
-            outcome = self._transact(batch, decoded, first=first, claims=claims, at=at)
+            outcome = self._transact(batch, prepared, first=first, claims=claims, at=at)
         except (DataError, IntegrityError):
             self.drop_state()
-            sound = self._without_refused(batch, decoded, at)
+            sound = self._without_refused(batch, prepared, at)
             outcome = self._transact(batch, sound, first=first, claims=claims, at=at)
         reach("after_commit")
         self._watermarks.keep(outcome.watermarks)
@@ -76,19 +77,20 @@ class Pipeline:
         return outcome
 
     def _transact(
-        self, batch: Batch, decoded: Decoded, *, first: Mapping[Position, int], claims: Mapping[Position, Claim],
+        self, batch: Batch, prepared: Prepared, *, first: Mapping[Position, int], claims: Mapping[Position, Claim],
         at: datetime,
     ) -> Outcome:  # fmt: skip
         with transaction.atomic(durable=True):
             fence(first, claims, owner=self._owner)
-            readings, strangers = self._readings(batch, decoded.events, at)
+            readings, lines, strangers = self._readings(prepared, at)
             judged, watermarks = self._watermarks.judge(readings)
-            stored = store(judged, is_likely_new=not self._cautious_for)
+            is_unchanged = judged["flags"].equals(readings["flags"])
+            stored = store(judged, lines=lines if is_unchanged else None, is_likely_new=not self._cautious_for)
             self._register_devices(stored.new, at)
             reach("after_store")
             detected = self._detection.detect(stored.new, at=at)
             hours_mark(stored.new, at=at)
-            rejected = decoded.rejected | strangers
+            rejected = prepared.decoded.rejected | strangers
             quarantined = quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
             advance(batch.next, owner=self._owner)
             reach("before_commit")
@@ -97,20 +99,23 @@ class Pipeline:
             stored.duplicates,
             stored.conflicting,
             quarantined,
-            decoded.unknown_fields,
+            prepared.decoded.unknown_fields,
             detected,
             watermarks,
         )
 
-    def _readings(self, batch: Batch, events: pl.DataFrame, at: datetime) -> tuple[pl.DataFrame, dict[int, Rejected]]:
-        """The rows to store (COLUMNS, username, device_sources), and whom nobody knows."""
-        people = resolve_people(events["username"].unique().to_list(), provision=self._provision, at=at)
-        joined = events.join(people, on="username", how="left", maintain_order="left")
-        strangers = joined.filter(pl.col("user_id").is_null())["message"].to_list()
-        known = joined.filter(pl.col("user_id").is_not_null())
-        rows = assess(known.with_columns(batch.received_at.gather(known["message"]).alias("received_at")))
+    def _readings(self, prepared: Prepared, at: datetime) -> tuple[pl.DataFrame, bytes | None, dict[int, Rejected]]:
+        """The rows to store (COLUMNS, username, device_sources), their lines if written, and whom nobody knows."""
+        names = prepared.rows["username"].unique().to_list()
+        known = resolve_people(names, provision=self._provision, at=at)
+        self.people |= known
         columns = [*COLUMNS, "username", "device_sources"]
-        return rows.select(columns), {index: Rejected(Code.UNKNOWN_USER, "user_id") for index in strangers}
+        if prepared.lines is not None and known == prepared.people:
+            return prepared.rows.select(columns), prepared.lines, {}
+        rows = with_ids(prepared.rows, known)
+        strangers = rows.filter(pl.col("user_id").is_null())["message"]
+        refused = {index: Rejected(Code.UNKNOWN_USER, "user_id") for index in strangers}
+        return rows.drop_nulls("user_id").select(columns), None, refused
 
     def _register_devices(self, new: pl.DataFrame, at: datetime) -> None:
         """Touch the devices that spoke, each at most once a minute of our own clock."""
@@ -132,11 +137,14 @@ class Pipeline:
         register_devices(spoke, at=at)
         self._touched |= dict.fromkeys(spoke.select("user_id", "kind").iter_rows(), at)
 
-    def _without_refused(self, batch: Batch, decoded: Decoded, at: datetime) -> Decoded:
-        """`decoded` with the rows that PostgreSQL itself refuses moved to the rejected, found by halving."""
+    def _without_refused(self, batch: Batch, prepared: Prepared, at: datetime) -> Prepared:
+        """`prepared` with the rows that PostgreSQL itself refuses moved to the rejected, found by halving."""
+        decoded = prepared.decoded
         refused = self._refused(batch, decoded.events, at)
-        events = decoded.events.filter(~pl.col("message").is_in(pl.Series(list(refused), dtype=pl.Int64).implode()))
-        return Decoded(events, decoded.rejected | refused, decoded.unknown_fields)
+        sound = decoded.events.filter(~pl.col("message").is_in(pl.Series(list(refused), dtype=pl.Int64).implode()))
+        return prepare_decoded(
+            batch, Decoded(sound, decoded.rejected | refused, decoded.unknown_fields), known=self.people
+        )
 
     def _refused(self, batch: Batch, events: pl.DataFrame, at: datetime) -> dict[int, Rejected]:
         if events.is_empty() or self._is_storable(batch, events, at):
@@ -147,12 +155,15 @@ class Pipeline:
         return self._refused(batch, events[:middle], at) | self._refused(batch, events[middle:], at)
 
     def _is_storable(self, batch: Batch, events: pl.DataFrame, at: datetime) -> bool:
+        prepared = prepare_decoded(batch, Decoded(events, {}), known=self.people)
         try:
             with transaction.atomic(durable=True):
-                store(self._readings(batch, events, at)[0])
+                store(self._readings(prepared, at)[0])
                 transaction.set_rollback(True)
         except (DataError, IntegrityError):
             return False
+        finally:
+            self.people.clear()  # whoever was made in there is gone again
         return True
 
     def drop_state(self) -> None:
@@ -160,9 +171,10 @@ class Pipeline:
         self._watermarks.drop()
         self._detection.drop()
         self._touched.clear()
+        self.people.clear()
         self._partitions.forget()
 
 
-def _months(events: pl.DataFrame) -> list[datetime]:
+def _days(events: pl.DataFrame) -> list[datetime]:
     """One instant of each day in the batch."""
     return events["recorded_at"].dt.truncate("1d").unique().to_list()

@@ -65,15 +65,18 @@ class Stored:
     conflicting: int
 
 
-def store(readings: pl.DataFrame, *, is_likely_new: bool = True) -> Stored:
+def store(readings: pl.DataFrame, *, lines: bytes | None = None, is_likely_new: bool = True) -> Stored:
     """Insert `readings` (COLUMNS, in order of arrival), each identity once. Inside a transaction, no savepoint.
 
+    `lines` are those of `direct_lines` for just these readings, where somebody had the time to write them already.
     `is_likely_new` only chooses the way that is tried first.
     """
     unique = readings.unique(["user_id", "recorded_at", "event_id"], keep="first", maintain_order=True)
     repeated = readings.height - unique.height
     conflicting = _differing(readings, unique) if repeated else 0
-    if is_likely_new and _is_copied_directly(unique):
+    if lines is None or repeated:
+        lines = direct_lines(unique) if is_likely_new else b""
+    if is_likely_new and _is_copied_directly(lines):
         return Stored(new=unique, duplicates=repeated, conflicting=conflicting)
     with connection.cursor() as cursor:
         cursor.execute(_CREATE)
@@ -89,14 +92,19 @@ def store(readings: pl.DataFrame, *, is_likely_new: bool = True) -> Stored:
     return Stored(new=new, duplicates=readings.height - new.height, conflicting=conflicting)
 
 
-def _is_copied_directly(unique: pl.DataFrame) -> bool:
-    """Whether all of it went into the table; if not, nothing did."""
+def direct_lines(readings: pl.DataFrame) -> bytes:
+    """`readings` (COLUMNS) as CSV, in the order of the index, so that neighbours go to the same page of it."""
     out = io.BytesIO()
-    unique.select(COLUMNS).write_csv(out, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00")
-    out.seek(0)
+    ordered = readings.select(COLUMNS).sort("user_id", "recorded_at", "event_id")
+    ordered.write_csv(out, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00")
+    return out.getvalue()
+
+
+def _is_copied_directly(lines: bytes) -> bool:
+    """Whether all of it went into the table; if not, nothing did."""
     try:
         with transaction.atomic():
-            _copy(_COPY_DIRECTLY, out)
+            _copy(_COPY_DIRECTLY, io.BytesIO(lines))
     except IntegrityError as error:
         if getattr(error.__cause__, "pgcode", None) != UNIQUE_VIOLATION:
             raise

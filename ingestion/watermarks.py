@@ -31,19 +31,30 @@ class Watermarks:
         before = pl.DataFrame(
             {"user_id": people, "watermark": [self._known[user_id] for user_id in people]}, schema=SCHEMA
         )
-        so_far = pl.max_horizontal("watermark", pl.col("recorded_at").cum_max().shift(1).over("user_id"))
-        late = (pl.col("recorded_at") < so_far - LATE_AFTER).fill_null(value=False)
-        judged = readings.join(before, on="user_id", how="left", maintain_order="left").with_columns(
-            pl.col("flags") | pl.when(late).then(int(Flag.LATE)).otherwise(0)
-        )
-        after = judged.group_by("user_id").agg(pl.max_horizontal(pl.max("recorded_at"), pl.max("watermark")))
-        return judged.drop("watermark"), dict(after.iter_rows())
+        with_before = readings.join(before, on="user_id", how="left", maintain_order="left")
+        after = with_before.group_by("user_id").agg(pl.max_horizontal(pl.max("recorded_at"), pl.max("watermark")))
+        return _flagged(with_before).drop("watermark"), dict(after.iter_rows())
 
     def keep(self, after: dict[int, datetime]) -> None:
         self._known |= after
 
     def drop(self) -> None:
         self._known.clear()
+
+
+def _flagged(readings: pl.DataFrame) -> pl.DataFrame:
+    """Flag.LATE set where a row is late; readings that lie close together behind all watermarks have none."""
+    if readings.is_empty() or _are_close(readings):
+        return readings
+    so_far = pl.max_horizontal("watermark", pl.col("recorded_at").cum_max().shift(1).over("user_id"))
+    late = (pl.col("recorded_at") < so_far - LATE_AFTER).fill_null(value=False)
+    return readings.with_columns(pl.col("flags") | pl.when(late).then(int(Flag.LATE)).otherwise(0))
+
+
+def _are_close(readings: pl.DataFrame) -> bool:
+    oldest = pl.col("recorded_at").min()
+    latest = pl.max_horizontal(pl.col("recorded_at").max(), pl.col("watermark").max())
+    return bool(readings.select(oldest >= latest - LATE_AFTER).item())
 
 
 def _stored(people: Iterable[int]) -> dict[int, datetime | None]:

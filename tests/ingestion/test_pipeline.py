@@ -14,10 +14,10 @@ from alerts.detection import Detection
 from devices.models import Device, Installation, Reading, User
 from devices.partitions import Partitions
 from ingestion.batch import Batch, Position
-from ingestion.columns import decode
 from ingestion.ledger import Claim, Fenced, Owner, begin, claim, next_offsets
 from ingestion.models import QuarantinedMessage
 from ingestion.pipeline import Outcome, Pipeline
+from ingestion.prepare import prepare
 from ingestion.verdicts import Limits
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,8 +48,8 @@ class Shop:
         received = pl.Series("received_at", [NOW] * count, dtype=pl.Datetime("us", "UTC"))
         offsets = list(range(first, self.next))
         batch = Batch(payloads, [b"key"] * count, [ZERO] * count, offsets, received, {ZERO: self.next})
-        decoded = decode(batch, limits=Limits())
-        return self.pipeline.write(batch, decoded, first={ZERO: first}, claims=self.claims, at=NOW)
+        prepared = prepare(batch, limits=Limits(), known=self.pipeline.people)
+        return self.pipeline.write(batch, prepared, first={ZERO: first}, claims=self.claims, at=NOW)
 
 
 @pytest.fixture
@@ -107,11 +107,13 @@ def test_a_row_that_only_postgresql_refuses_is_found_and_the_others_are_stored(s
         cursor.execute("ALTER TABLE devices_reading ADD CONSTRAINT picky CHECK (heart_rate <> 66) NOT VALID")
     try:
         messages = [event(vitals={"heart_rate": 60 + number % 10}) for number in range(40)]
+        messages[0] = event(vitals={"heart_rate": 0})
         outcome = shop.write(*messages, b"{")
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE devices_reading DROP CONSTRAINT picky")
     assert (outcome.stored.height, len(outcome.quarantined)) == (36, 5)
+    assert Reading.objects.get(flags=2).heart_rate is None
     refused = QuarantinedMessage.objects.filter(reason="storage_refused").order_by("offset")
     assert [row.offset for row in refused] == [6, 16, 26, 36]
     assert next_offsets(cluster_id="cluster", topics=["t"]) == {ZERO: 41}

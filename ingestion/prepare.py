@@ -1,0 +1,51 @@
+"""What can be done to a batch before the database is asked: it is done while the batch before is being written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from devices.models.reading import COLUMNS
+from devices.quality import assess
+from ingestion.batch import Batch
+from ingestion.columns import Decoded, decode
+from ingestion.store import direct_lines
+from ingestion.verdicts import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`rows`: the accepted events, assessed, in order of arrival. Where everybody in them was known, `user_id` is that
+    of `people`, and `lines` are the rows as `store` copies them; else both are empty.
+    """
+
+    decoded: Decoded
+    rows: pl.DataFrame
+    people: dict[str, int]
+    lines: bytes | None
+
+
+def prepare(batch: Batch, *, limits: Limits, known: Mapping[str, int]) -> Prepared:
+    """Decode, assess and write down a batch; `known` are ids of people, perhaps out of date."""
+    return prepare_decoded(batch, decode(batch, limits=limits), known=known)
+
+
+def prepare_decoded(batch: Batch, decoded: Decoded, *, known: Mapping[str, int]) -> Prepared:
+    """Assess and write down what is decoded already."""
+    events = decoded.events
+    rows = assess(events.with_columns(batch.received_at.gather(events["message"]).alias("received_at")))
+    names = events["username"].unique().to_list()
+    people = {name: user_id for name in names if (user_id := known.get(name)) is not None}
+    if len(people) < len(names) or not names:
+        return Prepared(decoded, rows, {}, None)
+    rows = with_ids(rows, people)
+    return Prepared(decoded, rows, people, direct_lines(rows.select(COLUMNS)))
+
+
+def with_ids(rows: pl.DataFrame, people: Mapping[str, int]) -> pl.DataFrame:
+    """The rows with the `user_id` of each `username`, null where nobody has that name."""
+    ids = pl.DataFrame(
+        {"username": list(people), "user_id": list(people.values())},
+        schema={"username": pl.String, "user_id": pl.Int64},
+    )
+    return rows.drop("user_id", strict=False).join(ids, on="username", how="left", maintain_order="left")
