@@ -68,7 +68,8 @@ class Transport:
         more = bool(self._collected)
         while more and len(self._collected) < self._subscription.messages and now() < deadline:
             more = self._collect(self._subscription.messages - len(self._collected), 0.005)
-        return self._batch(self._collected, now())
+        messages, self._collected = self._collected, []
+        return self._batch(messages, now())
 
     def _collect(self, count: int, seconds: float) -> bool:
         """Callbacks of the group run inside `consume`; they may strike out what was collected before it."""
@@ -188,7 +189,7 @@ def _config(subscription: Subscription) -> dict[str, Any]:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
-        "queued.max.messages.kbytes": 32 * 1024,
+        "queued.max.messages.kbytes": 16 * 1024,
         "fetch.wait.max.ms": 50,
         "fetch.error.backoff.ms": 100,
         "reconnect.backoff.max.ms": 5000,
