@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from devices import openapi  # noqa: F401  # registers what it knows of tokens
 from devices.authentication import person
 from devices.errors import ApiError
-from devices.models import Device, User
+from devices.models import Device, User, named
 from devices.paging import KeysetPagination
 from devices.selectors import devices_visible, wearer_get, wearers_visible
 from devices.serializers import (
@@ -86,7 +86,7 @@ class WearerView(APIView):
 
     @extend_schema(responses=WearerDetailSerializer, tags=["wearers"])
     def get(self, request: "Request", user_id: str) -> Response:
-        wearer = wearers_visible(user=person(request)).filter(username=user_id).first()
+        wearer = wearers_visible(user=person(request)).filter(named(user_id)).first()
         if wearer is None:
             raise NotFound("There is no such wearer, or you may not see them.")
         return Response(WearerDetailSerializer(wearer).data)

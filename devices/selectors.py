@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
 from devices.metrics import METRICS, Flag
-from devices.models import Device, Reading, User
+from devices.models import Device, Reading, User, named
 
 
 def wearers_visible(*, user: User, search: str = "") -> QuerySet[User]:
@@ -22,7 +22,7 @@ def wearers_visible(*, user: User, search: str = "") -> QuerySet[User]:
 
 def wearer_get(*, user: User, user_id: str) -> User:
     """The person with that user_id whom `user` may see; raises User.DoesNotExist."""
-    return User.objects.visible_to(user).get(username=user_id)
+    return User.objects.visible_to(user).get(named(user_id))
 
 
 def devices_visible(*, user: User) -> QuerySet[Device]:

@@ -11,7 +11,7 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest, parse_cookie
 
 from devices.hashing import secret_hash
-from devices.models import User
+from devices.models import User, named
 from devices.tokens import token_find
 
 Sight = frozenset[int] | Literal["everyone"]  # keys of people
@@ -56,7 +56,7 @@ def sight_of(user: User, only: str | None = None) -> Sight:
     """The keys of those whom `user` may see; narrowed to the user_id `only`, empty where that is nobody of theirs."""
     people = User.objects.visible_to(user)
     if only is not None:
-        return frozenset(people.filter(username=only).values_list("pk", flat=True))
+        return frozenset(people.filter(named(only)).values_list("pk", flat=True))
     if user.is_active and user.has_perm("devices.view_all_wearers"):
         return "everyone"
     return frozenset(people.values_list("pk", flat=True))

@@ -1,10 +1,20 @@
 """People, what they wear, what it said."""
 
 from devices.models.device import Device
-from devices.models.person import Assignment, User
+from devices.models.person import Assignment, User, named
 from devices.models.pipeline import Installation, PipelineStatus
 from devices.models.reading import Reading
 from devices.models.simulation import Simulation
 from devices.models.token import ApiToken
 
-__all__ = ["ApiToken", "Assignment", "Device", "Installation", "PipelineStatus", "Reading", "Simulation", "User"]
+__all__ = [
+    "ApiToken",
+    "Assignment",
+    "Device",
+    "Installation",
+    "PipelineStatus",
+    "Reading",
+    "Simulation",
+    "User",
+    "named",
+]

@@ -40,6 +40,10 @@ def test_everyone_sees_the_wearers_they_may_see(  # noqa: PLR0917  # personas an
         assert client.get(f"/api/v1/summaries/?user_id={user_id}").status_code == expected
 
 
+def test_a_nul_in_the_address_names_nobody(call, lead: User) -> None:
+    assert error(call(lead).get("/api/v1/wearers/%00/"), 404)["code"] == "not_found"
+
+
 def test_a_wearer_comes_with_their_newest_values(call, wearer: User) -> None:
     make_partitions(NOON)
     for seconds, values in ((0, {"heart_rate": 70.0, "body_temp_c": 36.6}), (5, {"heart_rate": 72.0})):

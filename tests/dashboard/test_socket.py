@@ -82,7 +82,7 @@ async def test_the_token_of_a_person_opens_it_and_no_other_does(wearer: User) ->
 
 async def test_one_wearer_of_theirs_is_4403_to_whom_they_are_not_assigned(stranger: User, wearer: User) -> None:
     session = await in_thread(cookie_of)(stranger)
-    for user_id in (wearer.username, "nobody-at-all"):
+    for user_id in (wearer.username, "nobody-at-all", "%00"):
         refused = open_socket(session=session, query=f"?user_id={user_id}")
         assert await refused.connect()
         assert await close_code(refused) == 4403

@@ -41,7 +41,8 @@ def test_who_may_not_see_everyone_learns_nothing_about_who_exists(visit: Visit, 
 
 
 def test_one_that_does_not_exist_is_not_there_for_who_sees_everyone(visit: Visit, lead: User) -> None:
-    assert visit(lead).get("/wearers/nobody/").status_code == 404
+    for user_id in ("nobody", "%00"):
+        assert visit(lead).get(f"/wearers/{user_id}/").status_code == 404
 
 
 def test_a_wearer_sees_themselves_and_decides_nothing(visit: Visit, wearer: User, analyst: User) -> None:
