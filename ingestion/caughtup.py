@@ -42,7 +42,7 @@ class CaughtUp:
         if senders_active():
             return False
         stored = ledger.next_offsets(cluster_id=self.cluster_id, topics=self.topics)
-        return all(stored.get(position, 0) >= end for position, end in self._ends().items())
+        return all(stored.get(position, 0) == end for position, end in self._ends().items())
 
     def _ends(self) -> dict[Position, int]:
         if self._probe is None:

@@ -156,7 +156,9 @@ class Transport:
         if error.code() in _GAP_ERRORS:
             position = Position(_topic(message), _partition(message))
             at = self._assignee.on_gap(position, *self.bounds(position))
-            self._consumer.seek(TopicPartition(position.topic, position.partition, at))
+            # A partition whose offset was out of range is not being read any more, and so cannot be sought in.
+            self._consumer.incremental_unassign([TopicPartition(*position)])
+            self._consumer.incremental_assign([TopicPartition(position.topic, position.partition, at)])
         elif error.code() == KafkaError._PARTITION_EOF:
             return
         elif error.fatal() or not (error.retriable() or error.code() in _TRANSIENT):

@@ -1,0 +1,68 @@
+"""What the broker no longer holds is never skipped in silence."""
+
+from pathlib import Path
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+from django.conf import settings
+from django.utils import timezone
+
+from devices.models import Installation, Reading
+from ingestion.models import OffsetGap, PartitionLedger
+from tests.ingestion.running import consumer, events, make_group, make_topic, send
+
+pytestmark = [pytest.mark.real_kafka, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def topic() -> str:
+    """A topic of one partition."""
+    if settings.TELARA_KAFKA_EMBEDDED:
+        pytest.skip("Apache Kafka is not there (KAFKA_BOOTSTRAP_SERVERS): the embedded broker deletes no records")
+    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    return make_topic(partitions=1)
+
+
+def delete_before(topic: str, offset: int) -> None:
+    admin = AdminClient(dict(settings.KAFKA))
+    for future in admin.delete_records([TopicPartition(topic, 0, offset)]).values():
+        future.result(10)
+
+
+def consume(tmp_path: Path, topic: str) -> list[str]:
+    """The events that a consumer logged on its way to the end."""
+    with consumer(tmp_path, "--topics", topic, "--group", make_group(), "--until-caught-up") as running:
+        assert running.process.wait(60) == 0, running.output.read_text()[-2000:]
+        return [line["event"] for line in running.lines()]
+
+
+def test_deleted_records_are_recorded_as_a_gap_and_the_rest_is_stored(tmp_path: Path, topic: str):
+    send(topic, events(20))
+    consume(tmp_path, topic)
+    send(topic, events(30))
+    delete_before(topic, 35)
+    assert "consumer.gap" in consume(tmp_path, topic)
+    gap = OffsetGap.objects.get(topic=topic)
+    assert (gap.expected, gap.found, gap.reason) == (20, 35, "retention")
+    assert Reading.objects.count() == 20 + 15
+    assert PartitionLedger.objects.get(topic=topic).next_offset == 50
+
+
+def test_a_topic_made_anew_is_recorded_and_read_from_its_beginning(tmp_path: Path, topic: str):
+    send(topic, events(20))
+    consume(tmp_path, topic)
+    PartitionLedger.objects.filter(topic=topic).update(next_offset=1000)
+    assert "consumer.gap" in consume(tmp_path, topic)
+    gap = OffsetGap.objects.get(topic=topic)
+    assert (gap.expected, gap.found, gap.reason) == (1000, 0, "topic_anew")
+    assert Reading.objects.count() == 20
+    assert PartitionLedger.objects.get(topic=topic).next_offset == 20
+
+
+def test_a_partition_that_was_never_stored_begins_where_the_broker_does(tmp_path: Path, topic: str):
+    send(topic, events(20))
+    delete_before(topic, 5)
+    consume(tmp_path, topic)
+    assert not OffsetGap.objects.exists()
+    assert Reading.objects.count() == 15
