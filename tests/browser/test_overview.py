@@ -66,6 +66,7 @@ def test_keys_reach_everything_and_the_help_lists_them(wearers: Page, seen: Seen
     expect(wearers.locator("#keys")).to_be_hidden()
     wearers.locator('#log [data-tab="mine"]').click()
     expect(wearers.locator("#log")).to_have_attribute("data-tab", "mine")
+    expect(wearers.locator("#log .card")).to_have_count(1)
     wearers.keyboard.press("j")
     expect(wearers.locator("#log .card.cursor")).to_have_count(1)
     assert seen.complaints == []
