@@ -1,0 +1,104 @@
+"""Where a person's past may be cut, so that a restart re-reads little and changes nothing."""
+
+from datetime import datetime
+
+import pytest
+
+from alerts.engine import RuleKey, RuleSet
+from alerts.models import Alert
+from alerts.rebuild import rebuild
+from alerts.rule_versions import active_rule_versions
+from tests.alerts.feeding import RACING, Feed, at, load, person_one, the_alert
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LASTING = RACING.replace("sustained: {count: 3, within: 60s}", "sustained: {count: 2, for: 10m}")
+KEY = RuleKey("racing", 1)
+
+
+def cut(second: float) -> datetime:
+    """From when on the rows of person one are read again for a row of that second."""
+    rules = RuleSet(active_rule_versions(at(0)))
+    again = rebuild(rules, {person_one().pk: at(second)})
+    floors = again.states[person_one().pk].floors or {}
+    (floor,) = floors.values()
+    return datetime.fromtimestamp(floor / 1e6, tz=at(0).tzinfo)
+
+
+def beats(start: float, count: int, rate: float = 120, step: float = 1) -> list[tuple[float, float]]:
+    return [(start + number * step, rate) for number in range(count)]
+
+
+def test_of_a_new_person_nothing_is_pending():
+    load(RACING)
+    Feed()
+    assert cut(100) == at(100)
+
+
+def test_after_an_ordinary_reading_nothing_is_pending():
+    load(RACING)
+    Feed().send(*beats(0, 2), (2, 80))
+    assert cut(10) == at(10)
+
+
+def test_a_run_that_has_not_opened_is_read_from_its_first_row():
+    load(RACING)
+    Feed().send((0, 80), *beats(1, 2), (2.5, 120))
+    Alert.objects.all().delete()
+    assert cut(10) == at(1)
+
+
+def test_an_open_episode_is_read_from_its_start():
+    load(RACING)
+    feed = Feed()
+    feed.send(*beats(0, 60, step=20))
+    assert the_alert().episode == "firing"
+    assert cut(60 * 20) == at(0)
+
+
+def test_it_looks_no_further_than_a_gap():
+    load(RACING)
+    Feed().send((0, 120), (1, 120), (500, 120), (501, 120))
+    assert cut(510) == at(500)
+
+
+def test_a_long_run_is_found_to_its_beginning_after_a_restart():
+    load(LASTING)
+    feed = Feed()
+    feed.send(*beats(0, 19, step=30))
+    assert not Alert.objects.exists()
+    feed.restart()
+    feed.send((570, 120), now=580)
+    feed.send((600, 120), now=610)
+    assert (the_alert().started_at, the_alert().event_count) == (at(0), 21)
+
+
+def test_nothing_is_read_again_beyond_the_end_of_the_last_episode():
+    load(RACING)
+    feed = Feed()
+    feed.send(*beats(0, 3), (3, 80), (4, 120))
+    assert cut(10) == at(4)
+    feed.send((5, 80))
+    assert cut(10) == at(10)
+
+
+def test_rows_that_a_version_did_not_see_are_not_its_past():
+    load(RACING)
+    feed = Feed()
+    feed.send(*beats(0, 2), now=3)
+    load(RACING.replace("> 100", "> 110"), when=at(5))
+    rules = RuleSet(active_rule_versions(at(10)))
+    floors = rebuild(rules, {person_one().pk: at(10)}).states[person_one().pk].floors or {}
+    assert {rules.keys[number].version: floor / 1e6 - at(0).timestamp() for number, floor in floors.items()} == {
+        1: 0, 2: 10,
+    }  # fmt: skip
+
+
+def test_all_rows_from_the_cut_on_are_given():
+    load(RACING)
+    feed = Feed()
+    feed.send((0, 80), (1, 120), (2, 120))
+    rules = RuleSet(active_rule_versions(at(0)))
+    rows = rebuild(rules, {person_one().pk: at(3)}).rows
+    assert sorted(rows["recorded_at"].to_list()) == [at(1), at(2)]
+    assert rows["heart_rate"].to_list() == [120, 120]
+    assert KEY in rules.keys
