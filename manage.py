@@ -7,9 +7,10 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telara.settings")
-    from telara import embedded
+    from telara import embedded, tables
 
     embedded.join(sys.argv)
+    tables.ensure(sys.argv)
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -28,6 +28,26 @@ WITHOUT_SERVICES = frozenset(
     }
 )
 
+# These make the tables themselves, or look at the database as it is.
+WITHOUT_TABLES = frozenset(
+    {
+        "create_topics",
+        "dbshell",
+        "demo",
+        "flush",
+        "inspectdb",
+        "makemigrations",
+        "migrate",
+        "optimizemigration",
+        "showmigrations",
+        "sqlflush",
+        "sqlmigrate",
+        "sqlsequencereset",
+        "squashmigrations",
+        "test",
+    }
+)
+
 
 def services_wanted(argv: list[str]) -> bool:
     """Whether the command line `argv` (as in `sys.argv`) talks to any service."""
@@ -41,6 +61,11 @@ def services_wanted(argv: list[str]) -> bool:
     if command == "check":
         return any(option.split("=")[0] == "--database" for option in options)
     return command not in WITHOUT_SERVICES
+
+
+def tables_wanted(argv: list[str]) -> bool:
+    """Whether the command line `argv` reads or writes Telara's tables."""
+    return services_wanted(argv) and argv[1] not in WITHOUT_TABLES
 
 
 def services_unset(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from devices.models import Reading, User
 from devices.simulator.people import wearer_ids
-from telara import embedded
+from telara import embedded, tables
 from telara.embedded.checkout import Checkout, write_private
 from telara.incidents import incidents_schedule
 from telara.processes import Keeper, house, people
@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
     def _run(self, keeper: Keeper, checkout: Checkout, *, is_interrupted: Callable[[], bool]) -> None:
         self._say("preparing the database")
-        call_command("migrate", verbosity=0, interactive=False)
+        tables.bring_up()
         call_command("create_topics", stdout=StringIO())
         call_command("load_rules", "--keep-disabled", stdout=StringIO())
         password = make_analyst(checkout)
