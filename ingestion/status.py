@@ -1,4 +1,4 @@
-"""What a consumer says of itself: a row each 2 s for the pages, a log line each minute."""
+"""What a consumer says of itself: a row each 2 s for the pages, a log line each minute and at its end."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -67,9 +67,10 @@ class Status:
             self.line_at = now
             self._write_line(lag)
 
-    def leave(self) -> None:
-        """Take the row away: this consumer is gone."""
+    def leave(self, *, lag: int) -> None:
+        """Take the row away, and say the last counts: this consumer is gone."""
         PipelineStatus.objects.filter(consumer=self.consumer).delete()
+        self._write_line(lag)
 
     def events_per_second(self, now: datetime) -> float:
         recent = sum(sample.messages for sample in self.samples if sample.at >= now - RATE_OVER)

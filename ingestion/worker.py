@@ -64,10 +64,11 @@ class Service:
 
     def stop(self) -> None:
         """Finish the batch, leave the group, send what is left."""
+        lag = self.worker.lag()
         self._after(self.worker.stop())
         self._announce(self.detection.flush(at=self.now()))
         self.publisher.mark(at=self.now(), wait_s=5.0)
-        self.status.leave()
+        self.status.leave(lag=lag)
 
     def _after(self, step: Step) -> None:
         for batch, outcome in step.outcomes:

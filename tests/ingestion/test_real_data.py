@@ -113,3 +113,5 @@ def test_what_was_sent_is_what_was_stored_and_what_was_there_already(
         assert running.process.wait(120) == 0
     assert outcomes(topic) == (sent, 0)
     assert Reading.objects.count() == sent - repeated
+    last = running.lines("pipeline.counters")[-1]
+    assert (last["polled"], last["stored"], last["duplicates"], last["lag"]) == (sent, sent - repeated, repeated, 0)
