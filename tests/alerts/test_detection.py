@@ -471,3 +471,34 @@ def test_what_a_disabled_rule_finds_in_waiting_rows_has_ended(feed: Feed):
     rows = [feed._row(person_one().pk, second, rate, at(second)) for second, rate in beats(5, 4)]
     feed.write(frame(*rows), now=at(60))
     assert (the_alert().episode, the_alert().end) == ("ended", "rule_disabled")
+
+
+# Rows of equal time
+
+
+def pending_rows(feed: Feed, *rows: tuple[int, float, float], now: float = 4000) -> None:
+    """(number, second, rate) in one batch; of rows of equal time the number gives the order."""
+    fields = {"user_id": person_one().pk, "received_at": at(now)}
+    feed.write(frame(*(row(n, recorded_at=at(s), heart_rate=float(r), **fields) for n, s, r in rows)), now=at(now))
+
+
+def test_a_run_that_begins_where_an_episode_ended_is_whole_after_a_restart(feed: Feed):
+    pending_rows(feed, (1, 0, 120), (2, 1, 120), (3, 2, 120), (4, 5, 80), (5, 5, 120), (6, 6, 120))
+    feed.restart()
+    pending_rows(feed, (7, 7, 120))
+    assert list(Alert.objects.order_by("started_at").values_list("started_at", flat=True)) == [at(0), at(5)]
+
+
+def test_a_row_that_comes_between_rows_of_equal_time_opens_what_they_broke(feed: Feed):
+    pending_rows(feed, (1, 3, 120), (2, 4, 120), (5, 5, 80), (6, 5, 120), (7, 6, 120), (8, 7, 120))
+    assert the_alert().started_at == at(5)
+    feed.restart()
+    pending_rows(feed, (4, 5, 120))
+    assert list(Alert.objects.order_by("started_at").values_list("started_at", flat=True)) == [at(3), at(5)]
+
+
+def test_rows_of_one_instant_may_hold_several_episodes():
+    load(RACING.replace("{count: 3, within: 60s}", "{count: 1}"))
+    pending_rows(Feed(), (1, 5, 120), (2, 5, 80), (3, 5, 121), (4, 5, 81), (5, 5, 122))
+    alerts = Alert.objects.order_by("evidence__first__0__event_id")
+    assert list(alerts.values_list("started_at", "episode")) == [(at(5), "ended"), (at(5), "ended"), (at(5), "firing")]
