@@ -95,9 +95,10 @@ def test_three_consumers_one_killed_find_every_episode_and_a_second_replay_adds_
     assert outcomes(topic) == (sent, 0)
     assert Reading.objects.count() == sent
     assert episodes() == expected()
-    again = replay(FITBIT[:1])
-    with consumer(tmp_path, *arguments, "--until-caught-up") as last:
-        assert last.process.wait(120) == 0
+    with consumer(tmp_path, *arguments) as last:
+        again = replay(FITBIT[:1])
+        until(lambda: outcomes(topic)[0] == sent + again, within_s=120)
+        assert last.stop() == 0
     assert outcomes(topic) == (sent + again, 0)
     assert Reading.objects.count() == sent
     assert episodes() == expected()
