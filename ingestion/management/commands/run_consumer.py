@@ -15,10 +15,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from ingestion.consumer import DATABASE_ERRORS
 from ingestion.ledger import GroupConflict
 from ingestion.worker import Service, service_of
 
 log = structlog.get_logger(__name__)
+LONGEST_WAIT_S = 5.0
 # A batch is tens of thousands of short-lived messages: at the usual thresholds a third of the time goes into the
 # collector, which finds nothing, because none of them is part of a cycle.
 GC_THRESHOLD = (100_000, 20, 20)
@@ -48,7 +50,7 @@ class Command(BaseCommand):
             raise CommandError(str(conflict)) from None
 
     def _start(self, name: str, options: dict[str, Any], stopping: list[int]) -> Service | None:
-        """The service, once the broker answers; None if told to stop before."""
+        """The service, once broker and database answer; None if told to stop before."""
         backoff = 0.5
         while not stopping:
             try:
@@ -62,8 +64,10 @@ class Command(BaseCommand):
             except KafkaException as error:
                 where = settings.KAFKA["bootstrap.servers"]
                 log.warning("kafka.away", bootstrap_servers=where, error=str(error), retry_in_s=backoff)
-                time.sleep(backoff)
-                backoff = min(backoff * 2, 10.0)
+            except DATABASE_ERRORS as error:
+                log.warning("database.away", error=str(error).strip().split("\n")[0], retry_in_s=backoff)
+            time.sleep(backoff)
+            backoff = min(backoff * 2, LONGEST_WAIT_S)
         return None
 
     def _run(self, service: Service, stopping: list[int], *, until_caught_up: bool) -> None:
