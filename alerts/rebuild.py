@@ -37,8 +37,8 @@ SELECT w.user_id FROM unnest(%(users)s::bigint[], %(times)s::timestamptz[]) AS w
     OR EXISTS (SELECT 1 FROM alerts_alert a WHERE a.user_id = w.user_id)
 """
 
-# The alert that was open at `at`, and the end of the last one that was not. One that begins at `at` was not: a row of that
-# very time may come before the row that broke the run before it.
+# The alert that was open at `at`, and the end of the last one that was not. One that begins at `at` was not: a row of
+# that very time may come before the row that broke the run before it.
 _COVER = """
 SELECT w.user_id, w.at,
        (SELECT min(a.started_at) FROM alerts_alert a
