@@ -15,6 +15,7 @@ let firstAt = 0;
  */
 export function key(combo, label, run) {
   keys.set(combo, { label, run });
+  if (document.querySelector("#keys[open]")) list(); // opened before the page's own module came
 }
 
 export const keysAreOn = () => localStorage.getItem("telara.keys") !== "off";
@@ -51,9 +52,13 @@ function help() {
     dialog.close();
     return;
   }
-  const list = /** @type {HTMLElement} */ (dialog.querySelector(".keys"));
-  list.replaceChildren(...[...keys].filter(([, { label }]) => label).map(([combo, { label }]) => line(combo, label)));
+  list();
   dialog.showModal();
+}
+
+function list() {
+  const shown = [...keys].filter(([, { label }]) => label);
+  document.querySelector("#keys .keys")?.replaceChildren(...shown.map(([combo, { label }]) => line(combo, label)));
 }
 
 /** @param {string} combo @param {string} label */

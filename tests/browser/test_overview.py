@@ -61,7 +61,7 @@ def test_an_alert_arrives_by_itself_is_acknowledged_and_taken_back(wearers: Page
 
 def test_keys_reach_everything_and_the_help_lists_them(wearers: Page, seen: Seen) -> None:
     wearers.keyboard.press("?")
-    expect(wearers.locator("#keys")).to_contain_text("acknowledge")
+    expect(wearers.locator("#keys")).to_contain_text("acknowledge", timeout=20_000)
     wearers.keyboard.press("Escape")
     expect(wearers.locator("#keys")).to_be_hidden()
     wearers.locator('#log [data-tab="mine"]').click()
