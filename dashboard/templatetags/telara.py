@@ -92,6 +92,12 @@ def severity_mark(severity: str, *, technical: bool = False, quiet: bool = False
 
 
 @register.filter
+def thousands(number: int) -> str:
+    """`12,037`."""
+    return f"{number:,}"
+
+
+@register.filter
 def iso(at: datetime | None) -> str:
     """`at` as data attributes hold it; empty where there is none."""
     return rfc3339(at) if at else ""
