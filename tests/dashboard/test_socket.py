@@ -271,10 +271,18 @@ async def test_somebody_who_is_no_longer_let_in_is_closed_at_the_next_look(
         assert await close_code(listener) == 4401
 
 
-async def test_a_client_that_does_not_read_is_dropped_with_a_code(
+async def test_a_client_that_takes_nothing_is_dropped_with_a_code(monkeypatch: pytest.MonkeyPatch, chief: User) -> None:
+    monkeypatch.setattr(socket, "SEND_S", 0.2)
+    stuck = SlowSocket(session=await in_thread(cookie_of)(chief))
+    await asyncio.wait_for(stuck.serve(), 5)
+    assert stuck.closed_with == 4408
+
+
+async def test_a_client_that_falls_behind_is_dropped_with_a_code(
     monkeypatch: pytest.MonkeyPatch, wearer: User, chief: User
 ) -> None:
     monkeypatch.setattr(outlet, "MOST_WAITING", 8)
+    monkeypatch.setattr(socket, "SEND_S", 60.0)
     slow = SlowSocket(session=await in_thread(cookie_of)(chief))
     serving = asyncio.create_task(slow.serve())
     await asyncio.sleep(0.5)
