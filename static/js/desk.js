@@ -49,8 +49,8 @@ async function fetched() {
 
 /** Everything as it now is. */
 async function reload() {
-  const at = cursor()?.dataset.alert;
   const fresh = await fetched();
+  const at = cursor()?.dataset.alert;
   for (const id of ["#desk-facets", "#desk-list"]) {
     const [old, other] = [document.querySelector(id), fresh.querySelector(id)];
     if (old && other) old.replaceChildren(...other.childNodes);
