@@ -32,7 +32,7 @@ def topics_create(
     wanted = [NewTopic(name, partitions, replication, config=dict(RAW_CONFIG) if name == raw else {}) for name in names]
     made = set()
     admin = AdminClient(dict(kafka))  # held: without it the answers never come
-    for name, future in admin.create_topics(wanted, operation_timeout=TIMEOUT_S).items():
+    for name, future in admin.create_topics(wanted, operation_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S).items():
         try:
             future.result()
             made.add(name)

@@ -86,7 +86,12 @@ TEMPLATES = [
 ]
 
 # Storage. CONN_HEALTH_CHECKS and close_old_connections() before each batch: a restarted server costs no batch.
-_database = env.db("DATABASE_URL")
+try:
+    if env.str("DATABASE_URL").partition(":")[0] not in {"postgresql", "postgres", "django.db.backends.dummy"}:
+        raise ValueError
+    _database = env.db("DATABASE_URL")
+except ValueError:  # its text stays unsaid: it may hold a password
+    raise environ.ImproperlyConfigured("DATABASE_URL: it is postgresql://user:password@host:5432/name.") from None
 _options = {"connect_timeout": 5} | _database.get("OPTIONS", {})
 DATABASES: dict[str, Any] = {
     "default": _database
@@ -185,6 +190,8 @@ for _name, _value, _allowed in (
 
 # Redis: screens, Celery.
 REDIS_URL: str = env.str("REDIS_URL")
+if not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+    raise environ.ImproperlyConfigured("REDIS_URL: it is redis://:password@host:6379/0.")
 # Redis' pub/sub knows no database numbers: two installations on one server are kept apart by this prefix.
 TELARA_LIVE_PREFIX: str = env.str("TELARA_LIVE_PREFIX", default="telara" + urlsplit(REDIS_URL).path.replace("/", ":"))
 CHANNEL_LAYERS = {

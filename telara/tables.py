@@ -36,15 +36,17 @@ def pending() -> int:
 def ensure(argv: list[str]) -> None:
     """Before the command line `argv` runs: the tables that it reads are there, or the process ends and says why.
 
-    What is wrong with the settings, or with a database that is away, is left to the command to say.
+    What is wrong with the settings ends it too, in a line. A consumer waits for a database that is away.
     """
-    if not needs.tables_wanted(argv):
-        return
     try:
         django.setup()
-        missing = pending()
-    except (ImproperlyConfigured, OperationalError):
-        return
+        missing = pending() if needs.tables_wanted(argv) else 0
+    except ImproperlyConfigured as error:
+        sys.exit(f"telara: {error}")
+    except OperationalError as error:
+        if argv[1] == "run_consumer":
+            return
+        sys.exit(f"telara: the database does not answer: {error}")
     if not missing:
         return
     if not embedded.is_embedded("postgres"):
