@@ -51,7 +51,7 @@ class Worker:
 
     def __init__(  # noqa: PLR0913  # its parts, each by name
         self, *, subscription: Subscription, owner: Owner, pipeline: Pipeline, start: str,
-        limits: Callable[[], Limits], now: Callable[[], datetime],
+        limits: Callable[[], Limits], now: Callable[[], datetime], stopping: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._subscription = subscription
         self._owner = owner
@@ -59,6 +59,7 @@ class Worker:
         self._start = start
         self._limits = limits
         self._now = now
+        self._stopping = stopping
         self._preparer = ThreadPoolExecutor(1, "prepare")
         self._claims: dict[Position, Claim] = {}
         self._polled: dict[Position, int] = {}  # where the next poll goes on
@@ -183,16 +184,17 @@ class Worker:
         """Write a batch, waiting for a database that is away; a fence that is closed makes us leave and join anew."""
         prepared = pending.prepared.result()
         reach("after_decode")
-        outcome: Outcome | None
+        outcome: Outcome | None = None
         try:
             outcome = self._write_once(pending, prepared)
         except DATABASE_ERRORS as error:
             outcome = self._write_when_back(pending, prepared, error)
         except Fenced as fenced:
             self._leave(fenced)
-            return
         if outcome is not None:
             self._done.append((pending.batch, outcome))
+        elif self._rejoin:
+            return
         self._transport.commit(pending.batch.next)
         reach("after_offsets")
 
@@ -212,6 +214,8 @@ class Worker:
                 self._pipeline.drop_state()
                 self._transport.heartbeat(backoff)
                 self._raise_failure()
+                if self._stopping():
+                    raise Fenced("told to stop while the database is away")
                 if self._rejoin or not pending.first.keys() <= self._claims.keys():
                     raise Fenced("a partition went while the database was away")
                 backoff = min(backoff * 2, LONGEST_BACKOFF_S)

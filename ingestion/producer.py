@@ -25,6 +25,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
 WAIT_S: Final = 0.02
 # A consumer that keeps up makes room within a moment; one that has not for this long is worth a word.
 WORTH_A_WORD_S: Final = 2.0
+REPORT_EVERY_S: Final = 10.0
 Delivered = Callable[[KafkaError | None], None]
 
 
@@ -186,12 +187,19 @@ def _partition(room: Headroom, message: Outgoing) -> int:
     return room.partition(message.key.encode())
 
 
+_reported: dict[str, float] = {}
+
+
 def report_error(error: KafkaError) -> None:
-    log.warning("kafka.error", error=error.str())
+    """Log it, each kind at most every 10 s: of a broker that is away we hear many times a second."""
+    now = time.monotonic()
+    if now - _reported.get(error.name(), -REPORT_EVERY_S) >= REPORT_EVERY_S:
+        _reported[error.name()] = now
+        log.warning("kafka.error", error=error.str())
 
 
 def quiet() -> logging.Logger:
     """What librdkafka logs is told by `error_cb` already."""
     logger = logging.getLogger("librdkafka")
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)
     return logger

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from typing import Final, cast
 
 import structlog
+from confluent_kafka import KafkaException
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 
 from alerts.detection import Detected, Detection
 from devices import live
 from devices.partitions import Partitions, Span
 from ingestion.batch import Batch
 from ingestion.caughtup import CaughtUp
-from ingestion.consumer import Step, Worker
+from ingestion.consumer import DATABASE_ERRORS, Step, Worker
 from ingestion.failpoints import reach
 from ingestion.ledger import Owner
 from ingestion.live import Newest
@@ -54,21 +54,28 @@ class Service:
         self._after(step)
         try:
             self._housekeeping(idle=not step.polled)
-        except (OperationalError, InterfaceError) as error:
+        except DATABASE_ERRORS as error:
             log.warning("database.away", error=str(error).strip().split("\n")[0])
             time.sleep(0.5)
 
     def is_caught_up(self) -> bool:
         """Whether all that was sent to our topics is stored, by us or by others of the group."""
-        return self.caught_up.check(now=self.now())
+        try:
+            return self.caught_up.check(now=self.now())
+        except (*DATABASE_ERRORS, KafkaException) as error:
+            log.warning("consumer.end_unknown", error=str(error).strip().split("\n")[0])
+            return False
 
     def stop(self) -> None:
         """Finish the batch, leave the group, send what is left."""
         lag = self.worker.lag()
         self._after(self.worker.stop())
-        self._announce(self.detection.flush(at=self.now()))
-        self.publisher.mark(at=self.now(), wait_s=5.0)
-        self.status.leave(lag=lag)
+        try:
+            self._announce(self.detection.flush(at=self.now()))
+            self.publisher.mark(at=self.now(), wait_s=5.0)
+            self.status.leave(lag=lag)
+        except DATABASE_ERRORS as error:  # whoever comes next makes up for it
+            log.warning("database.away", error=str(error).strip().split("\n")[0])
 
     def _after(self, step: Step) -> None:
         for batch, outcome in step.outcomes:
@@ -103,7 +110,10 @@ class Service:
             time.sleep(STORM_PAUSE_S)
 
 
-def service_of(*, name: str, topics: tuple[str, ...], group: str, start: str, now: Callable[[], datetime]) -> Service:
+def service_of(  # noqa: PLR0913  # its parts, each by name
+    *, name: str, topics: tuple[str, ...], group: str, start: str, now: Callable[[], datetime],
+    stopping: Callable[[], bool],
+) -> Service:  # fmt: skip
     """The service as the settings describe it; raises KafkaException while the broker does not answer."""
     if settings.TELARA_KAFKA_EMBEDDED:  # it makes topics on first use, and assigns nothing of one that came later
         topics_touch(kafka=settings.KAFKA, names=topics)
@@ -131,6 +141,7 @@ def service_of(*, name: str, topics: tuple[str, ...], group: str, start: str, no
         start=start,
         limits=lambda: limits_of(settings.TELARA_RETENTION_DAYS, now=now()),
         now=now,
+        stopping=stopping,
     )
     return Service(
         name=name,

@@ -27,6 +27,8 @@ from confluent_kafka.admin import (
 from django.conf import settings
 from django.db import connections
 
+from telara.embedded.needs import VARIABLES
+
 ROOT = Path(__file__).resolve().parents[2]
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -113,8 +115,12 @@ def consumer(folder: Path, *arguments: str, **environment: str) -> Any:
     command = [sys.executable, "manage.py", "run_consumer", *arguments]
     inherited = os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "telara.settings"}
     # The database is the test's own: no command may take the embedded one in its place.
-    embedded = [name for name in os.environ.get("TELARA_EMBEDDED", "").split(",") if name and name != "postgres"]
-    inherited["TELARA_EMBEDDED"] = ",".join(embedded)
+    # Nor a service that the test names.
+    named = {"DATABASE_URL", *environment}
+    embedded = [
+        name for name in os.environ.get("TELARA_EMBEDDED", "").split(",") if VARIABLES.get(name, "") not in named
+    ]
+    inherited["TELARA_EMBEDDED"] = ",".join(filter(None, embedded))
     with output.open("wb") as stream:
         process = subprocess.Popen(command, cwd=ROOT, env=inherited | environment, stdout=stream, stderr=stream)
     try:

@@ -2,9 +2,7 @@
 
 import gc
 import os
-import signal
 import socket
-import time
 import uuid
 from argparse import ArgumentParser
 from typing import Any
@@ -17,6 +15,7 @@ from django.utils import timezone
 
 from ingestion.consumer import DATABASE_ERRORS
 from ingestion.ledger import GroupConflict
+from ingestion.management.stopping import Stopping
 from ingestion.worker import Service, service_of
 
 log = structlog.get_logger(__name__)
@@ -37,9 +36,8 @@ class Command(BaseCommand):
         parser.add_argument("--engine", choices=["telara"], default="telara")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        stopping: list[int] = []
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda caught, _frame: stopping.append(caught))
+        stopping = Stopping()
+        stopping.listen()
         name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         try:
             service = self._start(name, options, stopping)
@@ -48,9 +46,11 @@ class Command(BaseCommand):
             self._run(service, stopping, until_caught_up=options["until_caught_up"])
         except GroupConflict as conflict:
             raise CommandError(str(conflict)) from None
+        finally:
+            stopping.end()
 
-    def _start(self, name: str, options: dict[str, Any], stopping: list[int]) -> Service | None:
-        """The service, once broker and database answer; None if told to stop before."""
+    def _start(self, name: str, options: dict[str, Any], stopping: Stopping) -> Service | None:
+        """The service, once the broker and the database answer; None if told to stop before."""
         backoff = 0.5
         while not stopping:
             try:
@@ -60,17 +60,18 @@ class Command(BaseCommand):
                     group=options["group"],
                     start=options["start"],
                     now=timezone.now,
+                    stopping=stopping.__bool__,
                 )
             except KafkaException as error:
                 where = settings.KAFKA["bootstrap.servers"]
                 log.warning("kafka.away", bootstrap_servers=where, error=str(error), retry_in_s=backoff)
             except DATABASE_ERRORS as error:
                 log.warning("database.away", error=str(error).strip().split("\n")[0], retry_in_s=backoff)
-            time.sleep(backoff)
+            stopping.wait(backoff)
             backoff = min(backoff * 2, LONGEST_WAIT_S)
         return None
 
-    def _run(self, service: Service, stopping: list[int], *, until_caught_up: bool) -> None:
+    def _run(self, service: Service, stopping: Stopping, *, until_caught_up: bool) -> None:
         log.info("consumer.started", consumer=service.name)
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLD)
