@@ -20,7 +20,7 @@ _reached: Final[Counter[str]] = Counter()
 
 def reach(point: Point) -> None:
     """Die here if the environment says so."""
-    fatal = _armed().get(point)
+    fatal = armed().get(point)
     if fatal is None:
         return
     _reached[point] += 1
@@ -29,12 +29,14 @@ def reach(point: Point) -> None:
 
 
 @cache
-def _armed() -> dict[str, int]:
-    """Point to count; raises ValueError for a point that does not exist or a count that is no number."""
-    armed = {}
+def armed() -> dict[str, int]:
+    """Point to count; raises ValueError for a point that does not exist or a count that is no number from 1 on."""
+    found = {}
     for item in filter(None, settings.TELARA_FAILPOINTS.split(",")):
         point, _, count = item.strip().partition(":")
         if point not in get_args(Point):
-            raise ValueError(f"TELARA_FAILPOINTS: {point!r} is no failpoint")
-        armed[point] = int(count or 1)
-    return armed
+            raise ValueError(f"TELARA_FAILPOINTS: {point!r} is none of {', '.join(get_args(Point))}")
+        if count and not (count.isdecimal() and int(count)):
+            raise ValueError(f"TELARA_FAILPOINTS: {item!r}: the count is a whole number from 1 on")
+        found[point] = int(count or 1)
+    return found

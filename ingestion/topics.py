@@ -47,6 +47,12 @@ def topics_touch(*, kafka: Mapping[str, str], names: Sequence[str]) -> list[Topi
     return [Topic(name, partitions_of(kafka, name)) for name in names]
 
 
+def topics_missing(*, kafka: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """Those that the broker does not have; asking brings none into being. Raises KafkaException."""
+    there = AdminClient(dict(kafka)).list_topics(timeout=TIMEOUT_S).topics
+    return [name for name in names if name not in there]
+
+
 def partitions_of(kafka: Mapping[str, str], topic: str) -> int:
     """How many it has, once each has a leader. Raises KafkaException when that is not so within 10 s."""
     client = KafkaProducer(dict(kafka))

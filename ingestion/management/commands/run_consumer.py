@@ -14,8 +14,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from ingestion.consumer import DATABASE_ERRORS
+from ingestion.failpoints import armed
 from ingestion.ledger import GroupConflict
 from ingestion.management.stopping import Stopping
+from ingestion.topics import topics_missing
 from ingestion.worker import Service, service_of
 
 log = structlog.get_logger(__name__)
@@ -36,6 +38,10 @@ class Command(BaseCommand):
         parser.add_argument("--engine", choices=["telara"], default="telara")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        try:
+            armed()
+        except ValueError as error:
+            raise CommandError(str(error)) from None
         stopping = Stopping()
         stopping.listen()
         name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -51,9 +57,12 @@ class Command(BaseCommand):
 
     def _start(self, name: str, options: dict[str, Any], stopping: Stopping) -> Service | None:
         """The service, once the broker and the database answer; None if told to stop before."""
-        backoff = 0.5
+        backoff, looked = 0.5, settings.TELARA_KAFKA_EMBEDDED  # the embedded broker makes topics on first use
         while not stopping:
             try:
+                if not looked:
+                    self._look_for_topics(options["topics"], until_caught_up=options["until_caught_up"])
+                    looked = True
                 return service_of(
                     name=name,
                     topics=tuple(options["topics"]),
@@ -70,6 +79,14 @@ class Command(BaseCommand):
             stopping.wait(backoff)
             backoff = min(backoff * 2, LONGEST_WAIT_S)
         return None
+
+    def _look_for_topics(self, names: list[str], *, until_caught_up: bool) -> None:
+        """A topic that is missing is waited for, and said; what is to end would wait for ever: raises CommandError."""
+        for name in topics_missing(kafka=settings.KAFKA, names=names):
+            if until_caught_up:
+                where = settings.KAFKA["bootstrap.servers"]
+                raise CommandError(f"The broker at {where} has no topic {name!r}; Telara's: manage.py create_topics")
+            log.warning("consumer.topic_missing", topic=name, error="waiting for it; Telara's: manage.py create_topics")
 
     def _run(self, service: Service, stopping: Stopping, *, until_caught_up: bool) -> None:
         log.info("consumer.started", consumer=service.name)

@@ -1,0 +1,70 @@
+"""What `run_consumer` says of its options and its environment."""
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from django.conf import settings
+from django.utils import timezone
+
+from devices.models import Installation, Reading
+from ingestion.failpoints import armed
+from tests.ingestion.running import consumer, events, make_group, send, until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def missing() -> str:
+    """The name of a topic that nobody has made."""
+    if settings.TELARA_KAFKA_EMBEDDED:
+        pytest.skip(
+            "Apache Kafka is not there (KAFKA_BOOTSTRAP_SERVERS): the embedded broker makes any topic"
+        )
+    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.mark.real_kafka
+def test_it_does_not_catch_up_with_a_topic_that_is_missing(tmp_path: Path, missing: str) -> None:
+    with consumer(tmp_path, "--topics", missing, "--group", make_group(), "--until-caught-up") as running:
+        assert running.process.wait(30) == 1
+        (line,) = running.output.read_text().splitlines()
+    assert f"no topic '{missing}'" in line
+    assert "create_topics" in line
+
+
+@pytest.mark.real_kafka
+@pytest.mark.slow
+def test_it_waits_for_a_topic_that_is_missing_and_says_so_once(tmp_path: Path, missing: str) -> None:
+    with consumer(tmp_path, "--topics", missing, "--group", make_group()) as running:
+        until(lambda: running.lines("consumer.topic_missing"), within_s=30)
+        until(lambda: running.lines("consumer.started"), within_s=30)
+        admin = AdminClient(dict(settings.KAFKA))
+        admin.create_topics([NewTopic(missing, 2, 1)])[missing].result(10)
+        sent = events(20)
+        send(missing, sent)
+        until(lambda: Reading.objects.count() == len(sent), within_s=60)
+        assert running.stop() == 0
+        (said,) = running.lines("consumer.topic_missing")
+    assert said["topic"] == missing
+    assert "create_topics" in said["error"]
+
+
+@pytest.mark.parametrize("value", ["after_store:x", "after_store:0", "after_store:-1", "after_lunch"])
+def test_a_failpoint_that_is_none_is_named_in_one_line(tmp_path: Path, value: str) -> None:
+    with consumer(tmp_path, TELARA_FAILPOINTS=value, DEBUG="true") as running:
+        assert running.process.wait(30) == 1
+        (line,) = running.output.read_text().splitlines()
+    assert "TELARA_FAILPOINTS" in line
+    assert value in line
+
+
+def test_failpoints_are_counted_from_one(settings: Any) -> None:
+    armed.cache_clear()
+    settings.TELARA_FAILPOINTS = "after_store:3, before_commit"
+    assert armed() == {"after_store": 3, "before_commit": 1}
+    armed.cache_clear()
