@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from alerts.engine.rule import Rule
+from alerts.rule_files.document import read_document
 from alerts.rule_files.parse import parse_rule
 from alerts.rule_files.problem import Problem
 
@@ -63,15 +65,31 @@ def _conflicts(files: list[RuleFile]) -> Iterator[Problem]:
     for file in files:
         other = by_id.setdefault(file.rule.id, file)
         if other is not file:
-            yield _at_key(file, "id", f"{file.rule.id} is also the id of {other.path}")
+            yield _at_value(file, "id", f"{file.rule.id} is also the id of {other.path}")
     for file in files:
         replaced = by_id.get(file.rule.replaces or "")
         if replaced and replaced.rule.alert_type != file.rule.alert_type:
             expected = replaced.rule.alert_type
-            yield _at_key(file, "replaces", f"{replaced.rule.id} has another alert_type: {expected}")
+            yield _at_value(file, "replaces", f"{replaced.rule.id} has another alert_type: {expected}")
 
 
-def _at_key(file: RuleFile, key: str, message: str) -> Problem:
-    lines = file.source.splitlines()
-    line = next((number for number, text in enumerate(lines, 1) if text.startswith(f"{key}:")), 1)
-    return Problem(file.path, line, 1, message)
+def unknown_replaced(files: Iterable[RuleFile]) -> list[Problem]:
+    """Critical forms of rules that neither stand beside them nor come with Telara: nobody would see them replaced."""
+    files = list(files)
+    known = {file.rule.id for file in (*files, *read_rule_files()[0])}
+    return [
+        _at_value(file, "replaces", f"there is no rule {file.rule.replaces}" + _meant(file.rule.replaces, known))
+        for file in files
+        if file.rule.replaces and file.rule.replaces not in known
+    ]
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _at_value(file: RuleFile, key: str, message: str) -> Problem:
+    """A problem of what stands at a top-level key, which the text of a rule that was read has."""
+    mark = next(value.start_mark for name, value in read_document(file.source).value if name.value == key)
+    return Problem(file.path, mark.line + 1, mark.column + 1, message)

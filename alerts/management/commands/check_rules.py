@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from alerts.rule_files import read_rules
+from alerts.rule_files import read_rule_files, unknown_replaced
 
 
 class Command(BaseCommand):
@@ -17,9 +17,10 @@ class Command(BaseCommand):
         parser.add_argument("paths", nargs="*", metavar="PATH", help="files or folders (default: alerts/rules)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        rules, problems = read_rules(options["paths"])
+        files, problems = read_rule_files(options["paths"])
+        problems += unknown_replaced(files)
         for problem in problems:
             self.stdout.write(str(problem))
         if problems:
             sys.exit(1)
-        self.stdout.write(f"{len(rules)} rules, no problem")
+        self.stdout.write(f"{len(files)} rules, no problem")

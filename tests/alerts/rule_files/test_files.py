@@ -46,13 +46,13 @@ def test_a_folder_gives_its_files_with_their_text(tmp_path: Path) -> None:
 
 def test_an_id_stands_once(tmp_path: Path) -> None:
     _, problems = read_rules([write(tmp_path, one=GOOD, two="# a copy\n" + GOOD)])
-    assert [str(p) for p in problems] == [f"{tmp_path}/two.yaml:2:1: fast is also the id of {tmp_path}/one.yaml"]
+    assert [str(p) for p in problems] == [f"{tmp_path}/two.yaml:2:5: fast is also the id of {tmp_path}/one.yaml"]
 
 
 def test_a_rule_replaces_one_of_its_own_type(tmp_path: Path) -> None:
     other = GOOD.replace("id: fast", "id: faster").replace("FAST", "FASTER") + "replaces: fast\n"
     _, problems = read_rules([write(tmp_path, one=GOOD, two=other)])
-    assert [str(p) for p in problems] == [f"{tmp_path}/two.yaml:8:1: fast has another alert_type: FAST"]
+    assert [str(p) for p in problems] == [f"{tmp_path}/two.yaml:8:11: fast has another alert_type: FAST"]
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -74,6 +74,15 @@ def test_check_rules_prints_every_problem_and_exits_1(tmp_path: Path) -> None:
         call_command("check_rules", str(write(tmp_path, one=GOOD.replace("60s", "60"))), stdout=out)
     assert left.value.code == 1
     assert out.getvalue().startswith(f"{tmp_path}/one.yaml:7:10: '60' is not a duration")
+
+
+def test_check_rules_names_a_rule_to_replace_that_there_is_not(tmp_path: Path) -> None:
+    own = GOOD.replace("id: fast", "id: faster") + "replaces: fats\n"
+    builtin = GOOD.replace("id: fast", "id: fastest").replace("FAST", "TACHYCARDIA") + "replaces: tachycardia\n"
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("check_rules", str(write(tmp_path, one=GOOD, two=own, three=builtin)), stdout=out)
+    assert out.getvalue() == f"{tmp_path}/two.yaml:8:11: there is no rule fats; did you mean fast?\n"
 
 
 def test_check_rules_is_content_with_good_ones() -> None:
