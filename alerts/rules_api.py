@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
+from rest_framework import generics, status
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,17 +15,26 @@ from alerts.serializers import Note, RuleDetailSerializer, RuleSerializer, RuleT
 from alerts.services.rules import RuleProblems, rule_disable, rule_enable, rule_write
 from devices.authentication import person
 from devices.errors import ApiError
+from devices.paging import KeysetPagination
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from rest_framework.request import Request
 
 
-class RuleList(APIView):
-    """All rules."""
+class RuleList(generics.ListAPIView[Rule]):
+    """All rules, by id."""
 
-    @extend_schema(operation_id="v1_rules_list", responses=RuleSerializer(many=True), tags=["rules"])
-    def get(self, request: "Request") -> Response:  # noqa: ARG002  # DRF's signature
-        return Response(RuleSerializer(rules_listed(), many=True).data)
+    serializer_class = RuleSerializer
+    pagination_class = KeysetPagination
+    keyset = ("rule_id",)
+
+    @extend_schema(tags=["rules"])
+    def get(self, request: "Request", *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[Rule]":
+        return rules_listed()
 
     @extend_schema(request=RuleText, responses={201: RuleDetailSerializer}, tags=["rules"])
     def post(self, request: "Request") -> Response:

@@ -21,7 +21,8 @@ def test_a_rule_is_added_changed_disabled_and_enabled(call, lead: User) -> None:
     assert [(v["number"], v["made_by"]) for v in body["versions"]] == [(1, "lead"), (2, "lead")]
     assert client.post("/api/v1/rules/bradycardia/disable/", {"note": "loud"}, format="json").json()["enabled"] is False
     assert client.post("/api/v1/rules/bradycardia/enable/", {}, format="json").json()["enabled"] is True
-    assert [(r["rule_id"], r["version"]["number"]) for r in client.get("/api/v1/rules/").json()] == [("bradycardia", 3)]
+    (rule,) = client.get("/api/v1/rules/").json()["results"]
+    assert (rule["rule_id"], rule["version"]["number"]) == ("bradycardia", 3)
 
 
 def test_a_text_that_is_no_rule_is_told_where(call, lead: User) -> None:
@@ -57,4 +58,14 @@ def test_a_list_of_rules_takes_no_query_a_row(call, lead: User, django_assert_ma
     for number in range(20):
         write(client, yaml(f"rule-{number}"))
     with django_assert_max_num_queries(4):
-        assert len(client.get("/api/v1/rules/").json()) == 20
+        assert len(client.get("/api/v1/rules/").json()["results"]) == 20
+
+
+def test_the_list_of_rules_comes_in_pages_by_id(call, lead: User) -> None:
+    client = call(lead)
+    for name in ("beta", "alpha", "gamma"):
+        write(client, yaml(name))
+    first = client.get("/api/v1/rules/?limit=2").json()
+    assert [rule["rule_id"] for rule in first["results"]] == ["alpha", "beta"]
+    last = client.get(first["next"]).json()
+    assert ([rule["rule_id"] for rule in last["results"]], last["next"]) == (["gamma"], None)

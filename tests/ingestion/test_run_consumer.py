@@ -21,9 +21,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
 def missing() -> str:
     """The name of a topic that nobody has made."""
     if settings.TELARA_KAFKA_EMBEDDED:
-        pytest.skip(
-            "Apache Kafka is not there (KAFKA_BOOTSTRAP_SERVERS): the embedded broker makes any topic"
-        )
+        pytest.skip("Apache Kafka is not there (KAFKA_BOOTSTRAP_SERVERS): the embedded broker makes any topic")
     Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
     return f"test-{uuid4().hex[:12]}"
 
