@@ -12,16 +12,25 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-from telara import embedded
+from telara.embedded.needs import VARIABLES, services_unset
 
 ROOT = Path(__file__).resolve().parent.parent
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PARTITIONS = 4
 
 
-def join() -> None:
-    """Join the services of the environment, or the embedded ones, on a database that no one else uses."""
-    embedded.join(["manage.py", "bench"])
+def require_services() -> None:
+    """Leave the environment ready for Django; end the process where it does not name every service.
+
+    The embedded ones will not do: the broker holds too little, and processes that we start would take the checkout's
+    database in the place of ours.
+    """
+    embedded = services_unset(os.environ)
+    unnamed = [name for service, name in VARIABLES.items() if service in embedded or not os.environ.get(name)]
+    if unnamed:
+        names = ", ".join(unnamed)
+        sys.stderr.write(f'{names}: not named. This runs on real services: eval "$(.ci/services start)"\n')
+        sys.exit(2)
     os.environ.setdefault("SECRET_KEY", "of the benchmarks, where all services are named")
     os.environ.setdefault("LOG_LEVEL", "INFO")
     os.environ["DJANGO_SETTINGS_MODULE"] = "telara.settings"
@@ -80,7 +89,7 @@ class Running:
 @contextmanager
 def scratch() -> Iterator[Scratch]:
     """Django set up on a new database with the default rules on, and a topic."""
-    join()
+    require_services()
     before = os.environ["DATABASE_URL"]
     name = f"telara_bench_{uuid4().hex[:8]}"
     _sql(before, f"CREATE DATABASE {name}")
@@ -106,11 +115,8 @@ def _prepare(made: Scratch) -> None:
     from django.conf import settings
 
     admin = AdminClient(dict(settings.KAFKA))
-    if settings.TELARA_KAFKA_EMBEDDED:
-        admin.list_topics(made.topic, timeout=10)
-    else:
-        topic = NewTopic(made.topic, PARTITIONS, 1, config={"message.timestamp.type": "LogAppendTime"})
-        admin.create_topics([topic])[made.topic].result(20)
+    topic = NewTopic(made.topic, PARTITIONS, 1, config={"message.timestamp.type": "LogAppendTime"})
+    admin.create_topics([topic])[made.topic].result(20)
 
 
 def _drop(made: Scratch, before: str, name: str) -> None:
@@ -119,9 +125,8 @@ def _drop(made: Scratch, before: str, name: str) -> None:
     from django.db import connections
 
     connections.close_all()
-    if not settings.TELARA_KAFKA_EMBEDDED:
-        admin = AdminClient(dict(settings.KAFKA))  # held: without it the answer never comes
-        admin.delete_topics([made.topic])[made.topic].result(20)
+    admin = AdminClient(dict(settings.KAFKA))  # held: without it the answer never comes
+    admin.delete_topics([made.topic])[made.topic].result(20)
     _sql(before, f"DROP DATABASE {name} WITH (FORCE)")
     for log in made.logs:
         log.unlink(missing_ok=True)

@@ -3,13 +3,12 @@
     python -m benchmarks.latency [--rate PER_SECOND] [--seconds N]
 
 Starts a web process and a consumer, opens a socket as an analyst who may see everyone, and sends readings of a hundred
-people at a steady rate.
+people at a steady rate. Runs on the services of the environment, on a database and a topic of its own.
 """
 
 import argparse
 import asyncio
 import json
-import os
 import socket
 import time
 from datetime import UTC, datetime, timedelta
@@ -134,8 +133,6 @@ def main() -> None:
             found = asyncio.run(measure(made, port, token, options.rate, options.seconds))
         if not found:
             raise SystemExit(f"no reading came:\n{running.log.read_text()[-2000:]}")
-        if embedded := os.environ.get("TELARA_EMBEDDED"):
-            print(f"On embedded {embedded.replace(',', ', ')}: not comparable with the real ones.")
         print(f"{len(found):,} readings at {options.rate:g}/s, from acknowledgement to WebSocket frame")
         for share, name in ((0.5, "median"), (0.99, "99 of 100"), (1.0, "all")):
             print(f"{name:12}{found[min(len(found) - 1, int(share * len(found)))]:10.0f} ms")
