@@ -4,9 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
 from devices.admin_readings import readings
+from devices.live import session_ended
 
 
 class TelaraAdminSite(admin.AdminSite):
@@ -18,6 +20,14 @@ class TelaraAdminSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         return [path("devices/reading/", self.admin_view(self.readings), name="readings"), *super().get_urls()]
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """As the pages' own: also closes the sockets of the session."""
+        session = request.session.session_key
+        answer = super().logout(request, extra_context)
+        if session and request.session.session_key != session:  # a GET ends nothing
+            session_ended(session_key=session)
+        return answer
 
     def readings(self, request: HttpRequest) -> HttpResponseBase:
         return readings(request, self.each_context(request))

@@ -195,7 +195,9 @@ async def test_without_a_consumer_the_status_says_so(chief: User) -> None:
     assert (status["consumers"], status["lag"], status["events_per_second"]) == (0, None, None)
 
 
-async def test_logging_out_closes_the_sockets_of_that_session_only(chief: User) -> None:
+@pytest.mark.parametrize("door", ["/logout/", "/admin/logout/"])
+async def test_logging_out_closes_the_sockets_of_that_session_only(chief: User, door: str) -> None:
+    await in_thread(User.objects.filter(pk=chief.pk).update)(is_staff=True)
     client = Client()
     await in_thread(client.force_login)(chief)
     leaving = open_socket(session=client.cookies["sessionid"].value)
@@ -204,7 +206,9 @@ async def test_logging_out_closes_the_sockets_of_that_session_only(chief: User) 
         await each.connect()
         await frame(each)
     await asyncio.sleep(0.3)
-    await in_thread(client.post)("/logout/")
+    assert (await in_thread(client.get)(door)).status_code == 405
+    assert len(await frames(leaving, "status", within=2.2)) >= 1
+    await in_thread(client.post)(door)
     assert await close_code(leaving) == 4401
     assert len(await frames(staying, "status", within=2.2)) >= 1
     await staying.disconnect()
