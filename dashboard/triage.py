@@ -25,12 +25,14 @@ from alerts.models.alert import CloseReason, Triage
 from alerts.selectors import alert_get, may_triage
 from alerts.services.triage import (
     NOTE_LENGTH,
+    UNDONE,
     TriageError,
     alert_acknowledge,
     alert_close,
     alert_comment,
     alert_reopen,
     alert_snooze,
+    alert_undo,
 )
 from devices.models import User
 
@@ -44,7 +46,7 @@ class BadFormError(ValueError):
 @login_required
 @require_POST
 def triage(request: HttpRequest, alert_id: UUID, action: str) -> HttpResponse:
-    """Form fields: `minutes` (snooze), `reason` (close), `note`; `next`, where to go without htmx."""
+    """Form fields: `minutes` (snooze), `reason` (close), `revision` (undo), `note`; `next`: where to, without htmx."""
     user = cast("User", request.user)
     decide = ACTIONS.get(action)
     if decide is None:
@@ -52,7 +54,7 @@ def triage(request: HttpRequest, alert_id: UUID, action: str) -> HttpResponse:
     alert = _alert(user, alert_id)
     was = alert.triage
     try:
-        alert = decide(alert, user, timezone.now(), request.POST)
+        alert = decide(alert, user, timezone.now(), request.GET.dict() | request.POST.dict())
     except TriageError as error:
         return _answer(request, alert, 409, "telara:refused", {"text": str(error)})
     except BadFormError as error:
@@ -87,6 +89,7 @@ def _said(alert: Alert, action: str) -> str:
         "close": f"closed: {alert.get_close_reason_display().lower()}",
         "reopen": "open again",
         "comment": "note added",
+        "undo": "acknowledged as before" if alert.triage == Triage.ACKNOWLEDGED else "open again",
     }
     if action == "snooze" and alert.snoozed_until:
         words["snooze"] = f"snoozed until {alert.snoozed_until:%H:%M} UTC"
@@ -95,12 +98,9 @@ def _said(alert: Alert, action: str) -> str:
 
 def _undo(alert: Alert, was: Triage, action: str) -> str:
     """Where a POST takes it back; empty where nothing does."""
-    if was == alert.triage or action not in ("acknowledge", "snooze", "close"):
+    if was == alert.triage or action not in UNDONE or was not in (Triage.NEW, Triage.ACKNOWLEDGED):
         return ""
-    back = "acknowledge" if was == Triage.ACKNOWLEDGED else "reopen" if was == Triage.NEW else ""
-    if action == "close" and back == "acknowledge":
-        back = ""
-    return reverse("triage", args=[alert.pk, back]) if back else ""
+    return f"{reverse('triage', args=[alert.pk, 'undo'])}?revision={alert.revision}"
 
 
 def _note(form: Mapping[str, str]) -> str:
@@ -121,6 +121,13 @@ def _close(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Ale
     return alert_close(alert=alert, by=by, at=at, reason=CloseReason(form["reason"]), note=_note(form))
 
 
+def _take_back(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:
+    revision = form.get("revision", "")
+    if not revision.isascii() or not revision.isdigit() or len(revision) > 9:
+        raise BadFormError("revision: the one that the decision gave the alert")
+    return alert_undo(alert=alert, by=by, at=at, revision=int(revision))
+
+
 def _comment(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:
     if not _note(form):
         raise BadFormError("note: a sentence")
@@ -134,5 +141,6 @@ ACTIONS: Final[Mapping[str, Decide]] = MappingProxyType(
         "close": _close,
         "reopen": lambda alert, by, at, form: alert_reopen(alert=alert, by=by, at=at, note=_note(form)),
         "comment": _comment,
+        "undo": _take_back,
     }
 )

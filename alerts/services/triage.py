@@ -16,7 +16,7 @@ from django.db.models import Case, F, When
 
 from alerts.announce import announce_on_commit
 from alerts.audit import audit_add, change_of
-from alerts.models import Alert
+from alerts.models import Alert, AlertChange
 from alerts.models.alert import CloseReason, Severity, Triage
 from alerts.outbox import outbox_add
 from devices.models import User
@@ -32,7 +32,8 @@ LONGEST_SNOOZE: Final = MappingProxyType(
     }
 )
 NOTE_LENGTH: Final = 2000
-RefusalCode = Literal["closed", "snooze_too_long", "snooze_in_past"]
+RefusalCode = Literal["closed", "snooze_too_long", "snooze_in_past", "not_undone"]
+UNDONE: Final = ("acknowledge", "snooze", "close")  # what can be taken back, from a state that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,42 @@ def alert_comment(*, alert: Alert, by: User, at: datetime, note: str) -> Alert:
     return _only(alerts_comment(alerts=[alert], by=by, at=at, note=note))
 
 
+def alert_undo(*, alert: Alert, by: User, at: datetime, revision: int) -> Alert:
+    """Take back the decision that gave the alert `revision`; as it now is: the triage of before, whose and since when.
+
+    Raises TriageError where that is not the last decision about it, is another's, or ended a snooze, whose end is gone.
+    """
+    with transaction.atomic():
+        locked = _locked([alert])
+        if not locked:
+            raise Alert.DoesNotExist("The alert is gone.")
+        standing = _standing_decisions(locked[0])
+        last = standing[0] if standing else None
+        known = last is not None and last.action in UNDONE and last.was in (Triage.NEW, Triage.ACKNOWLEDGED)
+        if last is None or not known or (last.revision, last.by) != (revision, by):
+            raise TriageError(Refusal(locked[0], "not_undone", "It cannot be taken back any more."))
+        before = next((change for change in standing[1:] if change.by is not None), None)
+        whose = {"triaged_by": before and before.by, "triaged_at": before and before.at}
+        (undone,) = _write(
+            locked, _Decision("undo", Triage(last.was), frozenset({Triage(last.became)}), by, at, "", whose)
+        )
+        return undone
+
+
+def _standing_decisions(alert: Alert) -> list[AlertChange]:
+    """The decisions about its triage that were not taken back, newest first."""
+    decisions = alert.changes.filter(action__in=(*UNDONE, "reopen", "snooze_end", "undo")).order_by("-revision")
+    standing, undone = [], 0
+    for change in decisions.select_related("by"):
+        if change.action == "undo":
+            undone += 1
+        elif undone:
+            undone -= 1
+        else:
+            standing.append(change)
+    return standing
+
+
 def snoozes_end(*, at: datetime, limit: int = 500) -> int:
     """Give alerts whose snooze is over by `at` the triage they had before it; how many. At most `limit` at once."""
     with transaction.atomic():
@@ -204,9 +241,8 @@ def _write(alerts: Collection[Alert], decision: _Decision) -> list[Alert]:
         return []
     was = {alert.pk: alert.triage for alert in alerts}
     cleared: dict[str, Any] = {"snoozed_until": None, "triage_before_snooze": "", "close_reason": ""}
-    values = {**cleared, "triage": decision.to, **decision.writes}
-    if decision.by is not None:
-        values |= {"triaged_by": decision.by, "triaged_at": decision.at}
+    whose = {"triaged_by": decision.by, "triaged_at": decision.at} if decision.by is not None else {}
+    values = {**cleared, "triage": decision.to, **whose, **decision.writes}
     rows = Alert.objects.filter(pk__in=was, triage__in=decision.leaves)
     if rows.update(**values, revision=F("revision") + 1, changed_at=decision.at) != len(was):
         raise RuntimeError("A locked alert changed.")

@@ -47,6 +47,7 @@ _CHANGES: Final = {
     "snooze_end": "Snooze over",
     "close": "Closed",
     "reopen": "Opened again",
+    "undo": "Taken back",
     "comment": "Note",
 }
 

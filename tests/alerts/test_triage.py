@@ -1,7 +1,7 @@
 """Triage: acknowledge, snooze, close, reopen, comment; alone, in bulk, and racing."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -15,6 +15,7 @@ from alerts.services.triage import (
     alert_comment,
     alert_reopen,
     alert_snooze,
+    alert_undo,
     alerts_acknowledge,
     alerts_close,
     alerts_snooze,
@@ -205,3 +206,49 @@ def test_two_who_decide_at_once_leave_one_decision_and_every_revision(wearer: Us
     assert sorted(outcomes) == sorted(["closed", now.close_reason])
     assert now.revision == 2
     assert AlertChange.objects.get().by == now.triaged_by
+
+
+def at(minutes: int) -> datetime:
+    return NOON + timedelta(minutes=minutes)
+
+
+def test_undoing_gives_back_whose_it_was_and_since_when_as_often_as_asked(alert: Alert, alice: User, bob: User) -> None:
+    alert_acknowledge(alert=alert, by=alice, at=at(1))
+    for minute in (2, 4):
+        closed = alert_close(alert=alert, by=bob, at=at(minute), reason="true")
+        now = alert_undo(alert=alert, by=bob, at=at(minute + 1), revision=closed.revision)
+        assert (now.triage, now.triaged_by, now.triaged_at) == ("acknowledged", alice, at(1))
+    last = AlertChange.objects.get(revision=now.revision)
+    assert (last.action, last.by, last.at, last.was, last.became) == ("undo", bob, at(5), "closed", "acknowledged")
+
+
+def test_undoing_the_first_decision_leaves_it_nobodys(alert: Alert, alice: User) -> None:
+    snoozed = alert_snooze(alert=alert, by=alice, at=at(1), until=at(10))
+    now = alert_undo(alert=alert, by=alice, at=at(2), revision=snoozed.revision)
+    assert (now.triage, now.triaged_by, now.triaged_at, now.snoozed_until) == ("new", None, None, None)
+
+
+def test_news_of_the_episode_do_not_stand_in_the_way_of_undoing(alert: Alert, alice: User) -> None:
+    closed = alert_close(alert=alert, by=alice, at=at(1), reason="true")
+    Alert.objects.update(revision=closed.revision + 5)
+    assert alert_undo(alert=alert, by=alice, at=at(2), revision=closed.revision).triage == "new"
+
+
+def test_only_the_last_decision_is_undone_and_only_by_who_made_it(alert: Alert, alice: User, bob: User) -> None:
+    acknowledged = alert_acknowledge(alert=alert, by=alice, at=at(1))
+    with pytest.raises(TriageError):
+        alert_undo(alert=alert, by=bob, at=at(2), revision=acknowledged.revision)
+    closed = alert_close(alert=alert, by=bob, at=at(3), reason="true")
+    with pytest.raises(TriageError):
+        alert_undo(alert=alert, by=alice, at=at(4), revision=acknowledged.revision)
+    alert_undo(alert=alert, by=bob, at=at(5), revision=closed.revision)
+    with pytest.raises(TriageError):
+        alert_undo(alert=alert, by=bob, at=at(6), revision=closed.revision)
+    assert Alert.objects.get().triage == "acknowledged"
+
+
+def test_what_ended_a_snooze_is_not_undone(alert: Alert, alice: User) -> None:
+    alert_snooze(alert=alert, by=alice, at=at(1), until=at(10))
+    closed = alert_close(alert=alert, by=alice, at=at(2), reason="true")
+    with pytest.raises(TriageError):
+        alert_undo(alert=alert, by=alice, at=at(3), revision=closed.revision)

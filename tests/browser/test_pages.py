@@ -75,7 +75,13 @@ def test_keys_decide_about_the_row_under_the_cursor_and_take_it_back(page: Page,
     expect(page.locator("h1")).to_have_text("Tachycardia at rest")
 
 
-def test_an_alert_is_closed_with_a_reason_and_reopened(page: Page, site: Site) -> None:
+def close(page: Page) -> None:
+    page.keyboard.press("c")
+    page.keyboard.press("3")
+    page.get_by_role("button", name="Close alert").click()
+
+
+def test_an_alert_is_closed_with_a_reason_taken_back_and_reopened(page: Page, site: Site) -> None:
     opened(page, site, address_of_an_alert(page, site))
     expect(page.locator("#evidence-chart canvas")).to_be_visible()
     page.keyboard.press("n")
@@ -83,12 +89,17 @@ def test_an_alert_is_closed_with_a_reason_and_reopened(page: Page, site: Site) -
     page.keyboard.press("Enter")
     expect(page.locator(".timeline .note").first).to_have_text("called <her>")
     page.locator("h1").click()
-    page.keyboard.press("c")
-    page.keyboard.press("3")
-    page.get_by_role("button", name="Close alert").click()
-    expect(page.locator(".alert-title .tag")).to_have_text("Closed: false alarm")
+    state = page.locator(".alert-title .tag")
+    page.keyboard.press("a")
+    expect(state).to_have_text("Acknowledged by analyst")
+    close(page)
+    expect(state).to_have_text("Closed: false alarm")
+    page.keyboard.press("u")
+    expect(state).to_have_text("Acknowledged by analyst")
+    expect(page.locator("#undo")).to_contain_text("acknowledged as before")
+    close(page)
     page.get_by_role("button", name="Reopen").click()
-    expect(page.locator(".alert-title .tag")).to_have_text("New, nobody has it")
+    expect(state).to_have_text("New, nobody has it")
 
 
 def test_a_wearers_values_move_and_each_strip_is_a_table_too(page: Page, site: Site) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from alerts.models import Alert
+from alerts.services.triage import alert_acknowledge
 from devices.models import User
 from tests.made import make_alert, make_user, make_wearer
 
@@ -56,6 +58,24 @@ def test_the_undo_of_a_snooze_of_what_was_acknowledged_acknowledges_it_again(
     assert Alert.objects.get().triage == "acknowledged"
 
 
+def test_the_undo_of_closing_what_somebody_acknowledged_leaves_it_theirs(
+    client: Client, analyst: User, wearer: User, alert: Alert
+) -> None:
+    bob = make_user("bob", watches=(wearer,))
+    acknowledged = alert_acknowledge(alert=alert, by=bob, at=timezone.now())
+    closed = client.post(f"/triage/{alert.pk}/close/", {"reason": "benign"}, **HTMX)
+    assert Alert.objects.get().triage == "closed"
+    undone = client.post(told(closed)["undo"], **HTMX)
+    assert told(undone)["text"] == "Tachycardia at rest, user_001: acknowledged as before"
+    assert told(undone)["undo"] == ""
+    now = Alert.objects.get()
+    assert (now.triage, now.triaged_by, now.triaged_at) == ("acknowledged", bob, acknowledged.triaged_at)
+    assert now.close_reason == ""
+    again = client.post(told(closed)["undo"], **HTMX)
+    assert again.status_code == 409
+    assert told(again, "telara:refused")["text"] == "It cannot be taken back any more."
+
+
 def test_a_snooze_that_is_too_long_is_refused_in_words(client: Client, analyst: User, alert: Alert) -> None:
     answer = client.post(f"/triage/{alert.pk}/snooze/", {"minutes": "61"}, **HTMX)
     assert answer.status_code == 409
@@ -74,6 +94,9 @@ def test_a_snooze_that_is_too_long_is_refused_in_words(client: Client, analyst: 
         ("close", {}),
         ("close", {"reason": "tired"}),
         ("comment", {"note": "  "}),
+        ("undo", {}),
+        ("undo", {"revision": "-1"}),
+        ("undo", {"revision": "9" * 5000}),
     ],
 )
 def test_a_form_that_lacks_something_is_a_400(
