@@ -27,6 +27,12 @@ function typing(event) {
   return target.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
 }
 
+/** Whether Enter means something where the focus is; a dialog that was just closed may still have it. @param {KeyboardEvent} event */
+function focused(event) {
+  const target = /** @type {HTMLElement} */ (event.target);
+  return target !== document.body && !target.closest("dialog:not([open])");
+}
+
 /** @param {KeyboardEvent} event */
 function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event) || !keysAreOn()) return;
@@ -36,7 +42,7 @@ function pressed(event) {
   const found = keys.get(combo);
   first = "";
   if (found) {
-    if (name === "Enter" && event.target !== document.body) return;
+    if (name === "Enter" && focused(event)) return;
     event.preventDefault();
     found.run(event);
   } else if ([...keys.keys()].some((each) => each.startsWith(`${name} `))) {
