@@ -22,8 +22,13 @@ VENDOR := static/vendor/stamp
 NOWHERE := DATABASE_URL=django.db.backends.dummy:// KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:9 REDIS_URL=redis://127.0.0.1:9/0 \
 	SECRET_KEY=unused
 
+# From an environment that is a link to another folder's nothing is taken away.
+LINKED := $(shell [ ! -L .venv ] || echo yes)
+SYNC := $(UV) pip $(if $(LINKED),install,sync) --python $(BIN)/python --require-hashes
+LIST := $(if $(LINKED),--requirements )
+
 # An environment whose Python is gone is made anew.
-$(shell [ ! -e $(VENV) ] || $(BIN)/python -c '' 2>/dev/null || rm -f $(VENV))
+.PHONY: $(shell $(BIN)/python -c '' 2>/dev/null || echo $(VENV))
 
 .PHONY: help install demo test lint format bench lock up down
 
@@ -94,13 +99,13 @@ $(VENV): requirements-uv.txt
 $(RUNTIME): $(VENV) requirements.txt
 	@if [ -e $(DEVELOPMENT) ]; then $(MAKE) $(DEVELOPMENT); else \
 		echo "installing what Telara runs on"; \
-		$(UV) pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.txt; \
+		$(SYNC) --compile-bytecode $(LIST)requirements.txt; \
 	fi
 	@touch $@
 
 $(DEVELOPMENT): $(VENV) requirements-dev.txt
 	@echo "installing what Telara runs on, and what tests and checks need"
-	@$(UV) pip sync --python $(BIN)/python --require-hashes requirements-dev.txt
+	@$(SYNC) $(LIST)requirements-dev.txt
 	@touch $@
 
 $(VENDOR): package.json package-lock.json .npmrc | $(VENV)
