@@ -193,6 +193,7 @@ def _config(subscription: Subscription) -> dict[str, Any]:
         "auto.offset.reset": "error",
         "queued.max.messages.kbytes": 16 * 1024,
         "fetch.wait.max.ms": 50,
+        "fetch.queue.backoff.ms": 10,
         "fetch.error.backoff.ms": 100,
         "reconnect.backoff.max.ms": 5000,
         "error_cb": report_error,
