@@ -3,25 +3,27 @@
 Every shortcut here may only refuse to decide. A message is accepted when its bytes prove that it is what `exact`
 would accept, with the same values; whatever is not proven goes to `exact`, one by one. The proof, per message:
 
-- no backslash and no newline, so that every string ends at the next quote and one message is one line;
+- no backslash, so that every string ends at the next quote;
 - as many colons as known keys that were read, nulls, and colons inside known strings: so no key but a null one is
   unknown or doubled (polars takes the first of doubles, JSON readers the last);
-- no known key is null in one place and read from another;
-- no string looks like a number, a boolean, a list or an object, all of which polars turns into strings, unless the
-  quote is seen before it;
-- numbers, JSON and UTF-8 are strict in polars itself: one bad line fails a chunk, which is then cut smaller.
+- as many nulls as known keys that are null, and none of those was read from another place;
+- no boolean, which polars turns into a number, and no list of sources that is none;
+- no string looks like a number, which polars turns into a string, unless the quote is seen before it;
+- JSON, numbers and UTF-8 are strict in polars itself: one bad message fails a chunk, which is then cut smaller.
+
+What a whole column proves (no null in it, all of it between the limits) is not asked of its rows.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
-from operator import add, and_
+from operator import and_, or_
 from typing import Any, Final
 
 import polars as pl
 
-from devices.metrics import METRICS
+from devices.metrics import METRICS, NUMERIC
 from ingestion.batch import EVENT_SCHEMA, Batch
 from ingestion.exact import MAX_AHEAD, MAX_SOURCES, MAX_STRING, judge
 from ingestion.verdicts import Accepted, Limits, Rejected
@@ -31,6 +33,7 @@ PLAIN_BYTES: Final = 4096  # longer messages are judged one by one
 SMALLEST_CHUNK: Final = 64
 CUT: Final = 8
 _NULLS: Final = (":null", ": null")  # as compact writers and Python's spell it; any other is judged one by one
+_NOT_PLAIN: Final = ("\\", "true", "false")
 _COLONS_OF_A_TIME: Final = 2
 
 _FIELD_TYPE = {metric.name: pl.String if metric.is_text else pl.Float64 for metric in METRICS.values()}
@@ -45,6 +48,9 @@ _JSON_SCHEMA: Final[dict[str, Any]] = {
     "device_sources": pl.List(pl.String),
     **_GROUPS,
 }
+_KEYS: Final = {name: name for name in _JSON_SCHEMA} | {metric.name: metric.field for metric in METRICS.values()}
+_WRITTEN, _NULL = "nulls", "null:"  # columns: how many are written, and before the name of a key, whether it is one
+_JSON: Final = pl.Struct(_JSON_SCHEMA)
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _USER_ID = r"^[A-Za-z0-9._\-@+:]{1,64}$"
 _BARE_USER_ID = r"^([\d\-]|(true|false)$)"  # perhaps no string: these have no quotes around them in JSON
@@ -74,9 +80,9 @@ def decode_columns(batch: Batch, *, limits: Limits) -> Decoded:
     raw = pl.DataFrame(
         {"payload": pl.Series(batch.payloads, dtype=pl.Binary), "received_at": batch.received_at}
     ).with_row_index("message")
-    plain = raw.filter(pl.col("payload").bin.size().is_between(2, PLAIN_BYTES))
-    plain = _as_text(plain).filter(~pl.col("payload").str.contains_any(["\\", "\n"]))
-    accepted = [_accept(chunk, limits) for chunk in _parse(plain, batch.payloads)]
+    plain = _as_text(raw.filter(pl.col("payload").bin.size().is_between(2, PLAIN_BYTES)))
+    plain = plain.filter(reduce(and_, [~_holds(text) for text in _NOT_PLAIN]))
+    accepted = [_accept(chunk, limits) for chunk in _parse(plain)]
     fast = pl.concat([EVENT_SCHEMA.to_frame(), *accepted])
     if fast.height == len(batch):
         return Decoded(fast, {})
@@ -93,34 +99,24 @@ def _as_text(plain: pl.DataFrame) -> pl.DataFrame:
         return plain.with_columns(pl.Series("payload", texts)).filter(~pl.col("payload").str.contains("\ufffd"))
 
 
-def _parse(plain: pl.DataFrame, payloads: Sequence[bytes]) -> list[pl.DataFrame]:
-    """`plain` with its parsed columns, in pieces; without the pieces that hold a line polars refuses."""
+def _parse(plain: pl.DataFrame) -> list[pl.DataFrame]:
+    """`plain` with its parsed columns, in pieces; without the pieces that hold a message polars refuses."""
     if plain.is_empty():
         return []
-    lines = b"\n".join([payloads[index] for index in plain["message"].to_list()])
     try:
-        parsed = pl.read_ndjson(lines, schema=_JSON_SCHEMA)
-    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
-        parsed = None
-    if parsed is not None and parsed.height == plain.height:
-        return [plain.hstack(parsed)]
-    if plain.height <= SMALLEST_CHUNK:
-        return []
-    size = -(-plain.height // CUT)
-    return [piece for part in plain.iter_slices(size) for piece in _parse(part, payloads)]
+        return [plain.hstack(plain["payload"].str.json_decode(_JSON).struct.unnest())]
+    except pl.exceptions.PolarsError:
+        size = -(-plain.height // CUT)
+    return [] if size < SMALLEST_CHUNK // CUT else [one for part in plain.iter_slices(size) for one in _parse(part)]
 
 
 def _accept(parsed: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     """The events of `parsed` that are proven good, as EVENT_SCHEMA."""
     leaves = [pl.col(metric.group).struct.field(metric.field).alias(metric.name) for metric in METRICS.values()]
-    recorded_at = pl.col("timestamp").str.strip_suffix("Z").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False)
-    events = parsed.with_columns(
-        *leaves, recorded_at.dt.cast_time_unit("us").dt.replace_time_zone("UTC").alias("recorded_at")
-    )
-    nulls = [null for null in _NULLS if parsed["payload"].str.contains(null, literal=True).any()]
-    keys = [*_keys_add_up(nulls), *_no_key_is_null_and_read(nulls)]
-    good = reduce(and_, [*_strings_are_good(), *_values_are_good(), *_time_is_good(limits), *keys])
-    proven = events.select(good.fill_null(value=False).alias("good"))["good"]
+    recorded_at = pl.col("timestamp").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", strict=False, time_unit="us")
+    events = _with_nulls(parsed.with_columns(*leaves, recorded_at.dt.replace_time_zone("UTC").alias("recorded_at")))
+    tests = [*_strings_are_good(), *_values_are_good(events), *_time_is_good(limits), *_keys_add_up(events)]
+    proven = events.select(reduce(and_, tests).fill_null(value=False).alias("good"))["good"]
     return (events if proven.all() else events.filter(proven)).select(
         pl.col("message").cast(pl.Int64),
         pl.col("event_id").str.to_lowercase(),
@@ -135,11 +131,13 @@ def _strings_are_good() -> list[pl.Expr]:
     sources, user_id = pl.col("device_sources"), pl.col("user_id").str
     longest = sources.list.eval(pl.element().str.len_chars()).list.max().fill_null(0)
     quoted = _holds('"user_id":"') | _holds('"user_id": "')
+    listed = sources.is_null() | _holds('"device_sources":[') | _holds('"device_sources": [')
     return [
         pl.col("event_id").str.contains(_UUID),
         pl.col("timestamp").str.contains(_TIME),
         user_id.contains(_USER_ID) & ~user_id.contains("null", literal=True),
         ~user_id.contains(_BARE_USER_ID) | quoted,
+        listed,
         ~sources.list.join(_SOURCE_END, ignore_nulls=False).str.contains(_BAD_SOURCES).fill_null(value=False),
         sources.list.len().fill_null(0) <= MAX_SOURCES,
         sources.list.eval(pl.element().is_null()).list.any().fill_null(value=False).not_(),
@@ -147,34 +145,55 @@ def _strings_are_good() -> list[pl.Expr]:
     ]
 
 
-def _values_are_good() -> list[pl.Expr]:
+def _values_are_good(events: pl.DataFrame) -> list[pl.Expr]:
     systolic, diastolic = pl.col("blood_pressure_systolic"), pl.col("blood_pressure_diastolic")
+    lowest, highest = events.select(pl.col(NUMERIC).min()), events.select(pl.col(NUMERIC).max())
     tests = [(diastolic < systolic).fill_null(value=True)]
     for metric in METRICS.values():
         column = pl.col(metric.name)
         if metric.is_text:
-            test = column.is_in(metric.choices)
-        else:
-            test = column.is_between(metric.low, metric.high, closed="right" if metric.low_open else "both")
-            test = test | column.is_in(metric.sentinels) if metric.sentinels else test
-        tests.append(test.fill_null(value=True))
+            tests.append(column.is_in(metric.choices).fill_null(value=True))
+            continue
+        between = column.is_between(metric.low, metric.high, closed="right" if metric.low_open else "both")
+        ends = pl.concat([lowest[metric.name], highest[metric.name]])
+        if not ends.to_frame().select(between.all()).item():
+            possible = between | column.is_in(metric.sentinels) if metric.sentinels else between
+            tests.append(possible.fill_null(value=True))
     return tests
 
 
-def _keys_add_up(nulls: list[str]) -> list[pl.Expr]:
-    """Every key of the message is one that was read, or null (in one of the spellings `nulls`)."""
-    read = pl.sum_horizontal(*(pl.col(name).is_not_null().cast(pl.UInt32) for name in (*_JSON_SCHEMA, *METRICS)))
+def _with_nulls(events: pl.DataFrame) -> pl.DataFrame:
+    """`events` with the number of nulls in the text, and for each key that some of them lack whether it is one."""
+    nulls = [null for null in _NULLS if events["payload"].str.contains(null, literal=True).any()]
+    is_null = [
+        reduce(or_, [_holds(f'"{key}"{null}') for null in nulls]).alias(_NULL + name)
+        for name, key in _KEYS.items()
+        if nulls and events[name].null_count()
+    ]
+    return events.with_columns(pl.sum_horizontal(pl.lit(0, pl.UInt32), *map(_count, nulls)).alias(_WRITTEN), *is_null)
+
+
+def _keys_add_up(events: pl.DataFrame) -> list[pl.Expr]:
+    """Every key of the message is one that was read, or one that is null and was not."""
+    absent = {name: events[name].null_count() for name in _KEYS}
+    nulls = [name for name in _KEYS if _NULL + name in events.columns]
+    everywhere = sum(count == 0 for count in absent.values())
+    partly = [pl.col(name).is_not_null() for name, count in absent.items() if 0 < count < events.height]
     inside_strings = (
-        _COLONS_OF_A_TIME
-        + pl.col("user_id").str.count_matches(":", literal=True)
+        pl.col("user_id").str.count_matches(":", literal=True)
         + pl.col("device_sources").list.join("").str.count_matches(":", literal=True).fill_null(0)
+        + _COLONS_OF_A_TIME
     )
-    return [_count(":") == reduce(add, map(_count, nulls), read + inside_strings)]
+    return [
+        _count(":") == inside_strings + everywhere + _how_many(partly) + pl.col(_WRITTEN),
+        pl.col(_WRITTEN) == _how_many([pl.col(_NULL + name) for name in nulls]),
+        *(~(pl.col(name).is_not_null() & pl.col(_NULL + name)) for name in nulls if absent[name] < events.height),
+    ]
 
 
-def _no_key_is_null_and_read(nulls: list[str]) -> list[pl.Expr]:
-    names = [(name, name) for name in _JSON_SCHEMA] + [(metric.name, metric.field) for metric in METRICS.values()]
-    return [~(pl.col(column).is_not_null() & _holds(f'"{key}"{null}')) for column, key in names for null in nulls]
+def _how_many(tests: Sequence[pl.Expr]) -> pl.Expr:
+    """How many of them hold in each row."""
+    return pl.sum_horizontal(pl.lit(0, pl.UInt32), *(test.cast(pl.UInt32) for test in tests))
 
 
 def _holds(text: str) -> pl.Expr:

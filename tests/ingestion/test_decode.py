@@ -85,11 +85,12 @@ def test_both_ways_give_one_verdict_and_the_same_values(seed: int):
 
 
 def _is_readable(payload: bytes) -> bool:
-    """Whether polars reads it as a line, and so does not drive its neighbours to the exact path."""
+    """Whether polars reads it, and so does not drive its neighbours to the exact path."""
     try:
-        return pl.read_ndjson(payload, schema=columns._JSON_SCHEMA).height == 1
-    except (pl.exceptions.PolarsError, OSError):
+        pl.Series([payload]).cast(pl.String).str.json_decode(columns._JSON)
+    except pl.exceptions.PolarsError:
         return False
+    return True
 
 
 def test_a_message_in_a_large_batch_is_judged_as_if_alone():
