@@ -82,10 +82,10 @@ class Pipeline:
     ) -> Outcome:  # fmt: skip
         with transaction.atomic(durable=True):
             fence(first, claims, owner=self._owner)
-            readings, lines, strangers = self._readings(prepared, at)
+            readings, written, strangers = self._readings(prepared, at)
             judged, watermarks = self._watermarks.judge(readings)
             is_unchanged = judged["flags"].equals(readings["flags"])
-            stored = store(judged, lines=lines if is_unchanged else None, is_likely_new=not self._cautious_for)
+            stored = store(judged, written=written if is_unchanged else None, is_likely_new=not self._cautious_for)
             self._register_devices(stored.new, at)
             reach("after_store")
             detected = self._detection.detect(stored.new, at=at)
@@ -105,13 +105,13 @@ class Pipeline:
         )
 
     def _readings(self, prepared: Prepared, at: datetime) -> tuple[pl.DataFrame, bytes | None, dict[int, Rejected]]:
-        """The rows to store (COLUMNS, username, device_sources), their lines if written, and whom nobody knows."""
+        """The rows to store (COLUMNS, username, device_sources), these as COPY takes them, and whom nobody knows."""
         names = prepared.rows["username"].unique().to_list()
         known = resolve_people(names, provision=self._provision, at=at)
         self.people |= known
         columns = [*COLUMNS, "username", "device_sources"]
-        if prepared.lines is not None and known == prepared.people:
-            return prepared.rows.select(columns), prepared.lines, {}
+        if prepared.written is not None and known == prepared.people:
+            return prepared.rows.select(columns), prepared.written, {}
         rows = with_ids(prepared.rows, known)
         strangers = rows.filter(pl.col("user_id").is_null())["message"]
         refused = {index: Rejected(Code.UNKNOWN_USER, "user_id") for index in strangers}

@@ -9,20 +9,20 @@ from devices.models.reading import COLUMNS
 from devices.quality import assess
 from ingestion.batch import Batch
 from ingestion.columns import Decoded, decode
-from ingestion.store import direct_lines
+from ingestion.store import direct_rows
 from ingestion.verdicts import Limits
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """`rows`: the accepted events, assessed, in order of arrival. Where everybody in them was known, `user_id` is that
-    of `people`, and `lines` are the rows as `store` copies them; else both are empty.
+    of `people`, and `written` are the rows as `store` copies them; else both are empty.
     """
 
     decoded: Decoded
     rows: pl.DataFrame
     people: dict[str, int]
-    lines: bytes | None
+    written: bytes | None
 
 
 def prepare(batch: Batch, *, limits: Limits, known: Mapping[str, int]) -> Prepared:
@@ -39,7 +39,7 @@ def prepare_decoded(batch: Batch, decoded: Decoded, *, known: Mapping[str, int])
     if len(people) < len(names) or not names:
         return Prepared(decoded, rows, {}, None)
     rows = with_ids(rows, people)
-    return Prepared(decoded, rows, people, direct_lines(rows.select(COLUMNS)))
+    return Prepared(decoded, rows, people, direct_rows(rows.select(COLUMNS)))
 
 
 def with_ids(rows: pl.DataFrame, people: Mapping[str, int]) -> pl.DataFrame:

@@ -14,35 +14,26 @@ from django.db import IntegrityError, connection, transaction
 
 from devices.metrics import METRICS
 from devices.models.reading import COLUMNS
+from ingestion.pgcopy import binary_rows
 
 STAGING: Final = "reading_staging"
 UNIQUE_VIOLATION: Final = "23505"
-# Times are staged as whole microseconds: cheaper to write and to read than text, and as exact.
-_TYPES = {"user_id": "bigint", "recorded_at": "bigint", "received_at": "bigint", "event_id": "uuid", "flags": "integer"}
-_TIMES = ("recorded_at", "received_at")
-_NAMES = ", ".join(COLUMNS)
-
-
-def _type(name: str) -> str:
-    return _TYPES.get(name) or ("text" if METRICS[name].is_text else "double precision")
-
-
-def _staged(name: str) -> str:
-    return f"'epoch'::timestamptz + s.{name} * interval '1 microsecond'" if name in _TIMES else f"s.{name}"
-
-
+COPY_BYTES: Final = 256 * 1024  # handed over at once
+_TYPES: Final = {
+    "seq": "integer", "user_id": "bigint", "recorded_at": "timestamptz", "received_at": "timestamptz",
+    "event_id": "uuid", "flags": "integer",
+    **{metric.name: "text" if metric.is_text else "double precision" for metric in METRICS.values()},
+}  # fmt: skip
+_NAMES: Final = ", ".join(COLUMNS)
 _CREATE = (
     f"CREATE TEMP TABLE IF NOT EXISTS {STAGING} (seq integer, "
-    + ", ".join(f"{name} {_type(name)}" for name in COLUMNS)
+    + ", ".join(f"{name} {_TYPES[name]}" for name in COLUMNS)
     + ") ON COMMIT DELETE ROWS"
 )
-_COPY_DIRECTLY = f"COPY devices_reading ({_NAMES}) FROM STDIN (FORMAT csv)"
-_COPY = f"COPY {STAGING} (seq, {_NAMES}) FROM STDIN (FORMAT csv)"
-_INSERT = (
-    f"INSERT INTO devices_reading ({_NAMES}) SELECT {', '.join(map(_staged, COLUMNS))} FROM {STAGING} s"
-    " ON CONFLICT DO NOTHING"
-)
-_KEY = f"r.user_id = s.user_id AND r.recorded_at = {_staged('recorded_at')} AND r.event_id = s.event_id"
+_COPY_DIRECTLY = f"COPY devices_reading ({_NAMES}) FROM STDIN (FORMAT binary)"
+_COPY = f"COPY {STAGING} (seq, {_NAMES}) FROM STDIN (FORMAT binary)"
+_INSERT = f"INSERT INTO devices_reading ({_NAMES}) SELECT {_NAMES} FROM {STAGING} ON CONFLICT DO NOTHING"
+_KEY = "r.user_id = s.user_id AND r.recorded_at = s.recorded_at AND r.event_id = s.event_id"
 # Rows that this transaction wrote carry its own xid; no savepoint may lie around the insert.
 _NEW = f"SELECT s.seq FROM {STAGING} s JOIN devices_reading r ON {_KEY} WHERE r.xmin = pg_current_xact_id()::xid"
 _CONFLICTS = (
@@ -65,22 +56,22 @@ class Stored:
     conflicting: int
 
 
-def store(readings: pl.DataFrame, *, lines: bytes | None = None, is_likely_new: bool = True) -> Stored:
+def store(readings: pl.DataFrame, *, written: bytes | None = None, is_likely_new: bool = True) -> Stored:
     """Insert `readings` (COLUMNS, in order of arrival), each identity once. Inside a transaction, no savepoint.
 
-    `lines` are those of `direct_lines` for just these readings, where somebody had the time to write them already.
+    `written` is `direct_rows` of just these readings, where somebody had the time for it already.
     `is_likely_new` only chooses the way that is tried first.
     """
     unique = readings.unique(["user_id", "recorded_at", "event_id"], keep="first", maintain_order=True)
     repeated = readings.height - unique.height
     conflicting = _differing(readings, unique) if repeated else 0
-    if lines is None or repeated:
-        lines = direct_lines(unique) if is_likely_new else b""
-    if is_likely_new and _is_copied_directly(lines):
+    if written is None or repeated:
+        written = direct_rows(unique) if is_likely_new else b""
+    if is_likely_new and _is_copied_directly(written):
         return Stored(new=unique, duplicates=repeated, conflicting=conflicting)
     with connection.cursor() as cursor:
         cursor.execute(_CREATE)
-        _copy(_COPY, _csv(unique))
+        _copy(_COPY, binary_rows(unique.select(pl.int_range(pl.len()).alias("seq"), *COLUMNS), _TYPES))
         cursor.execute(_INSERT)
         if cursor.rowcount == unique.height:
             return Stored(new=unique, duplicates=repeated, conflicting=conflicting)
@@ -92,19 +83,16 @@ def store(readings: pl.DataFrame, *, lines: bytes | None = None, is_likely_new: 
     return Stored(new=new, duplicates=readings.height - new.height, conflicting=conflicting)
 
 
-def direct_lines(readings: pl.DataFrame) -> bytes:
-    """`readings` (COLUMNS) as CSV, in the order of the index, so that neighbours go to the same page of it."""
-    out = io.BytesIO()
-    ordered = readings.select(COLUMNS).sort("user_id", "recorded_at", "event_id")
-    ordered.write_csv(out, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00")
-    return out.getvalue()
+def direct_rows(readings: pl.DataFrame) -> bytes:
+    """`readings` (COLUMNS) as COPY reads them, in the order of the index, so that neighbours go to one page of it."""
+    return binary_rows(readings.select(COLUMNS).sort("user_id", "recorded_at", "event_id"), _TYPES)
 
 
-def _is_copied_directly(lines: bytes) -> bool:
+def _is_copied_directly(rows: bytes) -> bool:
     """Whether all of it went into the table; if not, nothing did."""
     try:
         with transaction.atomic():
-            _copy(_COPY_DIRECTLY, io.BytesIO(lines))
+            _copy(_COPY_DIRECTLY, rows)
     except IntegrityError as error:
         if getattr(error.__cause__, "pgcode", None) != UNIQUE_VIOLATION:
             raise
@@ -112,19 +100,10 @@ def _is_copied_directly(lines: bytes) -> bool:
     return True
 
 
-def _copy(sql: str, rows: io.BytesIO) -> None:
+def _copy(sql: str, rows: bytes) -> None:
     """COPY, its errors as Django's: its cursors translate those of `execute` alone."""
     with connection.cursor() as cursor, connection.wrap_database_errors:
-        cursor.copy_expert(sql, rows)
-
-
-def _csv(readings: pl.DataFrame) -> io.BytesIO:
-    """CSV, not TEXT: there a line `\\.` would end the data."""
-    out = io.BytesIO()
-    numbered = readings.select(pl.int_range(pl.len()).alias("seq"), *COLUMNS)
-    numbered.with_columns(pl.col(_TIMES).dt.timestamp("us")).write_csv(out, include_header=False)
-    out.seek(0)
-    return out
+        cursor.copy_expert(sql, io.BytesIO(rows), size=COPY_BYTES)
 
 
 def _differing(readings: pl.DataFrame, unique: pl.DataFrame) -> int:
