@@ -191,7 +191,7 @@ def _config(subscription: Subscription) -> dict[str, Any]:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
-        "queued.max.messages.kbytes": 16 * 1024,
+        "queued.max.messages.kbytes": 8 * 1024,
         "fetch.wait.max.ms": 50,
         "fetch.queue.backoff.ms": 10,
         "fetch.error.backoff.ms": 100,

@@ -177,7 +177,7 @@ TELARA_UNKNOWN_USERS: str = env.str("TELARA_UNKNOWN_USERS", default="provision")
 TELARA_FRESHNESS = timedelta(minutes=env.int("TELARA_FRESHNESS_MINUTES", default=15))
 TELARA_RETENTION_DAYS: int = env.int("TELARA_RETENTION_DAYS", default=0)  # 0: for ever
 TELARA_PARTITION_BY: str = env.str("TELARA_PARTITION_BY", default="month")
-TELARA_BATCH_MESSAGES: int = env.int("TELARA_BATCH_MESSAGES", default=20_000)
+TELARA_BATCH_MESSAGES: int = env.int("TELARA_BATCH_MESSAGES", default=16_000)
 TELARA_BATCH_AGE = timedelta(milliseconds=env.int("TELARA_BATCH_AGE_MS", default=200))
 TELARA_FAILPOINTS: str = env.str("TELARA_FAILPOINTS", default="") if DEBUG else ""
 for _name, _value, _allowed in (
