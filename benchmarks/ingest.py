@@ -113,7 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--readings", type=int, default=200_000)
     parser.add_argument("--people", type=int, default=200)
-    parser.add_argument("--batch", type=int, default=20_000)
+    parser.add_argument("--batch", type=int, default=16_000)
     options = parser.parse_args()
     with scratch() as made:
         from django.conf import settings
