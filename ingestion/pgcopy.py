@@ -54,9 +54,9 @@ def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> bytes:
     ragged = {name: field for name, field in fields.items() if (field.lengths < field.width).any()}
     full = laid_out.view(np.uint8).reshape(rows.height, laid_out.dtype.itemsize)
     if ragged:
-        holds = np.ones(full.shape, np.bool_)
+        holds, places = np.ones(full.shape, np.bool_), laid_out.dtype.fields or {}
         for name, field in ragged.items():
-            at = laid_out.dtype.fields[name][1]
+            at = places[name][1]
             holds[:, at : at + field.width] = np.arange(field.width) < field.lengths[:, None]
         full = full[holds]
     return b"".join([HEADER, full.data, TRAILER])
