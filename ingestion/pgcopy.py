@@ -43,9 +43,10 @@ def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> bytes:
     Known types: bigint, integer, double precision, timestamptz, uuid (as 36 characters) and text (of few values).
     """
     fields = {name: _field(rows[name], types[name]) for name in rows.columns}
-    layout = [("fields", ">i2")]
+    layout, starts = [("fields", ">i2")], {}
     for name, field in fields.items():
         layout += [(f"length of {name}", ">i4"), (name, field.values.dtype.str)]
+        starts[name] = np.dtype(layout).itemsize - field.width
     laid_out = np.empty(rows.height, layout)
     laid_out["fields"] = len(fields)
     for name, field in fields.items():
@@ -54,9 +55,9 @@ def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> bytes:
     ragged = {name: field for name, field in fields.items() if (field.lengths < field.width).any()}
     full = laid_out.view(np.uint8).reshape(rows.height, laid_out.dtype.itemsize)
     if ragged:
-        holds, places = np.ones(full.shape, np.bool_), laid_out.dtype.fields or {}
+        holds = np.ones(full.shape, np.bool_)
         for name, field in ragged.items():
-            at = places[name][1]
+            at = starts[name]
             holds[:, at : at + field.width] = np.arange(field.width) < field.lengths[:, None]
         full = full[holds]
     return b"".join([HEADER, full.data, TRAILER])

@@ -103,7 +103,7 @@ def _is_copied_directly(rows: bytes) -> bool:
 def _copy(sql: str, rows: bytes) -> None:
     """COPY, its errors as Django's: its cursors translate those of `execute` alone."""
     with connection.cursor() as cursor, connection.wrap_database_errors:
-        cursor.copy_expert(sql, io.BytesIO(rows), size=COPY_BYTES)
+        cursor.copy_expert(sql, io.BytesIO(rows), COPY_BYTES)
 
 
 def _differing(readings: pl.DataFrame, unique: pl.DataFrame) -> int:
