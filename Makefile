@@ -42,7 +42,7 @@ demo: $(RUNTIME) $(VENDOR) ## everything in one terminal, until Ctrl-C (PORT=800
 	@$(MANAGE) demo
 
 test: $(DEVELOPMENT) $(VENDOR) ## run the whole suite (ARGS="-k rules" for a part of it)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 lint: $(DEVELOPMENT) ## every check that runs nothing; all of them, also after one failed
 	@failed=; check() { echo "$$*"; "$$@" || failed="$$failed $$*;"; }; \

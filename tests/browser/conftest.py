@@ -78,8 +78,9 @@ class Site:
             return visitor.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Gone with the module: until then Playwright's event loop keeps Django from the database in this process."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("needs Chromium: apt-get install chromium")
