@@ -70,7 +70,7 @@ def test_each_bad_message_has_its_reason_and_the_next_good_one_is_stored(tmp_pat
 def test_ten_megabytes_are_quarantined_cut(tmp_path: Path) -> None:
     if settings.TELARA_KAFKA_EMBEDDED:
         pytest.skip("Apache Kafka is not there (KAFKA_BOOTSTRAP_SERVERS): the embedded broker takes no 10 MB")
-    topic = make_topic(**{"max.message.bytes": "20000000"})
+    topic = make_topic(partitions=1, **{"max.message.bytes": "20000000"})
     send(topic, [b"x" * 10_000_000])
     send(topic, events(3))
     with consumer(tmp_path, "--topics", topic, "--group", make_group()) as running:
