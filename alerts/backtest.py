@@ -6,7 +6,19 @@ from typing import Any
 
 import polars as pl
 
-from alerts.engine import Episode, Rule, RuleKey, RuleSet, advance, new_person
+from alerts.engine import (
+    Episode,
+    Rule,
+    RuleKey,
+    RuleSet,
+    Source,
+    Stretch,
+    Window,
+    advance,
+    complete_windows,
+    new_person,
+)
+from alerts.engine.source import COLUMNS
 from devices.times import rfc3339
 
 
@@ -47,11 +59,21 @@ def backtest(rules: Sequence[Rule], readings: pl.DataFrame) -> list[Finding]:
     rows = readings.with_columns(
         pl.col("user_id").replace_strict(numbers, return_dtype=pl.Int64), pl.col("recorded_at").alias("received_at")
     )
-    ruleset = RuleSet(rules)
-    found = advance(ruleset, dict.fromkeys(numbers.values(), new_person(ruleset)), rows)
     findings = [
         Finding(stretch.rule, people[stretch.user_id], episode)
-        for stretch in found.stretches
+        for source in dict.fromkeys(rule.over for rule in rules)
+        for stretch in _stretches([rule for rule in rules if rule.over == source], source, rows)
         for episode in stretch.episodes
     ]
     return sorted(findings, key=lambda found: (found.rule, found.user_id, found.episode.started_at))
+
+
+def _stretches(rules: Sequence[Rule], source: Source, readings: pl.DataFrame) -> list[Stretch]:
+    """What rules over one source find in all readings of everybody."""
+    ruleset = RuleSet(rules)
+    rows = readings
+    if isinstance(source, Window):
+        read = (COLUMNS[column].metric for column in ruleset.columns)
+        rows = complete_windows(readings, source, dict.fromkeys(metric.name for metric in read if metric))
+    everybody = dict.fromkeys(readings["user_id"].unique(), new_person(ruleset))
+    return advance(ruleset, everybody, rows).stretches

@@ -9,7 +9,9 @@ from alerts.engine.episode import Episode, Evidence, EvidenceRow, Measure, Stret
 from alerts.engine.reconcile import Changes, Create, Delivery, KnownAlert, Update, Withdraw, delivery, reconcile
 from alerts.engine.rule import Clear, Rule, RuleKey, Sustained
 from alerts.engine.ruleset import RuleSet
+from alerts.engine.source import Source, Window
 from alerts.engine.state import PersonState, new_person, resume
+from alerts.engine.windows import complete_windows
 
 __all__ = [
     "FRESHNESS",
@@ -27,11 +29,14 @@ __all__ = [
     "Rule",
     "RuleKey",
     "RuleSet",
+    "Source",
     "Stretch",
     "Sustained",
     "Update",
+    "Window",
     "Withdraw",
     "advance",
+    "complete_windows",
     "delivery",
     "new_person",
     "reconcile",

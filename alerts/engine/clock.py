@@ -16,5 +16,14 @@ def length(of: timedelta) -> int:
     return of // _MICROSECOND
 
 
+def duration(of: timedelta) -> str:
+    """As rule files write it: `90s`, `10m`."""
+    seconds = int(of.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
 def moment(at: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at)

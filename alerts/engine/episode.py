@@ -10,7 +10,7 @@ from alerts.engine.clock import moment
 from alerts.engine.fold import End, Run, Tally
 from alerts.engine.rows import event_id
 from alerts.engine.rule import Rule, RuleKey
-from devices.metrics import METRICS
+from alerts.engine.source import COLUMNS
 
 Cell = float | str | None
 
@@ -63,7 +63,7 @@ class Evidence:
 def _cell(name: str, number: float) -> Cell:
     if isnan(number):
         return None
-    choices = METRICS[name].choices
+    choices = COLUMNS[name].choices
     return choices[int(number)] if choices else number
 
 

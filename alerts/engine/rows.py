@@ -12,7 +12,8 @@ import polars as pl
 from alerts.engine.clock import length, microseconds
 from alerts.engine.rule import Rule
 from alerts.engine.ruleset import RuleSet
-from devices.metrics import METRICS, Flag
+from alerts.engine.source import COLUMNS
+from devices.metrics import Flag
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -182,7 +183,7 @@ def _values(rules: RuleSet, frame: pl.DataFrame, picked: npt.NDArray[np.intp]) -
 
 
 def _number_of(column: str) -> pl.Expr:
-    choices = METRICS[column].choices
+    choices = COLUMNS[column].choices
     if choices:
         return pl.col(column).cast(pl.Enum(choices), strict=False).to_physical().cast(pl.Float64)
     return pl.col(column).cast(pl.Float64)

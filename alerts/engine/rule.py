@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple, get_args
 
 from alerts.engine.language import Condition
+from alerts.engine.source import Source
 
 Severity = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO"]
 RuleClass = Literal["clinical", "technical"]
@@ -54,7 +55,7 @@ class Rule:
     when: Condition
     max_gap: timedelta
     rule_class: RuleClass = "clinical"
-    over: Literal["reading"] = "reading"
+    over: Source = "reading"
     sustained: Sustained = Sustained()
     clear: Clear | None = None
     cooldown: timedelta = DEFAULT_COOLDOWN

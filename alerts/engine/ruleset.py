@@ -11,7 +11,7 @@ from alerts.engine.clock import length
 from alerts.engine.fold import Pattern
 from alerts.engine.language import Condition, to_polars
 from alerts.engine.rule import Rule, RuleKey
-from devices.metrics import METRICS
+from alerts.engine.source import COLUMNS
 
 SLOTS_A_WORD: Final = 31  # two bits each; the sign bit stays free
 
@@ -108,5 +108,5 @@ def _pattern(rule: Rule) -> Pattern:
 def _suspect(rule: Rule) -> int:
     flags = 0
     for column in rule.columns:
-        flags |= METRICS[column].suspect_flag or 0
+        flags |= COLUMNS[column].suspect
     return flags

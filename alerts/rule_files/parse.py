@@ -1,20 +1,21 @@
 """One rule from its YAML text: every mistake named with its place, and the rule where there is none."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
+from functools import partial
 from typing import Final, TypeVar
 
 import yaml
 
 from alerts.engine.language import Condition, ConditionError, read_condition
 from alerts.engine.rule import DEFAULT_COOLDOWN, MAX_COUNT, RULE_CLASSES, SEVERITIES, Clear, Rule, Sustained
+from alerts.engine.source import Column, Source, Window, columns_of
 from alerts.rule_files.document import DocumentError, place_in, read_document
 from alerts.rule_files.problem import Problem
-from devices.metrics import NUMERIC
 
 T = TypeVar("T")
 
@@ -28,7 +29,8 @@ _ALERT_TYPE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 _DURATION: Final = re.compile(r"(\d{1,9})(s|m|h|d)")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST: Final = timedelta(days=366)
-_NOT_YET: Final = re.compile(r"window\(.*\)|absence")
+_WINDOW: Final = re.compile(r"window\((\d{1,9}[smhd])(?:, every (\d{1,9}[smhd]))?\)")
+_MOST_STEPS: Final = 1_000  # of a sliding window
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,13 @@ class Parsed:
     problems: tuple[Problem, ...]
 
 
-def parse_rule(text: str, *, path: str = "rule", version: int = 1) -> Parsed:
-    """The rule of a YAML text; `path` is what problems call it."""
+def parse_rule(text: str, *, path: str = "rule", version: int = 1, windows: bool = False) -> Parsed:
+    """The rule of a YAML text; `path` is what problems call it. Rules over windows are refused unless asked for."""
     try:
         node = read_document(text)
     except DocumentError as error:
         return Parsed(None, (Problem(path, error.line, error.column, error.message),))
-    reader = _Reader(path)
+    reader = _Reader(path, windows=windows)
     rule = reader.rule(node, version)
     problems = tuple(sorted(reader.problems))
     return Parsed(None if problems else rule, problems)
@@ -62,8 +64,9 @@ class _FieldError(Exception):
 class _Reader:
     """Gathers the problems of one document."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, windows: bool) -> None:
         self.path = path
+        self.windows = windows
         self.problems: list[Problem] = []
 
     def rule(self, node: yaml.MappingNode, version: int) -> Rule | None:
@@ -72,14 +75,19 @@ class _Reader:
         alert_type = self.read(fields, "alert_type", _matching(_ALERT_TYPE, "UPPER_CASE words joined by '_'"))
         title = self.read(fields, "title", _title)
         severity = self.read(fields, "severity", _one_of(SEVERITIES))
-        self.read(fields, "over", _over)
-        when = self.read(fields, "when", _condition)
+        over = self.read(fields, "over", _over) or "reading"
+        if isinstance(over, Window) and not self.windows:
+            self.problem(
+                fields["over"], f"over: {over} is there for backtest --readings alone: live rules see readings"
+            )
+        columns = columns_of(over)
+        when = self.read(fields, "when", partial(_condition, columns=columns))
         max_gap = self.read(fields, "max_gap", _positive)
         rule_class = self.read(fields, "class", _one_of(RULE_CLASSES)) or "clinical"
         sustained = self.sustained(fields.get("sustained"))
-        clear = self.clear(fields.get("clear"))
+        clear = self.clear(fields.get("clear"), columns)
         cooldown = self.read(fields, "cooldown", _duration)
-        measures = self.items(fields.get("measures"), _measure)
+        measures = self.items(fields.get("measures"), partial(_measure, columns=columns))
         replaces = self.read(fields, "replaces", _matching(_ID, "the id of another rule"))
         if replaces is not None and replaces == rule_id:
             self.problem(fields["replaces"], "a rule cannot replace itself")
@@ -96,6 +104,7 @@ class _Reader:
             when=when,
             max_gap=max_gap,
             rule_class=rule_class,
+            over=over,
             sustained=sustained,
             clear=clear,
             cooldown=DEFAULT_COOLDOWN if cooldown is None else cooldown,
@@ -116,11 +125,11 @@ class _Reader:
             self.problem(fields["within"], "within needs a count: {count: 5, within: 60s}")
         return Sustained(count, within, lasting)
 
-    def clear(self, node: yaml.Node | None) -> Clear | None:
+    def clear(self, node: yaml.Node | None, columns: Mapping[str, Column]) -> Clear | None:
         if node is None:
             return None
         fields = self.nested(node, ("when", "count"), ("when",))
-        when = self.read(fields, "when", _condition)
+        when = self.read(fields, "when", partial(_condition, columns=columns))
         count = self.read(fields, "count", _count) or 1
         return Clear(when, count) if when else None
 
@@ -216,17 +225,24 @@ def _one_of(choices: tuple[T, ...]) -> Callable[[yaml.Node], T]:
     return convert
 
 
-def _over(node: yaml.Node) -> str:
+def _over(node: yaml.Node) -> Source:
     value = _text(node)
-    if _NOT_YET.fullmatch(value):
-        raise _FieldError(node, f"over: {value} is not available yet: rules see single readings (over: reading)")
-    if value != "reading":
-        raise _FieldError(node, f"{value!r}: rules see single readings (over: reading)")
-    return value
+    if value == "reading":
+        return "reading"
+    match = _WINDOW.fullmatch(value)
+    if not match:
+        raise _FieldError(node, f"{value!r} is no source of rows: reading, window(1m), window(30m, every 1m)")
+    size, every = (_length(node, text) for text in (match[1], match[2] or match[1]))
+    if not every or size % every or size // every > _MOST_STEPS:
+        raise _FieldError(node, f"{value!r}: the size must be 1 to {_MOST_STEPS:,} times the step, without a rest")
+    return Window(size, every)
 
 
 def _duration(node: yaml.Node) -> timedelta:
-    value = _text(node)
+    return _length(node, _text(node))
+
+
+def _length(node: yaml.Node, value: str) -> timedelta:
     match = _DURATION.fullmatch(value)
     if not match:
         raise _FieldError(node, f"{value!r} is not a duration: write a whole number and s, m, h or d, such as 60s")
@@ -251,17 +267,18 @@ def _count(node: yaml.Node) -> int:
     return int(value)
 
 
-def _measure(node: yaml.Node) -> str:
+def _measure(node: yaml.Node, columns: Mapping[str, Column]) -> str:
     value = _text(node)
-    if value not in NUMERIC:
-        near = get_close_matches(value, NUMERIC, n=1)
-        raise _FieldError(node, f"{value!r} is no numeric metric" + (f"; did you mean {near[0]}?" if near else ""))
+    numeric = [name for name, column in columns.items() if not column.is_text]
+    if value not in numeric:
+        near = get_close_matches(value, numeric, n=1)
+        raise _FieldError(node, f"{value!r} is no numeric column" + (f"; did you mean {near[0]}?" if near else ""))
     return value
 
 
-def _condition(node: yaml.Node) -> Condition:
+def _condition(node: yaml.Node, columns: Mapping[str, Column]) -> Condition:
     _text(node)
     try:
-        return read_condition(node.value.rstrip("\n"))
+        return read_condition(node.value.rstrip("\n"), columns)
     except ConditionError as error:
         raise _FieldError(node, error.message, error.offset) from error

@@ -7,7 +7,7 @@ fail; from there the bounds of the catalogue give those of every product.
 from typing import Final, NamedTuple, assert_never
 
 from alerts.engine.language.tree import Absolute, Arithmetic, Column, Negative, Number, Value
-from devices.metrics import METRICS
+from alerts.engine.source import COLUMNS
 
 NEGLIGIBLE: Final = 1e-30
 SMALLEST: Final = 1e-290
@@ -30,8 +30,8 @@ def magnitude(value: Value) -> Magnitude:
     """The bounds of `value` for every reading that was not refused."""
     match value:
         case Column(name):
-            metric = METRICS[name]
-            return Magnitude(NEGLIGIBLE, max(abs(metric.low), abs(metric.high)))
+            column = COLUMNS[name]
+            return Magnitude(NEGLIGIBLE, max(abs(column.low), abs(column.high)))
         case Number(number):
             return Magnitude(abs(number) or 1.0, abs(number))
         case Negative(of) | Absolute(of):

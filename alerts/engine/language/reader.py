@@ -1,6 +1,6 @@
 """A condition from its text: sqlglot parses, and every node is looked up in a list of those that are allowed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Final
 
@@ -31,7 +31,8 @@ from alerts.engine.language.tree import (
     Truth,
     Value,
 )
-from devices.metrics import METRICS
+from alerts.engine.source import READING_COLUMNS
+from alerts.engine.source import Column as SourceColumn
 
 __all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "MAX_TERMS", "read_condition"]
 
@@ -54,12 +55,12 @@ _ARITHMETIC: Final[dict[type[exp.Expr], ArithmeticOperator]] = {
 _VALUES: Final[tuple[type, ...]] = (exp.Column, exp.Literal, exp.Neg, exp.Abs, *_ARITHMETIC)
 
 
-def read_condition(text: str) -> Condition:
-    """The condition that `text` says, or ConditionError with the place of the first thing wrong with it."""
+def read_condition(text: str, columns: Mapping[str, SourceColumn] = READING_COLUMNS) -> Condition:
+    """The condition that `text` says over these columns, or ConditionError with the place of the first mistake."""
     if len(text) > MAX_CHARACTERS:
         raise ConditionError(f"longer than {MAX_CHARACTERS:,} characters", text, MAX_CHARACTERS)
     read_tokens(text)
-    reader = _Reader(text)
+    reader = _Reader(text, columns)
     tree = reader.truth(_parse(text), 0)
     if not reader.columns:
         raise ConditionError("the condition reads no column", text, 0)
@@ -90,8 +91,9 @@ def _syntax_error(error: ParseError, text: str) -> ConditionError:
 class _Reader:
     """Walks one parsed condition; `columns` gathers what it reads, in order."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, known: Mapping[str, SourceColumn]) -> None:
         self.text = text
+        self.known = known
         self.columns: dict[str, None] = {}
 
     def truth(self, node: exp.Expr, depth: int) -> Truth:
@@ -243,7 +245,7 @@ class _Reader:
 
     def numeric_column(self, node: exp.Expr) -> Column:
         name = self.column(node)
-        if METRICS[name].is_text:
+        if self.known[name].is_text:
             raise self.error(node, f"{name} is text: it is compared by =, <> and IN only")
         return Column(name)
 
@@ -251,13 +253,13 @@ class _Reader:
         if not isinstance(node, exp.Column):
             raise self.error(node, "a text is compared with a column only")
         name = self.column(node)
-        if not METRICS[name].is_text:
+        if not self.known[name].is_text:
             raise self.error(node, f"{name} is a number: it cannot be compared with a text")
         return name
 
     def choice(self, column: exp.Expr, node: exp.Expr) -> str:
         name = self.text_column(column)
-        choices = METRICS[name].choices
+        choices = self.known[name].choices
         if not isinstance(node, exp.Literal) or not node.is_string:
             raise self.error(node, f"{name} is text: compare it with one of {', '.join(map(repr, choices))}")
         if node.name not in choices:
@@ -269,16 +271,16 @@ class _Reader:
         if len([part for part in node.args.values() if part]) != 1 or not isinstance(identifier, exp.Identifier):
             raise self.refusal(node)
         name = identifier.name
-        if name not in METRICS:
-            lower = "columns are written in lower case" if name.lower() in METRICS else f"unknown column {name}"
-            raise self.error(node, lower + suggestion(name, list(METRICS)))
+        if name not in self.known:
+            lower = "columns are written in lower case" if name.lower() in self.known else f"unknown column {name}"
+            raise self.error(node, lower + suggestion(name, list(self.known)))
         self.columns[name] = None
         return name
 
     def is_text(self, node: exp.Expr) -> bool:
         if isinstance(node, exp.Column):
-            metric = METRICS.get(node.name)
-            return metric is not None and metric.is_text
+            column = self.known.get(node.name)
+            return column is not None and column.is_text
         return isinstance(node, exp.Literal) and bool(node.is_string)
 
     # --- refusals

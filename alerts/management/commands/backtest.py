@@ -56,7 +56,7 @@ def _time(text: str) -> datetime:
 
 
 def _rules(paths: list[str] | None, rule_id: str | None) -> list[Rule]:
-    rules, problems = read_rules(paths or ())
+    rules, problems = read_rules(paths or (), windows=True)
     if problems:
         raise CommandError("\n".join(map(str, problems)))
     chosen = [rule for rule in rules if rule_id in (None, rule.id)]

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from alerts.engine import Clear, Sustained
+from alerts.engine import Clear, Sustained, Window
 from alerts.engine.language import read_condition
 from alerts.rule_files import Problem, parse_rule, write_rule
 from alerts.rule_files.parse import Parsed
@@ -85,7 +85,7 @@ title: [a]
         "f.yaml:7:20: '0' is not a whole number from 1 to 1,000",
         "f.yaml:7:31: '60' is not a duration: write a whole number and s, m, h or d, such as 60s",
         "f.yaml:7:35: unknown key fr; did you mean for?",
-        "f.yaml:8:12: 'heart_rte' is no numeric metric; did you mean heart_rate?",
+        "f.yaml:8:12: 'heart_rte' is no numeric column; did you mean heart_rate?",
         "f.yaml:9:1: unknown key sverity; did you mean severity?",
         "f.yaml:10:1: severity is given twice",
         "f.yaml:11:8: when is missing",
@@ -136,10 +136,45 @@ def test_a_bomb_is_refused_before_it_is_built() -> None:
     assert problems(bomb) == ["f.yaml:1:4: anchors and aliases are not allowed"]
 
 
-@pytest.mark.parametrize("over", ["window(1m)", "window(10m, every 10s)", "absence"])
-def test_other_sources_of_rows_are_not_available_yet(over: str) -> None:
-    (problem,) = problems(GOOD.replace("over: reading", f"over: {over}"))
-    assert problem == f"f.yaml:5:7: over: {over} is not available yet: rules see single readings (over: reading)"
+WINDOWED = GOOD.replace("over: reading", "over: window(10m, every 10s)").replace(
+    "heart_rate > 100", "avg_heart_rate > 100 AND count >= 2"
+)
+
+
+@pytest.mark.parametrize("over", ["window(1m)", "window(10m, every 10s)"])
+def test_live_rules_see_readings(over: str) -> None:
+    (problem,) = problems(WINDOWED.replace("window(10m, every 10s)", over))
+    assert problem == f"f.yaml:5:7: over: {over} is there for backtest --readings alone: live rules see readings"
+
+
+def test_a_rule_over_windows_reads_their_columns_and_reads_back() -> None:
+    rule = parse_rule(WINDOWED + "measures: [max_heart_rate]\n", windows=True).rule
+    assert rule is not None
+    assert rule.over == Window(timedelta(minutes=10), timedelta(seconds=10))
+    assert rule.columns == ("max_heart_rate", "avg_heart_rate", "count")
+    assert parse_rule(write_rule(rule), windows=True) == Parsed(rule, ())
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ("absence", "'absence' is no source of rows: reading, window(1m), window(30m, every 1m)"),
+        ("window(10m, every 3m)", "the size must be 1 to 1,000 times the step, without a rest"),
+        ("window(10m, every 20m)", "the size must be 1 to 1,000 times the step, without a rest"),
+        ("window(1d, every 1s)", "the size must be 1 to 1,000 times the step, without a rest"),
+        ("window(0s)", "the size must be 1 to 1,000 times the step, without a rest"),
+        ("window(1m, every 0s)", "the size must be 1 to 1,000 times the step, without a rest"),
+    ],
+)
+def test_a_window_that_cannot_be_is_refused(over: str, message: str) -> None:
+    found = parse_rule(WINDOWED.replace("window(10m, every 10s)", over), path="f.yaml", windows=True).problems
+    assert any(str(problem).startswith("f.yaml:5:7: ") and message in str(problem) for problem in found)
+
+
+def test_a_column_of_another_source_is_unknown_here() -> None:
+    wrong = WINDOWED.replace("avg_heart_rate", "heart_rate")
+    (problem,) = parse_rule(wrong, path="f.yaml", windows=True).problems
+    assert "unknown column heart_rate; did you mean" in str(problem)
 
 
 @pytest.mark.parametrize("text", ["1.5h", "-1s", "60 s", "1w", "99999999d", "0s"])
