@@ -41,6 +41,8 @@ class Metric:
     `low`..`high` are the outer bounds, in `unit`, inclusive unless `low_open`: beyond them the event is refused.
     `suspect_low`..`suspect_high` are the inner bounds: beyond them the value is kept and flagged.
     `sentinels` are values that mean "not measured". A metric with `choices` is text, all others are numbers.
+    `mad_floor` is the least spread, in `unit`, that a person's own values are taken to have (see below); a
+    metric without one has no personal baseline.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Metric:
     sentinels: tuple[float, ...] = ()
     sentinel_flag: Flag | None = None
     axis: tuple[float, float] | None = None
+    mad_floor: float | None = None
     choices: tuple[str, ...] = ()
 
     @property
@@ -72,51 +75,68 @@ class Metric:
         return bool(self.choices)
 
 
+# Where a person's values hardly differ, the spread of the sensor itself must not make a small step look like an alarm.
+# `mad_floor` is the median absolute deviation that the sensor's error alone gives: 0.6745 of its standard deviation,
+# rounded to what the metric is shown in. Only the vitals have one: steps, activity and energy are zero most of the
+# time, so that their spread is zero and no distance from it means anything; sleep and the room are not read all day.
+#   heart rate        5 bpm (IEC 60601-2-27, 201.12.1.101) as two standard deviations: 1.7, shown in whole beats
+#   HRV               wrist against ECG is off by 5 to 10 ms at rest; reasoned, no standard has a number
+#   SpO2              A_rms of 2 % (half of what ISO 80601-2-61 allows): 1.3; part of it is bias, which a person's own
+#                     median takes away, and readings come in whole percents
+#   skin temperature  0.2 Cel between two fits of the same strap; reasoned
+#   respiration       2 /min as two standard deviations: 0.7, shown in whole breaths
+#   blood pressure    standard deviation of 8 mmHg (ISO 81060-2): 5.4
+#   core temperature  0.3 Cel (ISO 80601-2-56) as two standard deviations: 0.1
+#   glucose           15 mg/dL for 95 % of values (ISO 15197): 5.2
 _ALL: Final = (
     Metric(
         "heart_rate", "Heart rate", "vitals", "heart_rate", "/min", "bpm", "8867-4", 0,
         low=1, high=350, suspect_low=25, suspect_high=230, suspect_flag=Flag.SUSPECT_HEART_RATE,
-        sentinels=(0.0, 255.0), sentinel_flag=Flag.HEART_RATE_NOT_MEASURED, axis=(40, 140),
+        sentinels=(0.0, 255.0), sentinel_flag=Flag.HEART_RATE_NOT_MEASURED, axis=(40, 140), mad_floor=2,
     ),
     Metric(
         "hrv_ms", "HRV", "vitals", "hrv_ms", "ms", "ms", None, 0,
-        low=0, high=500, suspect_low=10, suspect_high=250, suspect_flag=Flag.SUSPECT_HRV, axis=(0, 100),
+        low=0, high=500, suspect_low=10, suspect_high=250, suspect_flag=Flag.SUSPECT_HRV, axis=(0, 100), mad_floor=5,
     ),
     Metric(
         "spo2_percent", "SpO₂", "vitals", "spo2_percent", "%", "%", "59408-5", 0,
         low=0, high=100, low_open=True, suspect_low=70, suspect_high=100, suspect_flag=Flag.SUSPECT_SPO2,
-        sentinels=(0.0,), sentinel_flag=Flag.SPO2_NOT_MEASURED, axis=(82, 100),
+        sentinels=(0.0,), sentinel_flag=Flag.SPO2_NOT_MEASURED, axis=(82, 100), mad_floor=1,
     ),
     Metric(
         "skin_temp_c", "Skin temperature", "vitals", "skin_temp_c", "Cel", "°C", "61008-9", 1,
         low=10, high=50, suspect_low=20, suspect_high=42, suspect_flag=Flag.SUSPECT_SKIN_TEMP, axis=(30, 40),
+        mad_floor=0.2,
     ),
     Metric(
         "respiratory_rate", "Respiration", "vitals", "respiratory_rate", "/min", "br/min", "9279-1", 0,
         low=1, high=100, suspect_low=4, suspect_high=60, suspect_flag=Flag.SUSPECT_RESPIRATORY_RATE,
-        sentinels=(0.0,), sentinel_flag=Flag.RESPIRATORY_RATE_NOT_MEASURED, axis=(5, 35),
+        sentinels=(0.0,), sentinel_flag=Flag.RESPIRATORY_RATE_NOT_MEASURED, axis=(5, 35), mad_floor=1,
     ),
     Metric(
         "blood_pressure_systolic", "Systolic pressure", "vitals", "blood_pressure_systolic", "mm[Hg]", "mmHg",
         "8480-6", 0, low=20, high=300, suspect_low=50, suspect_high=250,
-        suspect_flag=Flag.SUSPECT_BLOOD_PRESSURE, axis=(60, 200),
+        suspect_flag=Flag.SUSPECT_BLOOD_PRESSURE, axis=(60, 200), mad_floor=5,
     ),
     Metric(
         "blood_pressure_diastolic", "Diastolic pressure", "vitals", "blood_pressure_diastolic", "mm[Hg]", "mmHg",
         "8462-4", 0, low=10, high=250, suspect_low=20, suspect_high=160,
-        suspect_flag=Flag.SUSPECT_BLOOD_PRESSURE, axis=(60, 200),
+        suspect_flag=Flag.SUSPECT_BLOOD_PRESSURE, axis=(60, 200), mad_floor=5,
     ),
     Metric(
         "body_temp_c", "Core temperature", "vitals", "body_temp_c", "Cel", "°C", "8310-5", 1,
         low=26, high=45, suspect_low=30, suspect_high=43, suspect_flag=Flag.SUSPECT_BODY_TEMP, axis=(36, 40),
+        mad_floor=0.1,
     ),
     Metric(
         "blood_glucose_mg_dl", "Glucose", "vitals", "blood_glucose_mg_dl", "mg/dL", "mg/dL", "2339-0", 0,
         low=10, high=1000, suspect_low=40, suspect_high=400, suspect_flag=Flag.SUSPECT_BLOOD_GLUCOSE, axis=(40, 300),
+        mad_floor=5,
     ),
     Metric(
         "hrv_sdnn_ms", "HRV (SDNN)", "vitals", "hrv_sdnn_ms", "ms", "ms", "80404-7", 0,
         low=0, high=500, suspect_low=10, suspect_high=250, suspect_flag=Flag.SUSPECT_HRV_SDNN, axis=(0, 150),
+        mad_floor=5,
     ),
     Metric("steps_per_minute", "Steps", "activity", "steps_per_minute", "{steps}/min", "/min", high=400, axis=(0, 200)),
     Metric("activity_level", "Activity", "activity", "activity_level", "1", "of 100", high=100, axis=(0, 100)),
@@ -142,6 +162,7 @@ _ALL: Final = (
 
 METRICS: Final = MappingProxyType({metric.name: metric for metric in _ALL})
 NUMERIC: Final = tuple(metric.name for metric in _ALL if not metric.is_text)
+BASELINED: Final = tuple(metric.name for metric in _ALL if metric.mad_floor is not None)
 TEXT: Final = tuple(metric.name for metric in _ALL if metric.is_text)
 
 # The pair of a cuff: diastolic at or above systolic is refused; a difference beyond these is suspect (mmHg).

@@ -7,6 +7,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from devices.baselines import baselines_drop, baselines_make
 from devices.partitions import drop_older_than
 from devices.tokens import tokens_drop_expired
 
@@ -15,9 +16,11 @@ log = structlog.get_logger(__name__)
 
 @shared_task
 def drop_old_readings() -> None:
-    """Drop the partitions that ended before the retention; without one, none."""
+    """Drop the partitions, and the baselines, that ended before the retention; without one, none."""
     if settings.TELARA_RETENTION_DAYS:
-        gone = drop_older_than(timezone.now() - timedelta(days=settings.TELARA_RETENTION_DAYS))
+        limit = timezone.now() - timedelta(days=settings.TELARA_RETENTION_DAYS)
+        baselines_drop(before=limit)
+        gone = drop_older_than(limit)
         if gone:
             log.info("retention.partitions_dropped", partitions=gone)
 
@@ -26,3 +29,11 @@ def drop_old_readings() -> None:
 def drop_expired_tokens() -> None:
     """Forget people's keys that no longer hold."""
     tokens_drop_expired(at=timezone.now())
+
+
+@shared_task
+def make_baselines() -> None:
+    """Make tonight's baselines: of the 28 days before this hour, valid from midnight on. Made already, they stay."""
+    people = baselines_make(as_of=timezone.now().replace(minute=0, second=0, microsecond=0))
+    if people:
+        log.info("baselines.made", people=people)

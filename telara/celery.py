@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telara.settings")
 
@@ -25,5 +26,11 @@ app.conf.beat_schedule = {
     "summaries": every(30, "alerts.tasks.make_summaries"),
     "readings": every(3600, "devices.tasks.drop_old_readings"),
     "quarantine": every(3600, "ingestion.tasks.drop_old_quarantine"),
+    # before the midnight they hold from, so that no reading is judged by an older set; thrice, should a turn be missed
+    "baselines": {
+        "task": "devices.tasks.make_baselines",
+        "schedule": crontab(hour=23, minute="5,25,45"),
+        "options": {"expires": 600},
+    },
     "tokens": every(3600, "devices.tasks.drop_expired_tokens"),
 }

@@ -1,5 +1,6 @@
 """People, what they wear, what it said."""
 
+from devices.models.baseline import Baseline
 from devices.models.device import Device
 from devices.models.person import Assignment, User, named
 from devices.models.pipeline import Installation, PipelineStatus
@@ -10,6 +11,7 @@ from devices.models.token import ApiToken
 __all__ = [
     "ApiToken",
     "Assignment",
+    "Baseline",
     "Device",
     "Installation",
     "PipelineStatus",

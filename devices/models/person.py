@@ -10,10 +10,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 USER_ID_PATTERN = r"^[A-Za-z0-9._\-@+:]{1,64}$"
 
+UNPLACED_ZONES = frozenset({"Factory", "localtime"})  # files beside the zones: no place's clock
+
 
 def validate_time_zone(name: str) -> None:
     """Raise ValidationError unless `name` is an IANA time zone."""
-    if name not in zoneinfo.available_timezones():
+    if name in UNPLACED_ZONES or name not in zoneinfo.available_timezones():
         raise ValidationError(f"{name!r} is not an IANA time zone.")
 
 
