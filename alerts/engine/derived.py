@@ -1,0 +1,98 @@
+"""Derived columns: how far from a person's own usual a value lies, and how fast it changes. Frames in, frames out.
+
+`<metric>_z` is 0.6745 (x - median) / max(MAD, the catalogue's floor), by the baseline of that hour of the person's own
+day in the set that held at the row's time. `<metric>_rate` is the change per minute since the metric's latest value
+that is at least 1 s and at most 10 min older. Both are null where a part is missing; never NaN, never infinite.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import polars as pl
+
+from alerts.engine.clock import length
+from devices.metrics import BASELINED, METRICS, NUMERIC
+
+RATE_REACH: Final = timedelta(minutes=10)
+_LEAST_US: Final = 1_000_000
+_REACH_US: Final = length(RATE_REACH)
+_US_PER_MINUTE: Final = 60_000_000
+_MAD_PER_SIGMA: Final = 0.6745  # the third quartile of the normal distribution
+
+DERIVED: Final = (*(f"{name}_z" for name in BASELINED), *(f"{name}_rate" for name in NUMERIC))
+
+
+def derived(
+    rows: pl.DataFrame, columns: Sequence[str], *, baselines: pl.DataFrame, earlier: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """`rows`, in the order they come, with `columns` (of DERIVED) at the end.
+
+    `rows` and `earlier` have `user_id` (Int64), `recorded_at` (Datetime us UTC), `event_id` and the metrics that the
+    columns are of. `earlier` are stored rows of the same people that are not in `rows`: rates need all of the 10 min
+    before each row; more does no harm. `baselines` have `user_id`, `valid_from`, `zone`, `metric`, `local_hour`,
+    `median` and `mad`: of these people every set that holds at the time of any row. Of readings of one instant the last
+    by `event_id` is the latest.
+    """
+    zs = [name.removesuffix("_z") for name in columns if name.endswith("_z")]
+    rates = [name.removesuffix("_rate") for name in columns if name.endswith("_rate")]
+    known = rows if earlier is None else pl.concat([earlier.select(rows.columns), rows])
+    made = rows.with_row_index("_place")
+    if zs:
+        made = _with_z(made, zs, baselines)
+    for name in rates:
+        made = _with_rate(made, name, known)
+    return made.sort("_place").select(*rows.columns, *columns)
+
+
+def _with_z(rows: pl.DataFrame, metrics: list[str], baselines: pl.DataFrame) -> pl.DataFrame:
+    sets = baselines.select("user_id", "valid_from", "zone").unique().sort("valid_from")
+    timed = rows.sort("recorded_at").join_asof(
+        sets, left_on="recorded_at", right_on="valid_from", by="user_id", check_sortedness=False, coalesce=False
+    )
+    keys = ["user_id", "valid_from", "local_hour"]
+    joined = _with_hour(timed).join(_side_by_side(baselines, metrics), on=keys, how="left")
+    return joined.with_columns(
+        (_MAD_PER_SIGMA * (pl.col(name) - pl.col(f"{name}_median")) / pl.col(f"{name}_spread")).alias(f"{name}_z")
+        for name in metrics
+    ).select(*rows.columns, *(f"{name}_z" for name in metrics))
+
+
+def _with_hour(timed: pl.DataFrame) -> pl.DataFrame:
+    """With `local_hour` by the clock of each row's `zone`; null where it has none."""
+    hour = pl.lit(None, pl.Int8)
+    for zone in timed["zone"].drop_nulls().unique().to_list():
+        local = pl.col("recorded_at").dt.convert_time_zone(zone).dt.hour()
+        hour = pl.when(pl.col("zone") == zone).then(local).otherwise(hour)
+    return timed.with_columns(hour.alias("local_hour"))
+
+
+def _side_by_side(baselines: pl.DataFrame, metrics: list[str]) -> pl.DataFrame:
+    """A row for each set and hour: `<metric>_median`, `<metric>_spread` of each metric."""
+    keys = ["user_id", "valid_from", "local_hour"]
+    table = baselines.select(keys).unique()
+    for name in metrics:
+        of_metric = baselines.filter(pl.col("metric") == name).select(
+            *keys,
+            pl.col("median").alias(f"{name}_median"),
+            pl.max_horizontal(pl.col("mad"), pl.lit(METRICS[name].mad_floor)).alias(f"{name}_spread"),
+        )
+        table = table.join(of_metric, on=keys, how="left")
+    return table
+
+
+def _with_rate(rows: pl.DataFrame, name: str, known: pl.DataFrame) -> pl.DataFrame:
+    at = pl.col("recorded_at").dt.timestamp("us")
+    before = (
+        known.filter(pl.col(name).is_not_null())
+        .sort("recorded_at", "event_id")
+        .select("user_id", at.alias("_then"), pl.col(name).alias("_before"))
+    )
+    timed = rows.with_columns((at - _LEAST_US).alias("_until")).sort("_until")
+    joined = timed.join_asof(
+        before, left_on="_until", right_on="_then", by="user_id", tolerance=_REACH_US - _LEAST_US,
+        check_sortedness=False, coalesce=False,
+    )  # fmt: skip
+    minutes = (pl.col("_until") + _LEAST_US - pl.col("_then")) / _US_PER_MINUTE
+    rate = ((pl.col(name) - pl.col("_before")) / minutes).alias(f"{name}_rate")
+    return joined.with_columns(rate).drop("_until", "_then", "_before")
