@@ -27,13 +27,13 @@ _READ: Final = pl.Schema(
 )
 FRAME: Final = pl.Schema(
     {
-        "user_id": pl.Int64,
+        "user_id": pl.Int64(),
         "valid_from": pl.Datetime("us", "UTC"),
-        "zone": pl.String,
-        "metric": pl.String,
-        "local_hour": pl.Int8,
-        "median": pl.Float64,
-        "mad": pl.Float64,
+        "zone": pl.String(),
+        "metric": pl.String(),
+        "local_hour": pl.Int8(),
+        "median": pl.Float64(),
+        "mad": pl.Float64(),
     }
 )
 
