@@ -1,13 +1,15 @@
 """What rules find in readings that are already there: the engine, and nothing else."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from alerts.engine import (
     Episode,
+    Evidence,
+    PersonState,
     Rule,
     RuleKey,
     RuleSet,
@@ -20,6 +22,9 @@ from alerts.engine import (
 )
 from alerts.engine.source import COLUMNS
 from devices.times import rfc3339
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +53,94 @@ class Finding:
         }
 
 
+class Replay:
+    """Takes history piece by piece, and remembers one person's state, and what was found.
+
+    Evidence is left behind: a year of it would be more than the episodes are.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        sources = dict.fromkeys(rule.over for rule in rules)
+        self._lanes = [_Lane(source, [rule for rule in rules if rule.over == source]) for source in sources]
+        self._ended: list[tuple[int, RuleKey, Episode]] = []
+        self._open: dict[tuple[int, RuleKey], Episode] = {}
+
+    def feed(self, readings: pl.DataFrame) -> None:
+        """Readings as `advance` takes them; a person's come in one piece, or in pieces of ascending time that follow
+        one another, each with all readings of its last instant."""
+        if readings.is_empty():
+            return
+        for lane in self._lanes:
+            for stretch in lane.feed(readings):
+                self._take(stretch)
+
+    def _take(self, stretch: Stretch) -> None:
+        pair = (stretch.user_id, stretch.rule)
+        self._open.pop(pair, None)
+        for episode in stretch.episodes:
+            kept = replace(episode, evidence=Evidence(episode.evidence.columns, (), ()))
+            if episode.end == "open":
+                self._open[pair] = kept
+            else:
+                self._ended.append((*pair, kept))
+
+    def findings(self, names: Mapping[int, str]) -> list[Finding]:
+        """What was found so far, sorted by rule, person and start; `names` are the people's `user_id`s by number."""
+        found = [*self._ended, *((*pair, episode) for pair, episode in self._open.items())]
+        findings = [Finding(rule, names[number], episode) for number, rule, episode in found]
+        return sorted(findings, key=lambda found: (found.rule, found.user_id, found.episode.started_at))
+
+
+class _Lane:
+    """The rules over one source; of the person who came last, the state, and the readings of windows not over yet."""
+
+    def __init__(self, source: Source, rules: Sequence[Rule]) -> None:
+        self._source = source
+        self._rules = RuleSet(rules)
+        self._states: dict[int, PersonState] = {}
+        self._kept: pl.DataFrame | None = None
+        self._last: tuple[int, datetime] | None = None  # that person, and their last reading
+
+    def feed(self, readings: pl.DataFrame) -> list[Stretch]:
+        rows = self._windows(self._source, readings) if isinstance(self._source, Window) else readings
+        people = rows["user_id"].unique()
+        states = {person: self._states.get(person) or new_person(self._rules) for person in people}
+        found = advance(self._rules, states, rows)
+        last = readings["user_id"][-1]
+        self._states = {last: found.states[last]}
+        return found.stretches
+
+    def _windows(self, window: Window, readings: pl.DataFrame) -> pl.DataFrame:
+        """The windows that are over with these readings, and were not before."""
+        held = readings if self._kept is None else pl.concat((self._kept, readings))
+        rows = complete_windows(held, window, metrics_of(self._rules.rules))
+        if self._last is not None:
+            person, until = self._last
+            rows = rows.filter((pl.col("user_id") != person) | (pl.col("recorded_at") > until))
+        theirs = held.filter(pl.col("user_id") == readings["user_id"][-1])
+        self._last = theirs["user_id"][-1], theirs.select(pl.max("recorded_at")).item()
+        self._kept = theirs.filter(pl.col("recorded_at") > self._last[1] - window.size)
+        return rows
+
+
+def metrics_of(rules: Iterable[Rule]) -> list[str]:
+    """The metrics that these rules read, or that the columns they read are made of."""
+    read = (COLUMNS[column].metric for rule in rules for column in rule.columns)
+    return list(dict.fromkeys(metric.name for metric in read if metric))
+
+
 def backtest(rules: Sequence[Rule], readings: pl.DataFrame) -> list[Finding]:
     """The episodes of all people, sorted by rule, person and start.
 
-    `readings` are those of `devices.readings_file`: `user_id` is text, and a null `event_id` is one that no order
-    depends on.
+    `readings` are those of `devices.readings_file`, in any order: `user_id` is text, and a null `event_id` is one that
+    no order depends on.
     """
     people = readings["user_id"].unique().sort().to_list()
     numbers = {person: number for number, person in enumerate(people)}
-    rows = readings.with_columns(
-        pl.col("user_id").replace_strict(numbers, return_dtype=pl.Int64), pl.col("recorded_at").alias("received_at")
+    replay = Replay(rules)
+    replay.feed(
+        readings.with_columns(
+            pl.col("user_id").replace_strict(numbers, return_dtype=pl.Int64), pl.col("recorded_at").alias("received_at")
+        )
     )
-    findings = [
-        Finding(stretch.rule, people[stretch.user_id], episode)
-        for source in dict.fromkeys(rule.over for rule in rules)
-        for stretch in _stretches([rule for rule in rules if rule.over == source], source, rows)
-        for episode in stretch.episodes
-    ]
-    return sorted(findings, key=lambda found: (found.rule, found.user_id, found.episode.started_at))
-
-
-def _stretches(rules: Sequence[Rule], source: Source, readings: pl.DataFrame) -> list[Stretch]:
-    """What rules over one source find in all readings of everybody."""
-    ruleset = RuleSet(rules)
-    rows = readings
-    if isinstance(source, Window):
-        read = (COLUMNS[column].metric for column in ruleset.columns)
-        rows = complete_windows(readings, source, dict.fromkeys(metric.name for metric in read if metric))
-    everybody = dict.fromkeys(readings["user_id"].unique(), new_person(ruleset))
-    return advance(ruleset, everybody, rows).stretches
+    return replay.findings(dict(enumerate(people)))
