@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import accumulate
+from itertools import accumulate, compress
 from typing import Any
 
 from django.db.models import QuerySet
@@ -30,14 +30,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class RuleSummary:
-    """A rule's episodes in numbers. `overlapping` of them share a moment with an alert of the same rule and person;
+    """A rule's episodes in numbers. Those of `overlapping` share a moment with an alert of the same rule and person;
     `alerts` stand in that time, `alerts_lost` of them overlap no episode. `present_version` is None where the database
     does not know the rule, `difference` where it says what its present version says."""
 
     rule_id: str
     episodes: int
     per_person_day: float | None
-    overlapping: int
+    overlapping: tuple[Finding, ...]
     alerts: int
     alerts_lost: int
     present_version: int | None
@@ -49,7 +49,7 @@ class RuleSummary:
             "rule_id": self.rule_id,
             "episodes": self.episodes,
             "per_person_day": self.per_person_day,
-            "overlapping": self.overlapping,
+            "overlapping": len(self.overlapping),
             "alerts": self.alerts,
             "alerts_lost": self.alerts_lost,
             "present_version": self.present_version,
@@ -133,7 +133,7 @@ def _summary(
         rule_id=rule.id,
         episodes=len(findings),
         per_person_day=len(findings) / seen.person_days if seen.person_hours else None,
-        overlapping=sum(_overlap(places, alerts)),
+        overlapping=_chosen(findings, _overlap(places, alerts)),
         alerts=len(alerts),
         alerts_lost=len(alerts) - sum(_overlap(alerts, places)),
         present_version=present.version if present else None,
@@ -145,10 +145,14 @@ def _difference(new: Sequence[Finding], old: Sequence[Finding]) -> Difference:
     of_new, of_old = list(map(_place, new)), list(map(_place, old))
     shared, kept = _overlap(of_new, of_old), _overlap(of_old, of_new)
     return Difference(
-        only_new=tuple(finding for finding, is_shared in zip(new, shared, strict=True) if not is_shared),
-        only_old=tuple(finding for finding, is_kept in zip(old, kept, strict=True) if not is_kept),
-        both=tuple(finding for finding, is_shared in zip(new, shared, strict=True) if is_shared),
+        only_new=_chosen(new, [not each for each in shared]),
+        only_old=_chosen(old, [not each for each in kept]),
+        both=_chosen(new, shared),
     )
+
+
+def _chosen(findings: Sequence[Finding], which: Sequence[bool]) -> tuple[Finding, ...]:
+    return tuple(compress(findings, which))
 
 
 def _place(finding: Finding) -> Place:

@@ -1,5 +1,6 @@
 """The API of rules: everyone signed in may read them, and with the permission change them."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -10,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from alerts.models import Rule
+from alerts.rule_files import Problem
 from alerts.selectors import rule_get, rules_listed
 from alerts.serializers import Note, RuleDetailSerializer, RuleSerializer, RuleText
 from alerts.services.rules import RuleProblems, rule_disable, rule_enable, rule_write
@@ -71,6 +73,12 @@ class DisableView(APIView):
         return _switched(request, rule_id, rule_disable)
 
 
+def no_rule(problems: Iterable[Problem]) -> ApiError:
+    """The answer to a text that is no rule: every problem with its place."""
+    places = [{"line": p.line, "column": p.column, "message": p.message} for p in problems]
+    return ApiError(400, "invalid", "The text is no rule.", fields={"source": places})
+
+
 def _rule(rule_id: str) -> Rule:
     try:
         return rule_get(rule_id=rule_id)
@@ -90,8 +98,7 @@ def _written(request: "Request", rule: Rule | None) -> Any:
     try:
         version = rule_write(rule=rule, by=person(request), at=timezone.now(), **given.validated_data)
     except RuleProblems as error:
-        places = [{"line": p.line, "column": p.column, "message": p.message} for p in error.problems]
-        raise ApiError(400, "invalid", "The text is no rule.", fields={"source": places}) from None
+        raise no_rule(error.problems) from None
     return RuleDetailSerializer(_rule(version.rule.rule_id)).data
 
 

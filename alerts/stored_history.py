@@ -20,9 +20,14 @@ COPY (SELECT r.user_id, (extract(epoch FROM r.recorded_at) * 1000000)::bigint, r
         FROM devices_reading r
        WHERE r.user_id = ANY (%s) AND r.recorded_at >= coalesce(%s, '-infinity'::timestamptz)
          AND r.recorded_at < coalesce(%s, 'infinity'::timestamptz)
-       ORDER BY r.user_id, r.recorded_at, r.event_id)
+       ORDER BY r.user_id, r.recorded_at, r.event_id
+       LIMIT %s)
   TO STDOUT (FORMAT csv)
 """
+
+
+class TooMuchHistoryError(Exception):
+    """There is more of it than was asked for at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Scope:
     people: dict[int, str]
     since: datetime | None = None
     until: datetime | None = None
+    at_most: int | None = None
 
 
 @dataclass(slots=True)
@@ -60,13 +66,19 @@ def one_view() -> Iterator[None]:
 
 
 def read_history(scope: Scope, metrics: Sequence[str], take: Callable[[pl.DataFrame], None]) -> Seen:
-    """Give `take` the readings in order of person, time and id: no piece ends within an instant of a person."""
+    """Give `take` the readings in order of person, time and id: no piece ends within an instant of a person.
+
+    Raises TooMuchHistoryError where they are more than the scope allows.
+    """
     pieces = _Pieces(metrics, take)
     columns = "".join(f", r.{name}" for name in metrics)
     with connection.cursor() as cursor, connection.wrap_database_errors:  # which copy_expert is not by itself
-        sql = cursor.mogrify(_ROWS.format(metrics=columns), [list(scope.people), scope.since, scope.until])
+        limit = None if scope.at_most is None else scope.at_most + 1
+        sql = cursor.mogrify(_ROWS.format(metrics=columns), [list(scope.people), scope.since, scope.until, limit])
         cursor.copy_expert(sql, pieces)
     pieces.finish()
+    if scope.at_most is not None and pieces.seen.readings > scope.at_most:
+        raise TooMuchHistoryError
     return pieces.seen
 
 

@@ -4,6 +4,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
 from alerts import api as alerts
+from alerts import backtest_api as backtest
 from alerts import rules_api as rules
 from devices import api as devices
 from devices import simulations_api as simulations
@@ -33,6 +34,7 @@ urlpatterns = [
     path(f"{ALERT}reopen/", alerts.Reopen.as_view(), name="api-alert-reopen"),
     path(f"{ALERT}comment/", alerts.CommentView.as_view(), name="api-alert-comment"),
     path("v1/rules/", rules.RuleList.as_view(), name="api-rules"),
+    path("v1/rules/backtest/", backtest.BacktestView.as_view(), name="api-backtest"),
     path(RULE, rules.RuleView.as_view(), name="api-rule"),
     path(f"{RULE}enable/", rules.EnableView.as_view(), name="api-rule-enable"),
     path(f"{RULE}disable/", rules.DisableView.as_view(), name="api-rule-disable"),

@@ -230,6 +230,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "anon": env.str("TELARA_THROTTLE_ANON", default="60/min"),
         "user": env.str("TELARA_THROTTLE_USER", default="1200/min"),
         "login": env.str("TELARA_THROTTLE_LOGIN", default="10/min"),
+        "backtest": env.str("TELARA_THROTTLE_BACKTEST", default="20/min"),
     },
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
@@ -242,6 +243,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "CloseReasonEnum": "alerts.models.alert.CloseReason",
+        "EndEnum": "alerts.models.alert.End",
+        "EpisodeEndEnum": ["cleared", "gap", "open"],
         "SleepStageEnum": ["awake", "light", "deep", "rem"],
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "devices.openapi.describe_errors"],

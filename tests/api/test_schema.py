@@ -25,6 +25,7 @@ def test_the_schema_names_every_address_of_the_contract() -> None:
             "devices",
             "alerts",
             "rules",
+            "rules/backtest",
             "summaries",
             "simulations",
             "pipeline",

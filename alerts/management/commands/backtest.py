@@ -153,7 +153,7 @@ _SUMMARY = ("rule", "episodes", "per person-day", "overlap an alert", "alerts", 
 
 def _summed(summary: "RuleSummary") -> tuple[str, ...]:
     often = "" if summary.per_person_day is None else f"{summary.per_person_day:.2f}"
-    counts = (f"{count:,}" for count in (summary.overlapping, summary.alerts, summary.alerts_lost))
+    counts = (f"{count:,}" for count in (len(summary.overlapping), summary.alerts, summary.alerts_lost))
     return (summary.rule_id, f"{summary.episodes:,}", often, *counts, _against(summary))
 
 
