@@ -25,7 +25,7 @@ def values() -> st.SearchStrategy[str]:
     def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         return st.one_of(
             st.builds("({} {} {})".format, inner, st.sampled_from("+-*"), inner),
-            st.builds("{} / {}".format, st.sampled_from(NUMBERS), st.sampled_from(["2", "3", "10", "-7"])),
+            st.builds("({} / {})".format, inner, st.sampled_from(["2", "3", "10", "-7", "0.1"])),
             st.builds("ABS({})".format, inner),
             st.builds("(- {})".format, inner),
         )
@@ -39,12 +39,12 @@ def comparisons() -> st.SearchStrategy[str]:
     posture = st.sampled_from(METRICS["posture"].choices)
     return st.one_of(
         st.builds("{} {} {}".format, values(), sign, values()),
-        st.builds("{} {}BETWEEN {} AND {}".format, values(), st.sampled_from(["", "NOT "]), literals(), literals()),
-        st.builds("{} {}IN ({})".format, st.sampled_from(NUMBERS), st.sampled_from(["", "NOT "]), listed),
+        st.builds("{} {}BETWEEN {} AND {}".format, values(), st.sampled_from(["", "NOT "]), values(), values()),
+        st.builds("{} {}IN ({})".format, values(), st.sampled_from(["", "NOT "]), listed),
         st.builds("{} IS {}NULL".format, values(), st.sampled_from(["", "NOT "])),
         st.builds("posture {} '{}'".format, st.sampled_from(["=", "<>"]), posture),
-        st.builds("posture IN ('{}', '{}')".format, posture, posture),
-        st.just("posture IS NULL"),
+        st.builds("posture {}IN ('{}', '{}')".format, st.sampled_from(["", "NOT "]), posture, posture),
+        st.builds("posture IS {}NULL".format, st.sampled_from(["", "NOT "])),
     )
 
 
@@ -54,10 +54,10 @@ def conditions() -> st.SearchStrategy[str]:
             st.builds("({} AND {})".format, inner, inner),
             st.builds("({} OR {})".format, inner, inner),
             st.builds("NOT ({})".format, inner),
-            st.builds("({}) IS NULL".format, inner),
+            st.builds("({}) IS {}NULL".format, inner, st.sampled_from(["", "NOT "])),
         )
 
-    return st.builds("heart_rate > 0 OR {}".format, st.recursive(comparisons(), grown, max_leaves=5))
+    return st.builds("heart_rate > 99 OR {}".format, st.recursive(comparisons(), grown, max_leaves=5))
 
 
 def rows() -> st.SearchStrategy[list[dict[str, Any]]]:
