@@ -45,7 +45,7 @@ def engine_rules(versions: Iterable[RuleVersion]) -> dict[tuple[str, int], Engin
 
 @lru_cache(maxsize=512)
 def _parsed(source: str, name: str) -> EngineRule:
-    parsed = parse_rule(source, path=name)
+    parsed = parse_rule(source, path=name, judged=False)
     if parsed.rule is None:
         raise UnreadableRuleError("; ".join(map(str, parsed.problems)))
     return parsed.rule

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import yaml
 
-from alerts.engine.language import Condition, ConditionError, read_condition
+from alerts.engine.language import Condition, ConditionError, judge, judge_clear, read_condition
 from alerts.engine.rule import DEFAULT_COOLDOWN, MAX_COUNT, RULE_CLASSES, SEVERITIES, Clear, Rule, Sustained
 from alerts.engine.source import Column, Source, Window, columns_of
 from alerts.rule_files.document import DocumentError, place_in, read_document
@@ -41,13 +41,19 @@ class Parsed:
     problems: tuple[Problem, ...]
 
 
-def parse_rule(text: str, *, path: str = "rule", version: int = 1, windows: bool = False) -> Parsed:
-    """The rule of a YAML text; `path` is what problems call it. Rules over windows are refused unless asked for."""
+def parse_rule(
+    text: str, *, path: str = "rule", version: int = 1, windows: bool = False, judged: bool = True
+) -> Parsed:
+    """The rule of a YAML text; `path` is what problems call it. Rules over windows are refused unless asked for.
+
+    Conditions that can never be TRUE, or never FALSE, are problems too, unless `judged` is off: what is stored already
+    is read as it was meant then.
+    """
     try:
         node = read_document(text)
     except DocumentError as error:
         return Parsed(None, (Problem(path, error.line, error.column, error.message),))
-    reader = _Reader(path, windows=windows)
+    reader = _Reader(path, windows=windows, judged=judged)
     rule = reader.rule(node, version)
     problems = tuple(sorted(reader.problems))
     return Parsed(None if problems else rule, problems)
@@ -64,9 +70,10 @@ class _FieldError(Exception):
 class _Reader:
     """Gathers the problems of one document."""
 
-    def __init__(self, path: str, *, windows: bool) -> None:
+    def __init__(self, path: str, *, windows: bool, judged: bool) -> None:
         self.path = path
         self.windows = windows
+        self.judged = judged
         self.problems: list[Problem] = []
 
     def rule(self, node: yaml.MappingNode, version: int) -> Rule | None:
@@ -86,6 +93,8 @@ class _Reader:
         rule_class = self.read(fields, "class", _one_of(RULE_CLASSES)) or "clinical"
         sustained = self.sustained(fields.get("sustained"))
         clear = self.clear(fields.get("clear"), columns)
+        if self.judged and when:
+            self.judge(fields, when, clear)
         cooldown = self.read(fields, "cooldown", _duration)
         measures = self.items(fields.get("measures"), partial(_measure, columns=columns))
         replaces = self.read(fields, "replaces", _matching(_ID, "the id of another rule"))
@@ -132,6 +141,14 @@ class _Reader:
         when = self.read(fields, "when", partial(_condition, columns=columns))
         count = self.read(fields, "count", _count) or 1
         return Clear(when, count) if when else None
+
+    def judge(self, fields: dict[str, yaml.Node], when: Condition, clear: Clear | None) -> None:
+        """Conditions that could as well not be there."""
+        with self.gathering(), _placed(fields["when"]):
+            judge(when)
+        if clear:
+            with self.gathering(), _placed(_value_at(fields["clear"], "when")):
+                judge_clear(clear.when, when)
 
     def nested(self, node: yaml.Node | None, keys: tuple[str, ...], required: tuple[str, ...]) -> dict[str, yaml.Node]:
         if node is None:
@@ -278,7 +295,20 @@ def _measure(node: yaml.Node, columns: Mapping[str, Column]) -> str:
 
 def _condition(node: yaml.Node, columns: Mapping[str, Column]) -> Condition:
     _text(node)
-    try:
+    with _placed(node):
         return read_condition(node.value.rstrip("\n"), columns)
+
+
+@contextmanager
+def _placed(node: yaml.Node) -> Iterator[None]:
+    """What is wrong with a condition, as wrong with the value that it stands in."""
+    try:
+        yield
     except ConditionError as error:
         raise _FieldError(node, error.message, error.offset) from error
+
+
+def _value_at(node: yaml.Node, key: str) -> yaml.Node:
+    """The value of a key that is there."""
+    found: yaml.Node = next(value for name, value in node.value if name.value == key)
+    return found

@@ -190,7 +190,10 @@ def _note(version: RuleVersion, action: RuleChange.Action, effective: datetime, 
 
 def _same(one: str, other: str) -> bool:
     """Whether two texts say the same rule; comments and layout do not count."""
-    return one == other or ((first := parse_rule(one).rule) is not None and first == parse_rule(other).rule)
+    if one == other:
+        return True
+    first = parse_rule(one, judged=False).rule
+    return first is not None and first == parse_rule(other, judged=False).rule
 
 
 def _last_start(rule_ids: Collection[str]) -> datetime | None:

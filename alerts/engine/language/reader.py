@@ -61,10 +61,11 @@ def read_condition(text: str, columns: Mapping[str, SourceColumn] = READING_COLU
         raise ConditionError(f"longer than {MAX_CHARACTERS:,} characters", text, MAX_CHARACTERS)
     read_tokens(text)
     reader = _Reader(text, columns)
-    tree = reader.truth(_parse(text), 0)
+    parsed = _parse(text)
+    tree = reader.truth(parsed, 0)
     if not reader.columns:
         raise ConditionError("the condition reads no column", text, 0)
-    return Condition(text, tree, tuple(reader.columns))
+    return Condition(text, tree, tuple(reader.columns), reader.starts(parsed))
 
 
 def _parse(text: str) -> exp.Expr:
@@ -144,13 +145,7 @@ class _Reader:
         return Any(self.chain(node, exp.Or, depth))
 
     def chain(self, node: exp.Expr, kind: type[exp.Binary], depth: int) -> tuple[Truth, ...]:
-        """The operands of a AND b AND c, which the parser nests to the left, as one level."""
-        parts = []
-        while isinstance(node, kind):
-            parts.append(node.expression)
-            node = node.this
-        parts.append(node)
-        return tuple(self.truth(part, depth) for part in reversed(parts))
+        return tuple(self.truth(part, depth) for part in _operands(node, kind))
 
     def comparison(self, node: exp.Expr, depth: int) -> Truth:
         comparison = _COMPARISONS[type(node)]
@@ -296,9 +291,22 @@ class _Reader:
     def error(self, node: exp.Expr, message: str) -> ConditionError:
         return ConditionError(message, self.text, self.offset(node))
 
+    def starts(self, node: exp.Expr) -> tuple[int, ...]:
+        """Where each part of the outermost AND begins."""
+        return tuple(map(self.offset, _operands(node.unnest(), exp.And)))
+
     def offset(self, node: exp.Expr) -> int:
         """Where the node begins: sqlglot keeps places at the leaves only."""
         return min((int(part.meta["start"]) for part in node.walk() if "start" in part.meta), default=0)
+
+
+def _operands(node: exp.Expr, kind: type[exp.Binary]) -> list[exp.Expr]:
+    """The operands of a AND b AND c, which the parser nests to the left, as one level, in order."""
+    parts = []
+    while isinstance(node, kind):
+        parts.append(node.expression)
+        node = node.this
+    return [node, *reversed(parts)]
 
 
 _Read = Callable[[_Reader, exp.Expr, int], Truth]

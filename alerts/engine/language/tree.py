@@ -1,9 +1,10 @@
 """What a condition can say: all there is, and nothing a backend could misread.
 
-Every node has one meaning in SQL's three-valued logic; `polars.py` and `postgres.py` give it, node by node.
+Every node has one meaning in SQL's three-valued logic; `polars.py`, `postgres.py` and `flink.py`
+give it, node by node.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 ArithmeticOperator = Literal["+", "-", "*", "/"]
@@ -105,8 +106,12 @@ Truth = Compare | Between | OneOf | TextOneOf | IsNull | Not | All | Any
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition as it was written, as it is meant, and the columns it reads, in order of first use."""
+    """A condition as it was written, as it is meant, and the columns it reads, in order of first use.
+
+    `starts` are the offsets in `text` at which the parts of an outermost AND begin, or the one part that there is.
+    """
 
     text: str
     tree: Truth
     columns: tuple[str, ...]
+    starts: tuple[int, ...] = field(default=(), compare=False)

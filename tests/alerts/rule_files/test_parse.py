@@ -193,3 +193,48 @@ def test_a_rule_cannot_replace_itself() -> None:
 
 def test_problems_sort_by_place() -> None:
     assert sorted([Problem("f", 10, 1, "b"), Problem("f", 9, 5, "a")])[0].line == 9
+
+
+LONG = " OR ".join(["heart_rate > 1"] * 2_000)
+
+
+@pytest.mark.parametrize(
+    ("when", "column", "message"),
+    [
+        (LONG, 1008, "longer than 1,000 characters"),
+        ("(" * 200 + "hrv_ms > 1" + ")" * 200, 27, "nested more than 20 deep"),
+        ("read_csv('/etc/passwd') > 1", 7, "the function read_csv is not allowed: there is only ABS"),
+        ("heart_rate > pg_sleep(9)", 20, "the function pg_sleep is not allowed: there is only ABS"),
+        ("posture > 'lying'", 7, "text is compared by =, <> and IN only"),
+        ("heart_rate = 'fast'", 7, "heart_rate is a number: it cannot be compared with a text"),
+        ("heart_rate / 0 > 1", 20, "division by zero"),
+        ("60 / heart_rate > 1", 12, "division is by a number only, not by a column or an expression"),
+        ("devices_user.password > 1", 19, "qualified names are not allowed: write the column alone"),
+        ("heart_rate > (SELECT 1 FROM devices_user)", 21, "a subquery is not allowed"),
+        ("hart_rate > 100", 7, "unknown column hart_rate; did you mean heart_rate?"),
+        ("heart_rate > 500", 7, "this can never be TRUE: heart_rate is 1 to 350"),
+        ("hrv_ms < 20 AND heart_rate > 0 AND hrv_ms > 20", 42,
+         "this can never be TRUE: it contradicts what stands before it"),
+        ("heart_rate > 0", 7, "this is always TRUE: heart_rate is 1 to 350"),
+    ],
+)  # fmt: skip
+def test_a_condition_that_is_none_is_refused_at_its_place(when: str, column: int, message: str) -> None:
+    assert problems(GOOD.replace("heart_rate > 100", when)) == [f"f.yaml:6:{column}: {message}"]
+
+
+def test_a_clear_that_can_end_nothing_is_refused_at_its_place() -> None:
+    assert problems(GOOD + "clear: {when: heart_rate > 120}\n") == [
+        "f.yaml:8:15: this can never end an episode: wherever it is TRUE, `when` is TRUE too, and wins"
+    ]
+    assert problems(GOOD + "clear: {count: 2, when: heart_rate < 400}\n") == [
+        "f.yaml:8:25: this is always TRUE: heart_rate is 1 to 350"
+    ]
+
+
+def test_a_bomb_of_aliases_is_refused_at_the_first_one() -> None:
+    bomb = 'a: &a ["x", "x"]\n' + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefghij"))
+    assert problems(bomb) == ["f.yaml:1:4: anchors and aliases are not allowed"]
+
+
+def test_what_is_stored_is_read_though_it_would_be_refused_today() -> None:
+    assert parse_rule(GOOD.replace("> 100", "> 500"), judged=False).rule is not None
