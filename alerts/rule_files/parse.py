@@ -19,17 +19,21 @@ from alerts.rule_files.problem import Problem
 
 T = TypeVar("T")
 
-_KEYS: Final = (
+KEYS: Final = (
     "id", "alert_type", "title", "severity", "class", "over", "when", "sustained", "max_gap", "clear", "cooldown",
     "measures", "replaces", "description", "falsepositives", "references",
 )  # fmt: skip
-_REQUIRED: Final = ("id", "alert_type", "title", "severity", "over", "when", "max_gap")
-_ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_ALERT_TYPE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
-_DURATION: Final = re.compile(r"(\d{1,9})(s|m|h|d)")
+SUSTAINED_KEYS: Final = ("count", "within", "for")
+CLEAR_KEYS: Final = ("when", "count")
+REQUIRED: Final = ("id", "alert_type", "title", "severity", "over", "when", "max_gap")
+LONGEST_NAME: Final = 64
+LONGEST_TITLE: Final = 128
+ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+ALERT_TYPE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
+DURATION: Final = re.compile(r"(\d{1,9})(s|m|h|d)")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST: Final = timedelta(days=366)
-_WINDOW: Final = re.compile(r"window\((\d{1,9}[smhd])(?:, every (\d{1,9}[smhd]))?\)")
+WINDOW: Final = re.compile(r"window\((\d{1,9}[smhd])(?:, every (\d{1,9}[smhd]))?\)")
 _MOST_STEPS: Final = 1_000  # of a sliding window
 
 
@@ -77,9 +81,9 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def rule(self, node: yaml.MappingNode, version: int) -> Rule | None:
-        fields = self.mapping(node, _KEYS, _REQUIRED)
-        rule_id = self.read(fields, "id", _matching(_ID, "lower-case words joined by '-', at most 64 characters"))
-        alert_type = self.read(fields, "alert_type", _matching(_ALERT_TYPE, "UPPER_CASE words joined by '_'"))
+        fields = self.mapping(node, KEYS, REQUIRED)
+        rule_id = self.read(fields, "id", _matching(ID, "lower-case words joined by '-', at most 64 characters"))
+        alert_type = self.read(fields, "alert_type", _matching(ALERT_TYPE, "UPPER_CASE words joined by '_'"))
         title = self.read(fields, "title", _title)
         severity = self.read(fields, "severity", _one_of(SEVERITIES))
         over = self.read(fields, "over", _over) or "reading"
@@ -97,7 +101,7 @@ class _Reader:
             self.judge(fields, when, clear)
         cooldown = self.read(fields, "cooldown", _duration)
         measures = self.items(fields.get("measures"), partial(_measure, columns=columns))
-        replaces = self.read(fields, "replaces", _matching(_ID, "the id of another rule"))
+        replaces = self.read(fields, "replaces", _matching(ID, "the id of another rule"))
         if replaces is not None and replaces == rule_id:
             self.problem(fields["replaces"], "a rule cannot replace itself")
         description = self.read(fields, "description", _text)
@@ -126,7 +130,7 @@ class _Reader:
         )
 
     def sustained(self, node: yaml.Node | None) -> Sustained:
-        fields = self.nested(node, ("count", "within", "for"), ())
+        fields = self.nested(node, SUSTAINED_KEYS, ())
         count = self.read(fields, "count", _count) or 1
         within = self.read(fields, "within", _positive)
         lasting = self.read(fields, "for", _duration) or timedelta(0)
@@ -137,7 +141,7 @@ class _Reader:
     def clear(self, node: yaml.Node | None, columns: Mapping[str, Column]) -> Clear | None:
         if node is None:
             return None
-        fields = self.nested(node, ("when", "count"), ("when",))
+        fields = self.nested(node, CLEAR_KEYS, ("when",))
         when = self.read(fields, "when", partial(_condition, columns=columns))
         count = self.read(fields, "count", _count) or 1
         return Clear(when, count) if when else None
@@ -216,15 +220,15 @@ def _text(node: yaml.Node) -> str:
 
 def _title(node: yaml.Node) -> str:
     title = _text(node)
-    if len(title) > 128:
-        raise _FieldError(node, "a title has at most 128 characters")
+    if len(title) > LONGEST_TITLE:
+        raise _FieldError(node, f"a title has at most {LONGEST_TITLE} characters")
     return title
 
 
 def _matching(pattern: re.Pattern[str], what: str) -> Callable[[yaml.Node], str]:
     def convert(node: yaml.Node) -> str:
         value = _text(node)
-        if len(value) > 64 or not pattern.fullmatch(value):
+        if len(value) > LONGEST_NAME or not pattern.fullmatch(value):
             raise _FieldError(node, f"{value!r}: {what}")
         return value
 
@@ -246,7 +250,7 @@ def _over(node: yaml.Node) -> Source:
     value = _text(node)
     if value == "reading":
         return "reading"
-    match = _WINDOW.fullmatch(value)
+    match = WINDOW.fullmatch(value)
     if not match:
         raise _FieldError(node, f"{value!r} is no source of rows: reading, window(1m), window(30m, every 1m)")
     size, every = (_length(node, text) for text in (match[1], match[2] or match[1]))
@@ -260,7 +264,7 @@ def _duration(node: yaml.Node) -> timedelta:
 
 
 def _length(node: yaml.Node, value: str) -> timedelta:
-    match = _DURATION.fullmatch(value)
+    match = DURATION.fullmatch(value)
     if not match:
         raise _FieldError(node, f"{value!r} is not a duration: write a whole number and s, m, h or d, such as 60s")
     number, unit = match.groups()

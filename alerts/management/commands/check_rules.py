@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from alerts.rule_files import read_rule_files, unknown_replaced
+from alerts.rule_files.schema import schema_text
 
 
 class Command(BaseCommand):
@@ -15,8 +16,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="*", metavar="PATH", help="files or folders (default: alerts/rules)")
+        parser.add_argument(
+            "--schema", action="store_true", help="print the JSON Schema of a rule file, and check none"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if options["schema"]:
+            self.stdout.write(schema_text(), ending="")
+            return
         files, problems = read_rule_files(options["paths"])
         problems += unknown_replaced(files)
         for problem in problems:
