@@ -5,7 +5,7 @@ FALSE, after the last episode's end, or after a gap; rows are read backwards unt
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -76,8 +76,8 @@ _COVERED = (
 
 _ROWS = f"""
 COPY (SELECT {", ".join(f"r.{name}" for name in COLUMNS)}
-        FROM unnest(%s::bigint[], %s::timestamptz[]) AS w (user_id, since)
-        JOIN devices_reading r ON r.user_id = w.user_id AND r.recorded_at >= w.since)
+        FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS w (user_id, since, until)
+        JOIN devices_reading r ON r.user_id = w.user_id AND r.recorded_at >= w.since AND r.recorded_at < w.until)
   TO STDOUT (FORMAT csv)
 """  # names of the catalogue
 
@@ -184,9 +184,14 @@ def _query(sql: str, people: Mapping[int, datetime], **parameters: Any) -> list[
 
 def stored_rows(since: Mapping[int, datetime]) -> pl.DataFrame:
     """All stored rows of these people, each from their own time on, as the engine takes them; in no order."""
+    return rows_within(list(since), list(since.values()), ["infinity"] * len(since))
+
+
+def rows_within(people: Sequence[int], since: Sequence[datetime], until: Sequence[datetime | str]) -> pl.DataFrame:
+    """The stored rows of each of these people in their [since, until), as the engine takes them; in no order."""
     out = io.BytesIO()
     with connection.cursor() as cursor, connection.wrap_database_errors:  # which copy_expert is not by itself
-        cursor.copy_expert(cursor.mogrify(_ROWS, [list(since), list(since.values())]), out)
+        cursor.copy_expert(cursor.mogrify(_ROWS, [list(people), list(since), list(until)]), out)
     rows = pl.read_csv(out.getvalue(), has_header=False, schema=SCHEMA)
     time = "%Y-%m-%d %H:%M:%S%.f%#z"
     return rows.with_columns(

@@ -23,6 +23,7 @@ from ingestion.quarantine import quarantine
 from ingestion.store import store
 from ingestion.verdicts import Code, Rejected
 from ingestion.watermarks import Watermarks
+from ingestion.windows import Remembered, Windows
 
 CAUTIOUS_BATCHES: Final = 10
 TOUCH_DEVICES_EVERY: Final = timedelta(minutes=1)
@@ -39,6 +40,7 @@ class Outcome:
     unknown_fields: int
     detected: Detected
     watermarks: dict[int, datetime]
+    remembered: Remembered
 
 
 class Pipeline:
@@ -50,6 +52,7 @@ class Pipeline:
         self._partitions = partitions
         self._provision = provision
         self._watermarks = Watermarks()
+        self._windows = Windows()
         self._cautious_for = 0  # batches: duplicates come in company
         self._touched: dict[tuple[int, str], datetime] = {}
         self.people: dict[str, int] = {}  # ids by name, for `prepare`: what is out of date is found out
@@ -72,6 +75,7 @@ class Pipeline:
             outcome = self._transact(batch, sound, first=first, claims=claims, at=at)
         reach("after_commit")
         self._watermarks.keep(outcome.watermarks)
+        self._windows.keep(outcome.remembered)
         self._cautious_for = CAUTIOUS_BATCHES if outcome.duplicates else max(0, self._cautious_for - 1)
         self._detection.keep(outcome.detected)
         return outcome
@@ -89,6 +93,7 @@ class Pipeline:
             self._register_devices(stored.new, at)
             reach("after_store")
             detected = self._detection.detect(stored.new, at=at)
+            remembered = self._windows.write(stored.new, before=self._watermarks.before(stored.new["user_id"].unique()))
             hours_mark(stored.new, at=at)
             rejected = prepared.decoded.rejected | strangers
             quarantined = quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
@@ -102,6 +107,7 @@ class Pipeline:
             prepared.decoded.unknown_fields,
             detected,
             watermarks,
+            remembered,
         )
 
     def _readings(self, prepared: Prepared, at: datetime) -> tuple[pl.DataFrame, bytes | None, dict[int, Rejected]]:
@@ -169,6 +175,7 @@ class Pipeline:
     def drop_state(self) -> None:
         """Forget what was remembered of people: after a failed transaction, on revoke and on loss."""
         self._watermarks.drop()
+        self._windows.drop()
         self._detection.drop()
         self._touched.clear()
         self.people.clear()

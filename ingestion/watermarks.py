@@ -35,6 +35,10 @@ class Watermarks:
         after = with_before.group_by("user_id").agg(pl.max_horizontal(pl.max("recorded_at"), pl.max("watermark")))
         return _flagged(with_before).drop("watermark"), dict(after.iter_rows())
 
+    def before(self, people: Iterable[int]) -> dict[int, datetime | None]:
+        """What was known of people that `judge` has seen, until `keep`."""
+        return {user_id: self._known[user_id] for user_id in people}
+
     def keep(self, after: dict[int, datetime]) -> None:
         self._known |= after
 

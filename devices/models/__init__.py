@@ -2,6 +2,7 @@
 
 from devices.models.baseline import Baseline
 from devices.models.device import Device
+from devices.models.metric_window import MetricWindow
 from devices.models.person import Assignment, User, named
 from devices.models.pipeline import Installation, PipelineStatus
 from devices.models.reading import Reading
@@ -14,6 +15,7 @@ __all__ = [
     "Baseline",
     "Device",
     "Installation",
+    "MetricWindow",
     "PipelineStatus",
     "Reading",
     "Simulation",
