@@ -14,9 +14,9 @@ from rest_framework.views import APIView
 from devices import openapi  # noqa: F401  # registers what it knows of tokens
 from devices.authentication import person
 from devices.errors import ApiError
-from devices.models import Device, User, named
+from devices.models import Device, MetricWindow, User, named
 from devices.paging import KeysetPagination
-from devices.selectors import devices_visible, wearer_get, wearers_visible
+from devices.selectors import devices_visible, wearer_get, wearers_visible, windows_of
 from devices.serializers import (
     Credentials,
     DeviceChange,
@@ -28,6 +28,8 @@ from devices.serializers import (
     WearerDetailSerializer,
     WearerQuery,
     WearerSerializer,
+    WindowQuery,
+    WindowSerializer,
 )
 from devices.services import DeviceExistsError, device_add, device_cadence, may_manage
 from devices.times import rfc3339
@@ -172,3 +174,26 @@ def _managed(request: "Request", device_id: int) -> Device:
     if not may_manage(user=person(request), device=device):
         raise PermissionDenied("Only its wearer and those with the permission may change this device.")
     return device
+
+
+class WindowList(generics.ListAPIView[MetricWindow]):
+    """A wearer's readings minute by minute: count, average, least, greatest and spread of each metric."""
+
+    serializer_class = WindowSerializer
+    pagination_class = KeysetPagination
+
+    @property
+    def keyset(self) -> tuple[str, ...]:
+        return ("-ended_at",) if self.request.query_params.get("order") == "newest" else ("ended_at",)
+
+    @extend_schema(parameters=[WindowQuery], tags=["windows"])
+    def get(self, request: "Request", *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[MetricWindow]":
+        query = WindowQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        wanted = dict(query.validated_data)
+        del wanted["order"]
+        caller = person(self.request)
+        return windows_of(wearer=wearer_or_404(user=caller, user_id=wanted.pop("user_id", caller.username)), **wanted)

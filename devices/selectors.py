@@ -1,13 +1,13 @@
 """What is read of people, devices and readings; every list is narrowed by `visible_to` first."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
 from devices.metrics import METRICS, Flag
-from devices.models import Device, Reading, User, named
+from devices.models import Device, MetricWindow, Reading, User, named
 
 
 def wearers_visible(*, user: User, search: str = "") -> QuerySet[User]:
@@ -40,6 +40,16 @@ def readings_of(
     if until is not None:
         rows = rows.filter(recorded_at__lt=until)
     return rows.filter(_any_of(metrics)) if metrics else rows
+
+
+def windows_of(*, wearer: User, since: datetime | None = None, until: datetime | None = None) -> QuerySet[MetricWindow]:
+    """The complete minutes of a wearer that begin in [since, until)."""
+    rows = MetricWindow.objects.filter(user=wearer, size_s=60, every_s=60).select_related("user")
+    if since is not None:
+        rows = rows.filter(ended_at__gte=since + timedelta(seconds=60))
+    if until is not None:
+        rows = rows.filter(ended_at__lt=until + timedelta(seconds=60))
+    return rows
 
 
 def _any_of(metrics: Iterable[str]) -> Q:

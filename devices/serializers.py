@@ -1,14 +1,17 @@
 """People, devices and keys as the API reads and writes them."""
 
+from datetime import timedelta
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from devices.fields import AwareDateTimeField
-from devices.metrics import METRICS
-from devices.models import Device, User
-from devices.selectors import newest_values
+from devices.metrics import METRICS, NUMERIC
+from devices.models import Device, MetricWindow, User
+from devices.models.metric_window import AGGREGATES
+from devices.selectors import flag_names, newest_values
+from devices.times import rfc3339
 
 
 class Credentials(serializers.Serializer[None]):
@@ -123,4 +126,55 @@ class ReadingQuery(SpanQuery):
         required=False,
         help_text="Only these metrics, and only readings that hold one of them. May be given more than once.",
     )
+    order = serializers.ChoiceField(choices=["oldest", "newest"], default="oldest", help_text="Which come first.")
+
+
+class Aggregates(serializers.Serializer[None]):
+    """What the values of one metric in a window come to; `stddev` is that of a sample, null for a single value."""
+
+    count = serializers.IntegerField()
+    avg = serializers.FloatField()
+    min = serializers.FloatField()
+    max = serializers.FloatField()
+    stddev = serializers.FloatField(allow_null=True)
+
+
+class WindowSerializer(serializers.ModelSerializer[MetricWindow]):
+    """The readings of one person over [started_at, ended_at) in numbers: a metric for each that has a value there."""
+
+    user_id = serializers.CharField(source="user.username")
+    started_at = serializers.SerializerMethodField()
+    ended_at = serializers.SerializerMethodField()
+    flags = serializers.SerializerMethodField()
+    metrics = serializers.SerializerMethodField()
+
+    class Meta:
+        model = MetricWindow
+        fields = ["user_id", "started_at", "ended_at", "count", "flags", "metrics"]
+
+    @extend_schema_field(serializers.DateTimeField())
+    def get_started_at(self, window: MetricWindow) -> str:
+        return rfc3339(window.ended_at - timedelta(seconds=window.size_s))
+
+    @extend_schema_field(serializers.DateTimeField())
+    def get_ended_at(self, window: MetricWindow) -> str:
+        return rfc3339(window.ended_at)
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_flags(self, window: MetricWindow) -> list[str]:
+        return flag_names(window.flags)
+
+    @extend_schema_field(serializers.DictField(child=Aggregates()))
+    def get_metrics(self, window: MetricWindow) -> dict[str, dict[str, float | None]]:
+        return {
+            name: {aggregate: getattr(window, f"{aggregate}_{name}") for aggregate in AGGREGATES}
+            for name in NUMERIC
+            if getattr(window, f"count_{name}")
+        }
+
+
+class WindowQuery(SpanQuery):
+    """Which windows, by when they begin."""
+
+    user_id = serializers.CharField(required=False, max_length=64, help_text="A wearer; default: the caller.")
     order = serializers.ChoiceField(choices=["oldest", "newest"], default="oldest", help_text="Which come first.")

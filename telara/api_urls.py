@@ -39,6 +39,7 @@ urlpatterns = [
     path(f"{RULE}enable/", rules.EnableView.as_view(), name="api-rule-enable"),
     path(f"{RULE}disable/", rules.DisableView.as_view(), name="api-rule-disable"),
     path("v1/summaries/", alerts.SummaryList.as_view(), name="api-summaries"),
+    path("v1/windows/", devices.WindowList.as_view(), name="api-windows"),
     path("v1/simulations/", simulations.SimulationList.as_view(), name="api-simulations"),
     path("v1/simulations/<int:simulation_id>/", simulations.SimulationView.as_view(), name="api-simulation"),
     path("v1/simulations/<int:simulation_id>/stop/", simulations.StopView.as_view(), name="api-simulation-stop"),

@@ -79,7 +79,7 @@ def test_a_session_works_too_but_writes_only_with_its_csrf_token(analyst: User) 
     assert error(response, 403)["code"] == "not_allowed"
 
 
-@pytest.mark.parametrize("path", ["alerts/", "wearers/", "readings/", "devices/", "rules/", "summaries/"])
+@pytest.mark.parametrize("path", ["alerts/", "wearers/", "readings/", "devices/", "rules/", "summaries/", "windows/"])
 def test_a_devices_token_reads_nothing(device_client: APIClient, path: str) -> None:
     assert error(device_client.get(f"/api/v1/{path}"), 403)["code"] == "not_allowed"
 

@@ -27,6 +27,7 @@ def test_the_schema_names_every_address_of_the_contract() -> None:
             "rules",
             "rules/backtest",
             "summaries",
+            "windows",
             "simulations",
             "pipeline",
         )
