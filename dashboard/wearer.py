@@ -21,7 +21,8 @@ from dashboard.desk import SEVERITY_RANK, snoozes_for
 from dashboard.latest import Value, latest_values, newest_times
 from dashboard.overview.people import gap_of
 from dashboard.series import DEFAULT_RANGE, RANGES, Range, range_of, series_of
-from dashboard.wearer_strips import Strip, strips_of
+from dashboard.usual_band import bands_of
+from dashboard.wearer_strips import BANDED, Strip, strips_of
 from devices.metrics import METRICS
 from devices.models import User
 from devices.selectors import wearer_get
@@ -34,6 +35,7 @@ WALKED: Final = 20_000  # readings: more than a day of one every 5 s
 ALERTS_SHOWN: Final = 12
 SPANS_DRAWN: Final = 200
 DAYS_SHOWN: Final = 7
+BAND_AHEAD: Final = timedelta(hours=12)  # for how long a live page stays open without asking for a fresh copy
 
 
 @login_required
@@ -57,6 +59,7 @@ def wearer(request: HttpRequest, user_id: str) -> HttpResponse:
         "range": chosen,
         "since": at - chosen.length,
         "strips": strips,
+        "has_band": any(strip.band and not strip.band.is_learning for strip in strips),
         "data": page_data(strips, chosen, at),
         "tiles": tiles_of(values, alerts, heard),
         "heard": heard,
@@ -115,7 +118,9 @@ def strips_drawn(person: User, chosen: Range, at: datetime) -> list[Strip]:
     since = at - chosen.length
     series = series_of(user_id=person.pk, since=since, until=at + timedelta(seconds=1), bucket=chosen.bucket)
     touching = Alert.objects.filter(user=person, started_at__lte=at, ended_at__gte=since).standing()
-    return strips_of(series, list(touching.order_by("-started_at")[:SPANS_DRAWN]), rules_now(at))
+    ahead = at + BAND_AHEAD if chosen.is_live else at
+    bands = bands_of(user_id=person.pk, since=since, until=ahead, names=BANDED)
+    return strips_of(series, list(touching.order_by("-started_at")[:SPANS_DRAWN]), rules_now(at), bands)
 
 
 def rules_now(at: datetime) -> list[Rule]:

@@ -1,6 +1,6 @@
 """The strips of a wearer's page: which metric is drawn how, with which episodes and which limits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -10,7 +10,8 @@ from alerts.models import Alert
 from alerts.models.alert import AlertClass, EpisodeState, Severity
 from alerts.thresholds import fires_at
 from dashboard.series import Line, Series
-from devices.metrics import METRICS
+from dashboard.usual_band import Band
+from devices.metrics import BASELINED, METRICS
 
 Kind = Literal["line", "bars", "pairs", "stages"]
 
@@ -44,6 +45,8 @@ PLANS: Final = (
     Plan("sleep", ("sleep_stage",), "Sleep", "from the top: awake, REM, light, deep", "stages", 78),
 )  # fmt: skip
 
+BANDED: Final = tuple(name for plan in PLANS if plan.kind == "line" for name in plan.metrics if name in BASELINED)
+
 
 @dataclass(frozen=True, slots=True)
 class Strip:
@@ -55,6 +58,7 @@ class Strip:
     gap_after_s: float
     spans: list[dict[str, Any]] = field(default_factory=list)
     limits: list[dict[str, Any]] = field(default_factory=list)
+    band: Band | None = None
 
     @property
     def name(self) -> str:
@@ -65,8 +69,13 @@ class Strip:
         return METRICS[self.plan.metrics[0]].decimals
 
     @property
+    def learning(self) -> str:
+        """How far learning what is usual is; empty where it is known, or not asked."""
+        return self.band.learning_words if self.band else ""
+
+    @property
     def words(self) -> str:
-        """Latest, lowest, highest and gaps of the range."""
+        """Latest, lowest, highest and gaps of the range, and what was usual at the latest."""
         first = self.lines[0]
         if not first.at:
             return "not measured in this time"
@@ -79,8 +88,15 @@ class Strip:
         gaps = f", {first.gaps} gap{'' if first.gaps == 1 else 's'}" if self.plan.kind == "line" else ""
         return (
             f"latest {latest} at {at:%H:%M:%S} UTC, lowest {low:.{self.decimals}f},"
-            f" highest {high:.{self.decimals}f}{gaps}"
+            f" highest {high:.{self.decimals}f}{gaps}{self._usual_at(at)}"
         )
+
+    def _usual_at(self, at: datetime) -> str:
+        if self.band is None:
+            return ""
+        if (limits := self.band.limits_at(at)) is None:
+            return f", {self.learning}" if self.learning else ""
+        return f", usual for that hour {limits[0]:.{self.decimals}f} to {limits[1]:.{self.decimals}f}"
 
     def as_json(self) -> dict[str, Any]:
         axis = METRICS[self.plan.metrics[0]].axis or (0, 1)
@@ -95,17 +111,18 @@ class Strip:
             "stages": self.stages,
             "spans": self.spans,
             "limits": self.limits,
+            "band": self.band.as_json() if self.band else None,
         }
 
 
-def strips_of(series: Series, alerts: Sequence[Alert], rules: Iterable[Rule]) -> list[Strip]:
-    """The strips of a range, in the order they stand on the page."""
+def strips_of(series: Series, alerts: Sequence[Alert], rules: Iterable[Rule], bands: Mapping[str, Band]) -> list[Strip]:
+    """The strips of a range, in the order they stand on the page; `bands` by metric, of those in BANDED."""
     rules = list(rules)
-    strips = [_strip(plan, series, alerts, rules) for plan in PLANS]
+    strips = [_strip(plan, series, alerts, rules, bands) for plan in PLANS]
     return [strip for strip in strips if strip.lines[0].at or not strip.plan.optional]
 
 
-def _strip(plan: Plan, series: Series, alerts: Sequence[Alert], rules: list[Rule]) -> Strip:
+def _strip(plan: Plan, series: Series, alerts: Sequence[Alert], rules: list[Rule], bands: Mapping[str, Band]) -> Strip:
     if plan.kind == "stages":
         at, stages, gap = series.text(plan.metrics[0])
         levels = [(0.0, 0.0, 0.0)] * len(at)
@@ -114,7 +131,7 @@ def _strip(plan: Plan, series: Series, alerts: Sequence[Alert], rules: list[Rule
     if plan.kind == "pairs":
         lines = _both(lines)
     spans = [_span(alert) for alert in alerts if set(plan.metrics) & set(alert.measures)]
-    return Strip(plan, lines, [], lines[0].gap_after_s, spans, limits_of(plan, rules))
+    return Strip(plan, lines, [], lines[0].gap_after_s, spans, limits_of(plan, rules), bands.get(plan.metrics[0]))
 
 
 def _both(lines: list[Line]) -> list[Line]:

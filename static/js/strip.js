@@ -8,9 +8,10 @@ import { colour } from "./severity.js";
  *   hits?: boolean[], suspect?: boolean[]}} Points
  *  @typedef {{value: number, label: string, severity?: string, clears?: boolean}} Limit
  *  @typedef {{from: number, to: number, severity: string, technical?: boolean, href?: string}} Span
+ *  @typedef {{at: number[], low: (number | null)[], high: (number | null)[]}} Band from each time until the next
  *  @typedef {{since: number, until: number, axis: [number, number], lines: Points[], gapAfter: number,
  *   kind?: "line" | "bars" | "pairs" | "stages", stages?: (string | null)[], limits?: Limit[], spans?: Span[],
- *   marks?: {at: number, label: string}[], decimals?: number, quiet?: boolean}} Content
+ *   marks?: {at: number, label: string}[], decimals?: number, quiet?: boolean, band?: Band | null}} Content
  *  @typedef {{height: number, sync?: string, times?: boolean, label: string,
  *   onCursor?: (at: number | null, text: string) => void}} Look */
 
@@ -151,9 +152,24 @@ export class Chart {
     ctx.beginPath();
     ctx.rect(left, top, width, height);
     ctx.clip();
+    this._usual(plot);
     if ((this.content.kind ?? "line") === "line") for (const gap of this.gaps) hatch(plot, gap.from, gap.to);
     for (const span of this.content.spans ?? []) this._episode(plot, span);
     ctx.restore();
+  }
+
+  /** What is usual for the hour, behind everything. @param {any} plot */
+  _usual(plot) {
+    const { band, until } = this.content;
+    plot.ctx.fillStyle = faded(colour("ok"), 0.13);
+    band?.at.forEach((at, place) => {
+      const [low, high] = [band.low[place], band.high[place]];
+      if (low === null || high === null) return;
+      const [x, y] = [plot.valToPos(at, "x", true), plot.valToPos(high, "y", true)];
+      const end = plot.valToPos(Math.min(band.at[place + 1] ?? until, until), "x", true);
+      // whole pixels: between two hours neither a seam nor a darker line
+      if (end > x) plot.ctx.fillRect(Math.round(x), y, Math.round(end) - Math.round(x), plot.valToPos(low, "y", true) - y);
+    });
   }
 
   /** @param {any} plot @param {Span} span */
