@@ -18,6 +18,7 @@ STEADY = 60.0  # seconds of life after which the count starts anew
 LAST_LINES = 12
 PER_MINUTE = ("--rate", repr(1 / 60))
 PER_FIVE_SECONDS = ("--rate", "0.2")
+USUAL_PAST = timedelta(days=27)
 ANOMALY = "tachycardia_at_rest"
 FOR_EVER = "1e9"  # seconds
 
@@ -65,6 +66,18 @@ def people(*, now: datetime, known_until: datetime | None) -> tuple[Stage, ...]:
     # An anomaly begins with its run. One that is sent beside the run would mix with what the same person sends there.
     live = _simulator("--user", "user_003", "--anomaly", ANOMALY, "--duration", FOR_EVER)
     return (*stages, (Process("simulator", live),))
+
+
+def usual(*, now: datetime, is_known: bool) -> tuple[Stage, ...]:
+    """What makes the demo's people known: the 27 days before their first one, at a reading a minute, then baselines.
+
+    It comes after they live: a late past is quiet. Where it was sent halfway it is sent again, the same readings.
+    """
+    first = now - timedelta(days=1)
+    start = first - USUAL_PAST
+    past = _simulator("--start", start.isoformat(), "--duration", _seconds(start, first), *PER_MINUTE)
+    baselines = (Process("baselines", ("manage.py", "make_baselines"), once=True),)
+    return (baselines,) if is_known else ((Process("past month", past, once=True),), baselines)
 
 
 def _simulator(*options: str) -> tuple[str, ...]:

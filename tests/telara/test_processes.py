@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from telara.embedded.checkout import ROOT
-from telara.processes import Keeper, Process, house, people
+from telara.processes import Keeper, Process, house, people, usual
 from tests.telara.checkouts import await_death, await_that
 
 SLEEPS = ("-c", "import time; time.sleep(60)")
@@ -161,3 +161,15 @@ def test_a_known_history_is_continued_where_it_ended() -> None:
     ]
     assert spans(NOON - timedelta(minutes=10)) == [("past hour", "2025-12-06T11:50:00+00:00", "600")]
     assert spans(NOON) == []
+
+
+def test_a_new_house_learns_what_is_usual_from_the_27_days_before_its_first_one() -> None:
+    (past,), (baselines,) = usual(now=NOON, is_known=False)
+    assert past.once
+    assert {"2025-11-08T12:00:00+00:00", "2332800", "12"} <= set(past.arguments)
+    assert baselines.arguments == ("manage.py", "make_baselines")
+
+
+def test_what_is_usual_is_made_at_every_start_and_its_past_sent_once() -> None:
+    ((baselines,),) = usual(now=NOON, is_known=True)
+    assert (baselines.name, baselines.once) == ("baselines", True)

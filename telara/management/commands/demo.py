@@ -20,12 +20,12 @@ from django.db import connections
 from django.db.models import Max
 from django.utils import timezone
 
-from devices.models import Reading, User
+from devices.models import Baseline, Reading, User
 from devices.simulator.people import wearer_ids
 from telara import embedded, tables
 from telara.embedded.checkout import Checkout, write_private
 from telara.incidents import incidents_schedule
-from telara.processes import Keeper, house, people
+from telara.processes import Keeper, house, people, usual
 
 HOST = "127.0.0.1"
 PATIENCE = 90.0  # seconds until the pages answer, on a slow machine
@@ -61,7 +61,8 @@ class Command(BaseCommand):
         call_command("load_rules", "--keep-disabled", stdout=StringIO())
         password = make_analyst(checkout)
         processes = house(port=settings.PORT)
-        stages = list(people(now=timezone.now(), known_until=known_until()))
+        now = timezone.now()
+        stages = [*people(now=now, known_until=known_until()), *usual(now=now, is_known=is_usual_known())]
         incidents_schedule(by=User.objects.get(username="demo"), now=timezone.now())
         connections.close_all()
         self._say(f"starting {', '.join(process.name for process in processes)} (logs are in {keeper.logs})")
@@ -113,6 +114,11 @@ def known_until() -> datetime | None:
         newest=Max("recorded_at")
     )["newest"]
     return newest
+
+
+def is_usual_known() -> bool:
+    """Whether what is usual is known of any of the demo's people."""
+    return Baseline.objects.filter(user__username__in=wearer_ids(12), median__isnull=False).exists()
 
 
 def ensure_port_is_free(port: int) -> None:
