@@ -12,10 +12,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
+from devices import baselines
 from devices.baselines import baselines_drop, baselines_holding, baselines_make, valid_from
 from devices.metrics import BASELINED, METRICS, NUMERIC, Flag
 from devices.models import Baseline, Reading, User
 from devices.models.person import validate_time_zone
+from devices.usual import usual
 from tests.made import make_partitions, make_wearer
 
 pytestmark = pytest.mark.django_db
@@ -150,6 +152,21 @@ def test_a_second_run_of_the_same_night_changes_nothing() -> None:
     assert list(Baseline.objects.values()) == before
     store(*days_of(later, days=7, a_day=40, heart_rate=60))
     assert baselines_make(as_of=MIDNIGHT) == 1
+
+
+def test_of_two_makers_at_once_one_makes_the_whole_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    wearer = make_wearer()
+    store(*days_of(wearer, days=7, a_day=40, heart_rate=60))
+
+    def overtaken(readings: Any, *, zone: str) -> Any:
+        monkeypatch.setattr(baselines, "usual", usual)
+        User.objects.filter(pk=wearer.pk).update(time_zone="Asia/Tokyo")
+        assert baselines_make(as_of=MIDNIGHT) == 1
+        return usual(readings, zone=zone)
+
+    monkeypatch.setattr(baselines, "usual", overtaken)
+    assert baselines_make(as_of=MIDNIGHT) == 0
+    assert set(Baseline.objects.values_list("zone", flat=True)) == {"Asia/Tokyo"}
 
 
 def test_a_new_time_zone_begins_with_the_next_set() -> None:
