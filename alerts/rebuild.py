@@ -74,10 +74,14 @@ _COVERED = (
     " AND r.received_at < coalesce(%(active_until)s, 'infinity'::timestamptz)"
 )
 
+# OFFSET 0 makes the planner go into the index once a stretch. As a join it takes every stretch for a ninth of the person
+# and compares all rows with all stretches: 12.7 s instead of 0.2 s for 3,000 minutes of 12 people with a month each.
 _ROWS = f"""
 COPY (SELECT {", ".join(f"r.{name}" for name in COLUMNS)}
         FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS w (user_id, since, until)
-        JOIN devices_reading r ON r.user_id = w.user_id AND r.recorded_at >= w.since AND r.recorded_at < w.until)
+       CROSS JOIN LATERAL (
+             SELECT * FROM devices_reading s
+              WHERE s.user_id = w.user_id AND s.recorded_at >= w.since AND s.recorded_at < w.until OFFSET 0) r)
   TO STDOUT (FORMAT csv)
 """  # names of the catalogue
 
