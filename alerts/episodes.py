@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from alerts.audit import audit_add, change_of
+from alerts.circumstances import circumstances_note
 from alerts.engine import Episode, Rule, RuleKey, Stretch
 from alerts.engine.episode import EvidenceRow
 from alerts.engine.reconcile import Delivery, Withdraw, delivery, reconcile
@@ -207,6 +208,7 @@ class _Writing:
         self._end_older()
         changed = sorted(self._changed, key=lambda each: each[0].alert_id)
         created = sorted(self._created, key=lambda each: each[0].started_at)
+        circumstances_note([alert for alert, _ in (*changed, *created) if alert.episode != EpisodeState.WITHDRAWN])
         Alert.objects.bulk_update([alert for alert, _ in changed], WRITTEN, batch_size=200)
         alerts = Alert.objects.bulk_create([alert for alert, _ in created], batch_size=200)
         audit_add(change for _, change in (*changed, *created))
@@ -241,6 +243,7 @@ def _take_over(alert: Alert, rule: Rule, episode: Episode, *, over: End | None) 
     alert.end = _end_of(alert, rule, episode, over)
     alert.episode = EpisodeState.FIRING if alert.end is None else EpisodeState.ENDED
     alert.withdrawn_because, alert.provisional = "", False
+    noted = {k: v for k, v in alert.evidence.items() if k == "circumstances" and alert.opened_at == episode.opened_at}
     alert.started_at, alert.opened_at, alert.ended_at = episode.started_at, episode.opened_at, episode.ended_at
     alert.settled_at = episode.settled_at
     alert.event_count = episode.event_count
@@ -253,6 +256,7 @@ def _take_over(alert: Alert, rule: Rule, episode: Episode, *, over: End | None) 
         "suspect": episode.suspect_count,
         "first": [_evidence(row) for row in episode.evidence.first],
         "last": [_evidence(row) for row in episode.evidence.last],
+        **noted,
     }
     alert.description = sentence(rule, episode)
 

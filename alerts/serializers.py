@@ -5,6 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from alerts.circumstances import circumstances_json
+from alerts.explain import explain, rule_of
 from alerts.models import Alert, AlertChange, Rule, RuleVersion, Summary
 from alerts.models.alert import AlertClass, CloseReason, End, EpisodeState, QuietReason, Severity, Triage
 from alerts.services.triage import NOTE_LENGTH
@@ -61,8 +63,46 @@ class AlertChangeSerializer(serializers.ModelSerializer[AlertChange]):
         fields = ["revision", "at", "by", "action", "was", "became", "note"]
 
 
+class PartSerializer(serializers.Serializer[None]):
+    """A part of the condition, and the columns that it reads."""
+
+    text = serializers.CharField()
+    columns = serializers.ListField(child=serializers.CharField())
+
+
+class JudgedSerializer(serializers.Serializer[None]):
+    """A reading, and what each part of the condition says of it. `number` counts the matching readings from 1; 0 is
+    the one before them, where it is still stored."""
+
+    number = serializers.IntegerField()
+    recorded_at = serializers.DateTimeField()
+    event_id = serializers.CharField()
+    values = serializers.DictField(help_text="Number, text or null by column.")
+    verdicts = serializers.ListField(child=serializers.ChoiceField(choices=("TRUE", "FALSE", "NULL")))
+
+
+class ExplanationSerializer(serializers.Serializer[None]):
+    """Why it fired: all parts (`AND`) or one of them (`OR`) must be TRUE. Of the matching readings the first and the
+    last 20 are kept."""
+
+    joined_by = serializers.ChoiceField(choices=("AND", "OR"))
+    parts = PartSerializer(many=True)
+    readings = JudgedSerializer(many=True)
+
+
+class CircumstancesSerializer(serializers.Serializer[None]):
+    """How the person was when it opened; `still_at_least`: perhaps for longer. `suspect_count` matching readings were
+    out of their plausible range."""
+
+    still_since = serializers.DateTimeField(allow_null=True)
+    still_at_least = serializers.BooleanField()
+    posture = serializers.CharField(allow_null=True)
+    sleep_stage = serializers.CharField(allow_null=True)
+    suspect_count = serializers.IntegerField()
+
+
 class AlertDetailSerializer(AlertSerializer):
-    """With what was decided and what happened."""
+    """With why it fired, what was decided and what happened."""
 
     title = serializers.CharField()
     close_reason = serializers.ChoiceField(choices=CloseReason.choices, allow_null=True)
@@ -70,16 +110,23 @@ class AlertDetailSerializer(AlertSerializer):
     triaged_by = serializers.CharField(allow_null=True)
     triaged_at = serializers.DateTimeField(allow_null=True)
     evidence = serializers.JSONField(help_text="The first and the last matching readings.")
+    explanation = ExplanationSerializer(
+        allow_null=True, help_text="Null where this release can no longer read the version that fired."
+    )
+    circumstances = CircumstancesSerializer()
     history = AlertChangeSerializer(many=True)
 
     def to_representation(self, alert: Alert) -> dict[str, Any]:
+        rule = rule_of(alert)
         return alert_json(alert) | {
             "title": alert.title,
             "close_reason": alert.close_reason or None,
             "snoozed_until": alert.snoozed_until,
             "triaged_by": alert.triaged_by.username if alert.triaged_by else None,
             "triaged_at": alert.triaged_at,
-            "evidence": alert.evidence,
+            "evidence": {name: kept for name, kept in alert.evidence.items() if name != "circumstances"},
+            "explanation": explain(alert, rule).as_json() if rule else None,
+            "circumstances": circumstances_json(alert),
             "history": AlertChangeSerializer(alert.changes.select_related("by"), many=True).data,
         }
 

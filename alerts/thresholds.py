@@ -25,7 +25,12 @@ class Threshold:
 
 def thresholds_of(condition: Condition) -> list[Threshold]:
     """The plain comparisons of a column with a number, in order; what is negated or computed is left out."""
-    return list(_thresholds(condition.tree))
+    return thresholds_of_tree(condition.tree)
+
+
+def thresholds_of_tree(node: tree.Truth) -> list[Threshold]:
+    """Those of a part of a condition."""
+    return list(_thresholds(node))
 
 
 def fires_at(rule: Rule) -> list[Threshold]:

@@ -1,8 +1,9 @@
 """An alert: why did this fire, and is it true?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Final, cast
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -12,11 +13,11 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from alerts.engine import Rule as EngineRule
-from alerts.models import Alert, AlertChange, RuleVersion
+from alerts.engine.source import COLUMNS
+from alerts.explain import Judged, Part, explain, rule_of, unexplained
+from alerts.models import Alert, AlertChange
 from alerts.models.alert import AlertClass, CloseReason, EpisodeState, Triage
-from alerts.rule_versions import UnreadableRuleError, engine_rule
 from alerts.selectors import alert_get, may_triage
-from alerts.thresholds import thresholds_of
 from dashboard.alert_chart import chart_of, choice_of, choices_of
 from dashboard.desk import snoozes_for
 from dashboard.latest import newest_times
@@ -51,6 +52,7 @@ def alert(request: HttpRequest, alert_id: UUID) -> HttpResponse:
         "snoozes": snoozes_for(shown),
         "reasons": CloseReason.choices,
         "evidence": evidence_of(shown, rule),
+        "still": still_for(shown),
         "changes": changes_of(shown),
         "related": related_to(shown, user=user),
         "ranges": choices_of(choice),
@@ -61,36 +63,50 @@ def alert(request: HttpRequest, alert_id: UUID) -> HttpResponse:
     return render(request, "_alert_page.html" if request.headers.get("HX-Request") else "alert.html", context)
 
 
-def rule_of(alert: Alert) -> EngineRule | None:
-    """The wording that fired; None where this release can no longer read it, or it is gone."""
-    version = RuleVersion.objects.filter(rule_id=alert.rule_id, number=alert.rule_version).select_related("rule")
-    try:
-        return next((engine_rule(row) for row in version), None)
-    except UnreadableRuleError:
-        return None
+Place = str | tuple[int, Part]  # a column by its name, or a part of the condition and its number
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the evidence: a metric, and what the rule asked of it."""
+    """A column of the evidence: a metric, or (`is_part`) what the rule asked of the metrics before it."""
 
     label: str
-    asked: str
-    is_measure: bool
+    place: Place
+
+    @property
+    def is_part(self) -> bool:
+        return not isinstance(self.place, str)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A cell: a value, or what a part of the condition said of the reading; `kind` is its class."""
+
+    text: str
+    kind: str
+    is_true: bool = False
+
+
+_VERDICTS: Final = {
+    True: Shown("true", "verdict", is_true=True),
+    False: Shown("false", "verdict"),
+    None: Shown("no value", "verdict"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRow:
-    """A matching reading: when, its values as text, and which of the run it was."""
+    """A reading: when, its values and verdicts, and which of the run it was."""
 
     recorded_at: datetime
-    cells: list[tuple[str, bool]]
+    cells: list[Shown]
     run: str
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The matching readings an alert keeps: the first, those that are folded, the last; `elsewhere` were not kept."""
+    """The matching readings an alert keeps: the first (behind the one `before` them), those that are folded, the last;
+    `elsewhere` were not kept. `joined_by` says whether all parts of the condition or one of them made it true."""
 
     columns: list[Column]
     first: list[EvidenceRow]
@@ -98,59 +114,81 @@ class Evidence:
     last: list[EvidenceRow]
     elsewhere: int
     suspect: int
+    joined_by: str
 
 
 def evidence_of(alert: Alert, rule: EngineRule | None) -> Evidence:
     """What `alert.evidence` holds, as a table; all of it where there are at most 10 rows."""
-    kept = alert.evidence
-    names = kept.get("columns", [])
-    rows = _numbered(kept, alert.event_count)
+    told = explain(alert, rule) if rule else unexplained(alert)
+    places = _places(alert.evidence.get("columns", []), told.parts)
     needed = rule.sustained.count if rule else 0
-    table = [_row(row, names, alert, _run(number, needed, row, alert)) for number, row in rows]
+    table = [EvidenceRow(row.recorded_at, _cells(row, places, alert), _run(row, needed, alert)) for row in told.rows]
+    first, folded, last = table, table[:0], table[:0]
     if len(table) > 2 * SHOWN_AT_ENDS:
-        parts = table[:SHOWN_AT_ENDS], table[SHOWN_AT_ENDS:-SHOWN_AT_ENDS], table[-SHOWN_AT_ENDS:]
-    else:
-        parts = table, [], []
-    return Evidence(_columns(names, alert, rule), *parts, alert.event_count - len(table), kept.get("suspect", 0))
+        first, folded, last = table[:SHOWN_AT_ENDS], table[SHOWN_AT_ENDS:-SHOWN_AT_ENDS], table[-SHOWN_AT_ENDS:]
+    if told.before:
+        first = [EvidenceRow(told.before.recorded_at, _cells(told.before, places, alert), "no run"), *first]
+    return Evidence(
+        columns=[Column(_label(place) if isinstance(place, str) else place[1].asked, place) for place in places],
+        first=first,
+        folded=folded,
+        last=last,
+        elsewhere=alert.event_count - len(table),
+        suspect=alert.evidence.get("suspect", 0),
+        joined_by=told.joined_by if len(told.parts) > 1 else "",
+    )
 
 
-def _numbered(kept: dict[str, Any], count: int) -> list[tuple[int, dict[str, Any]]]:
-    """The rows kept, each once, with their number in the run."""
-    first, last = kept.get("first", []), kept.get("last", [])
-    numbered = dict(enumerate(first, 1))
-    numbered |= {count - len(last) + place: row for place, row in enumerate(last, 1)}
-    return sorted(numbered.items())
+def _places(names: list[str], parts: Sequence[Part]) -> list[Place]:
+    """The columns in order, each part of the condition behind the last column that it reads."""
+    places: list[Place] = []
+    for name in names:
+        places.append(name)
+        behind = names[: names.index(name) + 1]
+        for number, part in enumerate(parts):
+            if name in part.columns and all(each in behind for each in part.columns):
+                places.append((number, part))
+    return places
 
 
-def _run(number: int, needed: int, row: dict[str, Any], alert: Alert) -> str:
-    opened = datetime.fromisoformat(row["recorded_at"]) == alert.opened_at
-    if needed > 1 and number <= needed:
-        return f"{number} of {needed}{', opened' if opened else ''}"
-    return f"{number}{', opened' if opened else ''}"
+def _cells(row: Judged, places: Sequence[Place], alert: Alert) -> list[Shown]:
+    cells = []
+    for place in places:
+        if isinstance(place, str):
+            cells.append(
+                Shown(_value(place, row.values.get(place)), "number fires" if _measured(place, alert) else "number")
+            )
+        else:
+            cells.append(_VERDICTS[row.verdicts[place[0]]])
+    return cells
 
 
-def _row(row: dict[str, Any], names: list[str], alert: Alert, run: str) -> EvidenceRow:
-    cells = [(_cell(name, row["values"].get(name)), name in alert.measures) for name in names]
-    return EvidenceRow(datetime.fromisoformat(row["recorded_at"]), cells, run)
+def _measured(name: str, alert: Alert) -> bool:
+    return name in alert.measures
 
 
-def _cell(name: str, value: float | str | None) -> str:
+def _value(name: str, value: float | str | None) -> str:
     if value is None:
         return "none"
-    metric = METRICS.get(name)
+    metric = COLUMNS[name].metric if name in COLUMNS else None
     return value if isinstance(value, str) else f"{value:.{metric.decimals if metric else 2}f}"
 
 
-def _columns(names: list[str], alert: Alert, rule: EngineRule | None) -> list[Column]:
-    asked = thresholds_of(rule.when) if rule else []
-    return [
-        Column(
-            label=METRICS[name].label if name in METRICS else name,
-            asked=", ".join(limit.text for limit in asked if limit.column == name),
-            is_measure=name in alert.measures,
-        )
-        for name in names
-    ]
+def _label(name: str) -> str:
+    return METRICS[name].label if name in METRICS else name
+
+
+def _run(row: Judged, needed: int, alert: Alert) -> str:
+    opened = ", opened" if row.recorded_at == alert.opened_at else ""
+    return f"{row.number} of {needed}{opened}" if needed > 1 and row.number <= needed else f"{row.number}{opened}"
+
+
+def still_for(alert: Alert) -> tuple[timedelta, bool] | None:
+    """For how long the person had been still when it opened, and whether perhaps longer; None where that is unknown."""
+    noted = alert.evidence.get("circumstances", {})
+    if not noted.get("still_since"):
+        return None
+    return alert.opened_at - datetime.fromisoformat(noted["still_since"]), noted["still_at_least"]
 
 
 def changes_of(alert: Alert) -> list[AlertChange]:

@@ -178,3 +178,41 @@ def test_a_page_of_fifty_takes_no_query_a_row(call, analyst: User, wearer: User,
     client.get("/api/v1/alerts/")
     with django_assert_max_num_queries(4):
         assert len(ids(client.get("/api/v1/alerts/"))) == 50
+
+
+RULE = """
+id: racing
+alert_type: RACING
+title: Racing heart
+severity: HIGH
+over: reading
+when: heart_rate > 100 AND steps_per_minute < 5
+max_gap: 60s
+measures: [heart_rate]
+"""
+
+
+def test_the_detail_says_why_it_fired_and_how_the_person_was(call, analyst: User, wearer: User) -> None:
+    kept = {"recorded_at": "2026-03-01T12:00:00.000Z", "event_id": "1", "values": {"heart_rate": 120.0}}
+    noted = {"still_since": "2026-03-01T11:51:00.000Z", "still_at_least": False, "posture": "seated"}
+    evidence = {"columns": ["heart_rate", "steps_per_minute"], "suspect": 1, "first": [kept], "last": [kept]}
+    alert = make_alert(
+        wearer, rule=make_rule("racing", source=RULE), event_count=1, evidence=evidence | {"circumstances": noted}
+    )
+    body = call(analyst).get(f"/api/v1/alerts/{alert.pk}/").json()
+    assert body["explanation"] == {
+        "joined_by": "AND",
+        "parts": [
+            {"text": "heart_rate > 100", "columns": ["heart_rate"]},
+            {"text": "steps_per_minute < 5", "columns": ["steps_per_minute"]},
+        ],
+        "readings": [kept | {"number": 1, "verdicts": ["TRUE", "NULL"]}],
+    }
+    assert body["circumstances"] == noted | {"sleep_stage": None, "suspect_count": 1}
+    assert body["evidence"] == evidence
+
+
+def test_a_version_that_is_gone_leaves_the_evidence_and_no_explanation(call, analyst: User, wearer: User) -> None:
+    body = call(analyst).get(f"/api/v1/alerts/{make_alert(wearer).pk}/").json()
+    assert body["explanation"] is None
+    assert body["circumstances"]["still_since"] is None

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from alerts.models import Alert, AlertChange
 from alerts.services.triage import alert_acknowledge, alert_comment
-from dashboard.alert import evidence_of
+from dashboard.alert import evidence_of, rule_of
 from devices.models import User
 from devices.times import rfc3339
 from tests.dashboard.pages import Visit, read
@@ -92,6 +92,35 @@ def test_it_shows_the_condition_and_each_reading_with_its_place_in_the_run(
     assert "5 of 5, opened" in text
     assert "11:59:56.000" in text
     assert "sustained: 5 readings within 60 s" in text
+
+
+def test_each_part_of_the_condition_stands_beside_the_value_it_is_of(visit: Visit, wearer: User) -> None:
+    alert = fired(wearer)
+    read(wearer, times=1, until=NOON - timedelta(seconds=9), heart_rate=99, activity_level=4, steps_per_minute=0)
+    evidence = evidence_of(alert, rule_of(alert))
+    assert [(column.label, column.is_part) for column in evidence.columns] == [
+        ("Heart rate", False), ("> 100", True), ("Activity", False), ("< 10", True), ("Steps", False), ("< 5", True)
+    ]  # fmt: skip
+    before, first, *_ = evidence.first
+    assert [cell.text for cell in before.cells] == ["99", "false", "4", "true", "0", "true"]
+    assert (before.run, first.run) == ("no run", "1 of 5")
+    assert [cell.text for cell in first.cells] == ["101", "true", "3", "true", "none", "no value"]
+
+
+def test_it_says_how_the_person_was_when_it_opened(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = fired(wearer)
+    assert "Still for" not in page(visit(analyst), alert).text
+    noted = {
+        "still_since": "2026-03-01T11:51:00.000Z",
+        "still_at_least": True,
+        "posture": "seated",
+        "sleep_stage": None,
+    }
+    alert.evidence["circumstances"] = noted
+    alert.save()
+    text = " ".join(page(visit(analyst), alert).text.split())
+    assert "at least 9 m, when it opened" in text
+    assert "seated, sleep unknown" in text
 
 
 def test_long_evidence_is_folded_in_the_middle_and_says_what_is_elsewhere(wearer: User) -> None:

@@ -10,6 +10,7 @@ from alerts.engine.language.polars import to_polars
 from alerts.engine.language.possible import judge, judge_clear
 from alerts.engine.language.postgres import to_postgres
 from alerts.engine.language.reader import MAX_CHARACTERS, MAX_DEPTH, MAX_TERMS, read_condition
+from alerts.engine.language.text import to_text
 from alerts.engine.language.tree import Condition
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "to_flink",
     "to_polars",
     "to_postgres",
+    "to_text",
 ]
