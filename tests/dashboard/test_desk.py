@@ -160,3 +160,13 @@ def test_a_snooze_that_is_too_long_is_shown_and_cannot_be_chosen(visit: Visit, w
 
 def test_counts_stop_at_ten_thousand() -> None:
     assert (shown_count(9_999), shown_count(10_000)) == ("9,999", "9,999+")
+
+
+@pytest.mark.parametrize(("reason", "word"), [("late", "retrospective"), ("cooldown", "quiet")])
+@pytest.mark.parametrize("path", ["/alerts/", "/wearers/user_001/"])
+def test_a_quiet_alert_says_why_it_is_quiet(  # noqa: PLR0917  # two cases and three fixtures
+    visit: Visit, lead: User, wearer: User, reason: str, word: str, path: str
+) -> None:
+    make_alert(wearer, quiet=True, quiet_reason=reason)
+    page = visit(lead).get(path).content.decode()
+    assert [tag for tag in ("retrospective", "quiet") if f'<span class="tag">{tag}</span>' in page] == [word]
