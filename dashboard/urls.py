@@ -4,6 +4,7 @@ from django.urls import path
 
 from dashboard import alert, desk, login, simulator, triage, wearer, wearers
 from dashboard.overview import views as overview
+from dashboard.rules import views as rules
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -13,6 +14,11 @@ urlpatterns = [
     path("alerts/", desk.desk, name="alerts"),
     path("alerts/<uuid:alert_id>/", alert.alert, name="alert"),
     path("triage/<uuid:alert_id>/<slug:action>/", triage.triage, name="triage"),
+    path("rules/", rules.rules, name="rules"),
+    path("rules/<slug:rule_id>/", rules.rule, name="rule"),
+    path("rules/<slug:rule_id>/switch/", rules.switch, name="rule-switch"),
+    path("rules/<slug:rule_id>/yaml/", rules.export, name="rule-yaml"),
+    path("rules-lint/", rules.lint, name="rules-lint"),
     path("simulator/", simulator.simulator, name="simulator"),
     path("simulator/<int:simulation_id>/stop/", simulator.simulator_stop, name="simulator-stop"),
     path("login/", login.Login.as_view(), name="login"),

@@ -16,6 +16,7 @@ from django.db.models import Exists, F, Max, OuterRef, QuerySet
 
 from alerts.announce import announce_on_commit
 from alerts.audit import audit_add, change_of
+from alerts.engine.rule import Rule as EngineRule
 from alerts.models import Alert, Rule, RuleChange, RuleVersion
 from alerts.models.alert import End, EpisodeState
 from alerts.outbox import outbox_add
@@ -83,18 +84,27 @@ def rules_load(
         return Loaded(tuple(made), tuple(unchanged), tuple(disabled), active_at)
 
 
-def rule_write(*, source: str, by: User | None, at: datetime, rule: Rule | None = None, note: str = "") -> RuleVersion:
+def rule_problems(*, source: str, rule: Rule | None = None) -> tuple[Problem, ...]:
+    """What keeps `source` from being a version of `rule`, or a new rule; empty where nothing does."""
+    return _read(source, rule)[1]
+
+
+def rule_write(  # noqa: PLR0913  # who, when, why, and over what
+    *, source: str, by: User | None, at: datetime, rule: Rule | None = None, note: str = "", based_on: int | None = None
+) -> RuleVersion:
     """A new version of `rule`, or a new rule, from YAML; the present version where it says the same.
 
-    Raises RuleProblems where the text is no rule, or names another one.
+    Raises RuleProblems where the text is no rule, or names another one, or where the newest version is another than
+    `based_on`: 0 for a rule that is to be new.
     """
-    parsed = parse_rule(source)
-    if parsed.rule is None:
-        raise RuleProblems(parsed.problems)
-    if rule is not None and parsed.rule.id != rule.rule_id:
-        raise RuleProblems([Problem("rule", 1, 1, f"the id is {rule.rule_id}, and a rule keeps its id")])
+    parsed, problems = _read(source, rule)
+    if parsed is None:
+        raise RuleProblems(problems)
     with transaction.atomic():
-        locked = _locked(parsed.rule.id)
+        locked = _locked(parsed.id)
+        last = locked.versions.order_by("-number").first()
+        if based_on is not None and based_on != (last.number if last else 0):
+            raise RuleProblems([Problem("rule", 1, 1, _overtaken(parsed.id, last))])
         return _say(locked, source, _Author(by, at, effective_at(at=at), note)) or locked.versions.latest("number")
 
 
@@ -126,6 +136,21 @@ def episodes_end_with_rules(*, at: datetime, limit: int = 500) -> list[Alert]:
         outbox_add(ended)
         announce_on_commit(ended)
         return ended
+
+
+def _read(source: str, rule: Rule | None) -> tuple[EngineRule | None, tuple[Problem, ...]]:
+    """The rule that `source` says, or why it cannot be a version of `rule`."""
+    parsed = parse_rule(source)
+    if parsed.rule is not None and rule is not None and parsed.rule.id != rule.rule_id:
+        return None, (Problem("rule", 1, 1, f"the id is {rule.rule_id}, and a rule keeps its id"),)
+    return parsed.rule, parsed.problems
+
+
+def _overtaken(rule_id: str, last: RuleVersion | None) -> str:
+    who = f", saved by {last.made_by.username}" if last and last.made_by else ""
+    return (
+        f"there is a version {last.number} of {rule_id} already{who}" if last else f"{rule_id} has no version any more"
+    )
 
 
 def _locked(rule_id: str) -> Rule:

@@ -34,7 +34,7 @@ PEOPLE = f"""
 from django.contrib.auth.models import Permission
 from devices.models import User
 user = User.objects.create_user("analyst", password={PASSWORD!r})
-user.user_permissions.set(Permission.objects.filter(codename__in=["view_all_wearers", "run_simulator"]))
+user.user_permissions.set(Permission.objects.filter(codename__in=["view_all_wearers", "run_simulator", "change_rule"]))
 """
 
 

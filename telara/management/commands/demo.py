@@ -29,7 +29,7 @@ from telara.processes import Keeper, house, people, usual
 
 HOST = "127.0.0.1"
 PATIENCE = 90.0  # seconds until the pages answer, on a slow machine
-PERMISSIONS = ("view_all_wearers", "add_readings", "run_simulator")
+PERMISSIONS = ("view_all_wearers", "add_readings", "run_simulator", "change_rule")
 
 
 class Command(BaseCommand):
@@ -170,6 +170,6 @@ def make_analyst(checkout: Checkout) -> str:
         analyst.set_password(password)
         analyst.save(update_fields=["password"])
     analyst.user_permissions.add(
-        *Permission.objects.filter(content_type__app_label="devices", codename__in=PERMISSIONS)
+        *Permission.objects.filter(content_type__app_label__in=("devices", "alerts"), codename__in=PERMISSIONS)
     )
     return password

@@ -1,0 +1,107 @@
+"""The list of rules: what each says, how often it fired, how often it was wrong."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Final
+
+from django.db.models import Count, Q
+
+from alerts.engine import Rule as EngineRule
+from alerts.models import Alert, Rule, RuleVersion
+from alerts.models.alert import CloseReason, EpisodeState, Severity, Triage
+from alerts.rule_versions import UnreadableRuleError, engine_rule
+from alerts.selectors import rules_listed
+from devices.models import User
+
+COUNTED: Final = timedelta(days=7)
+JUDGED: Final = timedelta(days=30)  # false alarms are rarer than alerts
+_RANK: Final = {severity: place for place, severity in enumerate(Severity.values)}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Alerts opened in the last 7 days; of those opened in the last 30, the closed ones and the false among them."""
+
+    opened: int = 0
+    closed: int = 0
+    false: int = 0
+
+    @property
+    def a_day(self) -> float:
+        return self.opened / COUNTED.days
+
+    @property
+    def false_share(self) -> float | None:
+        """In percent; None where none was closed."""
+        return 100 * self.false / self.closed if self.closed else None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A rule of the list; `says` is None where this release cannot read it."""
+
+    rule: Rule
+    newest: RuleVersion
+    says: EngineRule | None
+    figures: Figures
+
+    @property
+    def title(self) -> str:
+        return self.says.title if self.says else self.rule.rule_id
+
+    @property
+    def is_technical(self) -> bool:
+        return self.says is not None and self.says.rule_class == "technical"
+
+    @property
+    def group(self) -> str:
+        if self.says is None:
+            return "Unreadable"
+        return "Technical" if self.is_technical else self.says.severity.capitalize()
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        says = self.says
+        if says is None:
+            return 2, 0, self.title
+        return int(self.is_technical), _RANK[says.severity], self.title.lower()
+
+    def matches(self, words: str) -> bool:
+        text = f"{self.rule.rule_id} {self.title} {self.says.when.text if self.says else ''}".lower()
+        return all(word in text for word in words.lower().split())
+
+
+def rows_of(*, user: User, at: datetime) -> list[Row]:
+    """Every rule, worst first, technical ones last, with figures of the alerts that `user` may see."""
+    figures = figures_of(user=user, at=at)
+    rows = [
+        Row(rule, version, said_by(version), figures.get(rule.pk, Figures()))
+        for rule in rules_listed()
+        for version in getattr(rule, "newest")  # noqa: B009  # rules_listed() gives it
+    ]
+    return sorted(rows, key=lambda row: row.order)
+
+
+def grouped(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    return [(group, list(members)) for group, members in groupby(rows, key=lambda row: row.group)]
+
+
+def figures_of(*, user: User, at: datetime) -> Mapping[int, Figures]:
+    """By the rule's key, in one query; withdrawn alerts do not count."""
+    lately = Alert.objects.visible_to(user).filter(opened_at__gt=at - JUDGED).exclude(episode=EpisodeState.WITHDRAWN)
+    is_closed = Q(triage=Triage.CLOSED)
+    counted = lately.values_list("rule_id").annotate(
+        opened=Count("pk", filter=Q(opened_at__gt=at - COUNTED)),
+        closed=Count("pk", filter=is_closed),
+        false=Count("pk", filter=is_closed & Q(close_reason=CloseReason.FALSE_ALARM)),
+    )
+    return {rule: Figures(opened, closed, false) for rule, opened, closed, false in counted.order_by("rule_id")}
+
+
+def said_by(version: RuleVersion) -> EngineRule | None:
+    try:
+        return engine_rule(version)
+    except UnreadableRuleError:
+        return None

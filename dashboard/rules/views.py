@@ -1,0 +1,231 @@
+"""The rules: what each says, how often it fires, and, for those who may, the editor and the switch.
+
+Everyone signed in reads; writing takes `alerts.change_rule`, as in the admin and the API.
+"""
+
+from difflib import ndiff
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from alerts.models import Rule, RuleChange, RuleVersion
+from alerts.rule_files import Problem
+from alerts.selectors import rule_get
+from alerts.services.rules import RuleProblems, rule_disable, rule_enable, rule_problems, rule_write
+from alerts.services.triage import NOTE_LENGTH
+from dashboard.rules.listing import Row, grouped, rows_of, said_by
+
+if TYPE_CHECKING:
+    from devices.models import User
+
+PERMISSION: Final = "alerts.change_rule"
+TEMPLATE: Final = """\
+id: name-of-the-rule
+alert_type: NAME_OF_THE_RULE
+title: What people read
+severity: MEDIUM
+over: reading
+when: heart_rate > 150
+sustained: {count: 3, within: 60s}
+max_gap: 60s
+measures: [heart_rate]
+description: What it finds.
+"""
+
+
+def may_change(view: Any) -> Any:
+    """A view for those who may write rules; others are told so."""
+
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not cast("User", request.user).has_perm(PERMISSION):
+            raise PermissionDenied("Changing rules takes the permission to.")
+        response: HttpResponse = view(request, *args, **kwargs)
+        return response
+
+    return guarded
+
+
+@login_required
+def rules(request: HttpRequest) -> HttpResponse:
+    """GET /rules/?q=WORDS the list; ?new=1 with an empty editor; POST a new rule."""
+    if request.method == "POST":
+        return _save(request, None)
+    if "new" in request.GET:
+        return _new(request, TEMPLATE)
+    return render(request, "rules.html", _list(request))
+
+
+@login_required
+def rule(request: HttpRequest, rule_id: str) -> HttpResponse:
+    """GET the rule's page; ?from=N puts version N into the editor, ?compare=N shows what became of it. POST saves."""
+    found = _rule(rule_id)
+    if request.method == "POST":
+        return _save(request, found)
+    versions = list(found.versions.all())
+    earlier = _version(versions, request.GET.get("from"))
+    compared = _version(versions, request.GET.get("compare"))
+    context = _editor(request, found, (earlier or versions[-1]).source, ())
+    if compared and len(versions) > 1:
+        context["compared"] = compared
+        context["other"] = other = _other(versions, compared)
+        context["diff"] = _diff(min(compared, other, key=_number), max(compared, other, key=_number))
+    return render(request, "rules.html", context)
+
+
+@may_change
+@require_POST
+def switch(request: HttpRequest, rule_id: str) -> HttpResponse:
+    """POST `to` (on, off) and `note`: why."""
+    found, user, at = _rule(rule_id), cast("User", request.user), timezone.now()
+    note = request.POST.get("note", "").strip()[:NOTE_LENGTH]
+    to = request.POST.get("to")
+    if to not in ("on", "off") or not note:
+        return render(request, "400.html", {"exception": "On or off, and why."}, status=400)
+    if to == "on":
+        version = rule_enable(rule=found, by=user, at=at, note=note)
+        messages.success(request, f"{rule_id} is on: version {version.number} from {version.active_from:%H:%M:%S} UTC.")
+    else:
+        rule_disable(rule=found, by=user, at=at, note=note)
+        messages.success(request, f"{rule_id} is off. What fires under it ends.")
+    return redirect("rule", rule_id)
+
+
+@login_required
+@require_GET
+def export(request: HttpRequest, rule_id: str) -> HttpResponse:  # noqa: ARG001  # Django's signature
+    """The YAML of the newest version, as a file."""
+    newest = list(_rule(rule_id).versions.all())[-1]
+    return HttpResponse(
+        newest.source,
+        content_type="application/yaml; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{rule_id}.yaml"'},
+    )
+
+
+@may_change
+@require_POST
+def lint(request: HttpRequest) -> JsonResponse:
+    """POST `source`, and `rule_id` where it is to be a version of one: {"problems": [{line, column, message}]}."""
+    rule_id = request.POST.get("rule_id", "")
+    found = rule_problems(source=_source(request), rule=_rule(rule_id) if rule_id else None)
+    places = [{"line": p.line, "column": p.column, "message": p.message} for p in found]
+    return JsonResponse({"problems": places})
+
+
+def _save(request: HttpRequest, rule: Rule | None) -> HttpResponse:
+    user = cast("User", request.user)
+    if not user.has_perm(PERMISSION):
+        raise PermissionDenied("Changing rules takes the permission to.")
+    source, base = _source(request), request.POST.get("based_on", "")
+    note = request.POST.get("note", "").strip()[:NOTE_LENGTH]
+    based_on = int(base) if base.isascii() and base.isdigit() and len(base) < 9 else 0
+    try:
+        version = rule_write(source=source, by=user, at=timezone.now(), rule=rule, note=note, based_on=based_on)
+    except RuleProblems as error:
+        if rule is None:
+            return _new(request, source, error.problems)
+        return render(request, "rules.html", _editor(request, rule, source, error.problems), status=400)
+    if version.number == based_on:
+        messages.info(request, f"Nothing changed: version {version.number} says the same.")
+    else:
+        messages.success(request, f"Version {version.number} counts from {version.active_from:%H:%M:%S} UTC.")
+    return redirect("rule", version.rule.rule_id)
+
+
+def _new(request: HttpRequest, source: str, problems: tuple[Problem, ...] = ()) -> HttpResponse:
+    if not cast("User", request.user).has_perm(PERMISSION):
+        raise PermissionDenied("Changing rules takes the permission to.")
+    context = _list(request) | {"source": source, "problems": problems, "editing": True, "next_number": 1}
+    return render(request, "rules.html", context, status=400 if problems else 200)
+
+
+def _list(request: HttpRequest) -> dict[str, Any]:
+    user = cast("User", request.user)
+    rows = rows_of(user=user, at=timezone.now())
+    words = request.GET.get("q", "").replace("\x00", "").strip()[:64]
+    shown: list[Row] = [row for row in rows if row.matches(words)]
+    return {
+        "page_title": "Rules",
+        "groups": grouped(shown),
+        "count": len(rows),
+        "on": sum(row.rule.enabled for row in rows),
+        "words": words,
+        "may_change": user.has_perm(PERMISSION),
+    }
+
+
+def _editor(request: HttpRequest, rule: Rule, source: str, problems: tuple[Problem, ...]) -> dict[str, Any]:
+    versions = list(rule.versions.all())
+    newest = versions[-1]
+    changes = {change.number: change for change in rule.changes.select_related("by").order_by("pk")}
+    return _list(request) | {
+        "rule": rule,
+        "says": (says := said_by(newest)),
+        "is_technical": says is not None and says.rule_class == "technical",
+        "newest": newest,
+        "next_number": newest.number + 1,
+        "source": source,
+        "unsaved": source != newest.source,
+        "problems": problems,
+        "editing": True,
+        "versions": [(version, _why(changes.get(version.number))) for version in reversed(versions)],
+    }
+
+
+def _why(change: RuleChange | None) -> str:
+    if change is None:
+        return ""
+    words = {RuleChange.Action.ENABLE: "switched on", RuleChange.Action.DISABLE: "switched off"}
+    said = words.get(RuleChange.Action(change.action), "")
+    return ": ".join(part for part in (said, change.note) if part)
+
+
+def _rule(rule_id: str) -> Rule:
+    try:
+        found = rule_get(rule_id=rule_id)
+    except Rule.DoesNotExist:
+        raise Http404("There is no such rule.") from None
+    if not found.versions.all():
+        raise Http404("There is no such rule.")
+    return found
+
+
+def _source(request: HttpRequest) -> str:
+    """Browsers send line ends as CR LF."""
+    return request.POST.get("source", "").replace("\r\n", "\n")
+
+
+def _version(versions: list[RuleVersion], number: str | None) -> RuleVersion | None:
+    if number is None:
+        return None
+    found = next((version for version in versions if str(version.number) == number), None)
+    if found is None:
+        raise Http404("There is no such version.")
+    return found
+
+
+def _other(versions: list[RuleVersion], compared: RuleVersion) -> RuleVersion:
+    """What a version is compared with: the newest one, and that one with the one before it."""
+    if compared.number != versions[-1].number:
+        return versions[-1]
+    return versions[-2]
+
+
+def _number(version: RuleVersion) -> int:
+    return version.number
+
+
+def _diff(old: RuleVersion, new: RuleVersion) -> list[tuple[str, str]]:
+    """Lines as (kind, text); kind is `added`, `removed` or `same`."""
+    kinds = {"+ ": "added", "- ": "removed", "  ": "same"}
+    lines = ndiff(old.source.splitlines(), new.source.splitlines())
+    return [(kinds[line[:2]], line[2:]) for line in lines if line[:2] in kinds]

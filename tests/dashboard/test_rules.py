@@ -1,0 +1,220 @@
+"""The rules' page: who reads, who writes, what is counted, and that nothing is overwritten unseen."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from alerts.models import Rule, RuleChange
+from alerts.services.rules import rule_write
+from devices.models import User
+from tests.alerts.test_rules_service import yaml
+from tests.dashboard.pages import Visit
+from tests.made import make_alert, make_rule
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def editor(lead: User) -> User:
+    """May see everyone and change rules."""
+    lead.user_permissions.add(Permission.objects.get(codename="change_rule"))
+    return User.objects.get(pk=lead.pk)
+
+
+@pytest.fixture
+def desk(visit: Visit, editor: User) -> Client:
+    return visit(editor)
+
+
+def write(*sources: str, by: User | None = None) -> Rule:
+    for source in sources:
+        version = rule_write(source=source, by=by, at=timezone.now())
+    return version.rule
+
+
+def save(client: Client, source: str, based_on: int = 1, path: str = "/rules/bradycardia/", note: str = ""):
+    return client.post(path, {"source": source, "based_on": based_on, "note": note})
+
+
+def test_nobody_sees_rules_without_signing_in(visit: Visit) -> None:
+    assert visit(None).get("/rules/").url == "/login/?next=/rules/"
+
+
+@pytest.mark.parametrize("who", ["wearer", "analyst", "lead", "stranger", "staff"])
+def test_everyone_else_reads_and_nobody_without_the_permission_writes(
+    visit: Visit, request: pytest.FixtureRequest, who: str
+) -> None:
+    write(yaml())
+    client = visit(request.getfixturevalue(who))
+    assert "Slow heart" in client.get("/rules/").text
+    page = client.get("/rules/bradycardia/").text
+    assert "heart_rate &lt; 40" in page
+    assert "readonly" in page
+    assert "Save as version" not in page
+    assert "Switch off" not in page
+    refused = [
+        save(client, yaml(limit=45)),
+        save(client, yaml("other"), 0, "/rules/"),
+        client.get("/rules/?new=1"),
+        client.post("/rules-lint/", {"source": yaml()}),
+        client.post("/rules/bradycardia/switch/", {"to": "off", "note": "loud"}),
+    ]
+    assert [response.status_code for response in refused] == [403] * 5
+    assert Rule.objects.get().versions.count() == 1
+
+
+def test_an_empty_list_says_what_to_do(visit: Visit, analyst: User) -> None:
+    assert "load_rules" in visit(analyst).get("/rules/").text
+
+
+def test_it_groups_by_severity_technical_ones_last(visit: Visit, analyst: User) -> None:
+    write(yaml("low").replace("HIGH", "LOW"), yaml("high"), yaml("worst").replace("HIGH", "CRITICAL"))
+    write(yaml("strap").replace("severity: HIGH", "severity: CRITICAL\nclass: technical"))
+    groups = visit(analyst).get("/rules/").context["groups"]
+    assert [(title, [row.rule.rule_id for row in rows]) for title, rows in groups] == [
+        ("Critical", ["worst"]), ("High", ["high"]), ("Low", ["low"]), ("Technical", ["strap"]),
+    ]  # fmt: skip
+
+
+def test_it_finds_by_words_of_name_and_condition(visit: Visit, analyst: User) -> None:
+    write(yaml("one"), yaml("two", limit=45))
+    groups = visit(analyst).get("/rules/?q=slow+45").context["groups"]
+    assert [row.rule.rule_id for _, rows in groups for row in rows] == ["two"]
+    assert "No rule matches" in visit(analyst).get("/rules/?q=nothing").text
+
+
+def test_it_counts_the_alerts_that_one_may_see(visit: Visit, analyst: User, wearer: User, other: User) -> None:
+    rule, now = write(yaml()), timezone.now()
+    over = {"rule": rule, "episode": "ended", "end": "cleared"}
+    closed = over | {"triage": "closed"}
+    make_alert(wearer, opened_at=now - timedelta(days=1), close_reason="false_alarm", **closed)
+    make_alert(wearer, opened_at=now - timedelta(days=2), close_reason="true", **closed)
+    make_alert(wearer, opened_at=now - timedelta(days=3), **over)
+    make_alert(wearer, opened_at=now - timedelta(days=8), close_reason="true", **closed)
+    make_alert(wearer, opened_at=now - timedelta(days=31), close_reason="false_alarm", **closed)
+    make_alert(wearer, opened_at=now - timedelta(hours=1), **(over | {"episode": "withdrawn"}))
+    make_alert(other, opened_at=now - timedelta(days=1), close_reason="false_alarm", **closed)
+    ((_, (row,)),) = visit(analyst).get("/rules/").context["groups"]
+    assert (row.figures.opened, row.figures.closed, row.figures.false) == (3, 3, 1)
+    assert (round(row.figures.a_day, 2), round(row.figures.false_share)) == (0.43, 33)
+
+
+def test_a_list_takes_no_query_a_row(visit: Visit, analyst: User) -> None:
+    client = visit(analyst)
+    write(yaml("first"))
+    client.get("/rules/")
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
+        client.get("/rules/")
+    write(*(yaml(f"rule-{number}") for number in range(20)))
+    with CaptureQueriesContext(connection) as many:
+        client.get("/rules/")
+    assert len(many) == len(few)
+
+
+def test_a_rule_that_this_release_cannot_read_is_listed_as_such(visit: Visit, analyst: User) -> None:
+    make_rule("old", source="id: old\nwhen: what")
+    assert "this release cannot read it" in visit(analyst).get("/rules/").text
+    assert "id: old" in visit(analyst).get("/rules/old/").text
+
+
+def test_saving_makes_a_version_with_its_reason(desk: Client, editor: User) -> None:
+    write(yaml())
+    response = save(desk, yaml(limit=45).replace("\n", "\r\n"), note="children")
+    assert response.url == "/rules/bradycardia/"
+    newest = Rule.objects.get().versions.latest("number")
+    assert (newest.number, newest.source, newest.made_by) == (2, yaml(limit=45), editor)
+    assert RuleChange.objects.latest("pk").note == "children"
+    page = desk.get("/rules/bradycardia/").text
+    assert "Version 2 counts from" in page
+    assert "children" in page
+
+
+def test_saving_the_same_makes_no_version(desk: Client) -> None:
+    write(yaml())
+    save(desk, "# a comment\n" + yaml())
+    assert "Nothing changed: version 1 says the same." in desk.get("/rules/bradycardia/").text
+    assert Rule.objects.get().versions.count() == 1
+
+
+def test_a_mistake_is_named_and_keeps_the_text(desk: Client) -> None:
+    write(yaml())
+    response = save(desk, yaml(limit=45).replace("heart_rate", "hart_rate"))
+    assert response.status_code == 400
+    assert "Line 6, column 7:" in response.text
+    assert "did you mean heart_rate?" in response.text
+    assert "hart_rate &lt; 45" in response.text
+    assert Rule.objects.get().versions.count() == 1
+
+
+def test_nobody_overwrites_a_version_unseen(desk: Client, lead: User) -> None:
+    write(yaml(), yaml(limit=41), by=lead)
+    response = save(desk, yaml(limit=45), based_on=1)
+    assert response.status_code == 400
+    assert "there is a version 2 of bradycardia already, saved by lead" in response.text
+    assert Rule.objects.get().versions.count() == 2
+
+
+def test_a_new_rule_is_made_and_never_over_another(desk: Client) -> None:
+    assert "name-of-the-rule" in desk.get("/rules/?new=1").text
+    assert save(desk, yaml(), 0, "/rules/").url == "/rules/bradycardia/"
+    response = save(desk, yaml(limit=45), 0, "/rules/")
+    assert response.status_code == 400
+    assert "there is a version 1 of bradycardia already" in response.text
+
+
+def test_lint_names_places_and_a_changed_id(desk: Client) -> None:
+    write(yaml())
+    assert desk.post("/rules-lint/", {"source": yaml(), "rule_id": "bradycardia"}).json() == {"problems": []}
+    never = desk.post("/rules-lint/", {"source": yaml(limit=0)}).json()["problems"]
+    assert never == [{"line": 6, "column": 7, "message": "this can never be TRUE: heart_rate is 1 to 350"}]
+    (kept,) = desk.post("/rules-lint/", {"source": yaml("other"), "rule_id": "bradycardia"}).json()["problems"]
+    assert kept["message"] == "the id is bradycardia, and a rule keeps its id"
+    assert desk.post("/rules-lint/", {"source": ""}).json()["problems"][0]["message"] == "the file is empty"
+
+
+def test_the_switch_asks_why_and_makes_a_version(desk: Client) -> None:
+    rule = write(yaml())
+    assert desk.post("/rules/bradycardia/switch/", {"to": "off", "note": " "}).status_code == 400
+    assert desk.post("/rules/bradycardia/switch/", {"to": "up", "note": "x"}).status_code == 400
+    assert desk.get("/rules/bradycardia/switch/").status_code == 405
+    desk.post("/rules/bradycardia/switch/", {"to": "off", "note": "too loud"})
+    rule.refresh_from_db()
+    assert rule.enabled is False
+    assert "switched off: too loud" in desk.get("/rules/bradycardia/").text
+    desk.post("/rules/bradycardia/switch/", {"to": "on", "note": "quiet now"})
+    rule.refresh_from_db()
+    assert (rule.enabled, rule.versions.latest("number").number) == (True, 2)
+
+
+def test_versions_are_compared_and_put_into_the_editor(desk: Client) -> None:
+    write(yaml(), yaml(limit=41), yaml(limit=42))
+    response = desk.get("/rules/bradycardia/?compare=1")
+    changed = [line for line in response.context["diff"] if line[0] != "same"]
+    assert changed == [("removed", "when: heart_rate < 40"), ("added", "when: heart_rate < 42")]
+    newest = desk.get("/rules/bradycardia/?compare=3").context
+    assert (newest["compared"].number, newest["other"].number) == (3, 2)
+    assert desk.get("/rules/bradycardia/?from=1").context["source"] == yaml()
+    assert desk.get("/rules/bradycardia/?compare=9").status_code == 404
+    assert desk.get("/rules/bradycardia/?from=x").status_code == 404
+
+
+def test_the_yaml_goes_out_as_it_was_saved(visit: Visit, analyst: User) -> None:
+    write(yaml(), yaml(limit=41))
+    response = visit(analyst).get("/rules/bradycardia/yaml/")
+    assert response.content.decode() == yaml(limit=41)
+    assert response["Content-Disposition"] == 'attachment; filename="bradycardia.yaml"'
+    assert visit(analyst).get("/rules/other/yaml/").status_code == 404
+
+
+def test_the_text_of_a_rule_is_never_markup(desk: Client) -> None:
+    write(yaml().replace("Slow heart", "<b>Slow</b>") + "description: </textarea><i>x</i>\n")
+    page = desk.get("/rules/bradycardia/").text
+    assert "<b>Slow</b>" not in page
+    assert "</textarea><i>" not in page
