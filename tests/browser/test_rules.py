@@ -82,4 +82,4 @@ def test_no_rule_scrolls_the_page_sideways_on_a_phone_in_either_theme(page: Page
         paths = ("/rules/", "/rules/tachycardia-at-rest/?compare=1", "/rules/?new=1", "/rules/?q=nothing")
         for path in paths:
             opened(page, site, path)
-                    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
