@@ -27,6 +27,7 @@ def test_keys_lead_to_a_rule(page: Page, site: Site) -> None:
     page.keyboard.press("g")
     page.keyboard.press("r")
     expect(page.locator("h1")).to_have_text("Rules")
+    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
     page.keyboard.press("j")
     page.keyboard.press("j")
     title = page.locator(".rule-row.cursor a").inner_text()
