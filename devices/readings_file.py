@@ -54,7 +54,8 @@ def read_readings(paths: Iterable[Path], *, all_ids: bool = False) -> Readings:
     good, cells = typed.filter(verdict.is_null()), cells.filter(verdict.is_null())
     tied = good.select(pl.struct("user_id", "recorded_at").is_duplicated()).to_series()
     good = good.with_columns(_ids(cells, _all(good.height) if all_ids else tied).alias("event_id"))
-    unique = good.unique(["user_id", "recorded_at", "event_id"], keep="first", maintain_order=True)
+    keys = ["user_id", "recorded_at", "event_id"]
+    unique = good.unique(keys, keep="first", maintain_order=True) if tied.any() else good
     frame = assess(unique.select("user_id", "recorded_at", "event_id", *METRICS))
     return Readings(frame, refused, good.height - unique.height)
 
