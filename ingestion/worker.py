@@ -126,16 +126,8 @@ def service_of(  # noqa: PLR0913  # its parts, each by name
         partitions=Partitions(span=cast("Span", settings.TELARA_PARTITION_BY)),
         provision=settings.TELARA_UNKNOWN_USERS == "provision",
     )
-    subscription = Subscription(
-        topics=topics,
-        group=group,
-        protocol=settings.TELARA_KAFKA_GROUP_PROTOCOL,
-        kafka=settings.KAFKA,
-        messages=settings.TELARA_BATCH_MESSAGES,
-        age=settings.TELARA_BATCH_AGE,
-    )
     worker = Worker(
-        subscription=subscription,
+        subscription=_subscription(topics, group),
         owner=owner,
         pipeline=pipeline,
         start=start,
@@ -158,4 +150,15 @@ def service_of(  # noqa: PLR0913  # its parts, each by name
         ),
         now=now,
         swept_at=now(),
+    )
+
+
+def _subscription(topics: tuple[str, ...], group: str) -> Subscription:
+    return Subscription(
+        topics=topics,
+        group=group,
+        protocol=settings.TELARA_KAFKA_GROUP_PROTOCOL,
+        kafka=settings.KAFKA,
+        messages=settings.TELARA_BATCH_MESSAGES,
+        age=settings.TELARA_BATCH_AGE,
     )

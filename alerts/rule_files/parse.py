@@ -86,11 +86,7 @@ class _Reader:
         alert_type = self.read(fields, "alert_type", _matching(ALERT_TYPE, "UPPER_CASE words joined by '_'"))
         title = self.read(fields, "title", _title)
         severity = self.read(fields, "severity", _one_of(SEVERITIES))
-        over = self.read(fields, "over", _over) or "reading"
-        if isinstance(over, Window) and not self.windows:
-            self.problem(
-                fields["over"], f"over: {over} is there for backtest --readings alone: live rules see readings"
-            )
+        over = self.over(fields)
         columns = columns_of(over)
         when = self.read(fields, "when", partial(_condition, columns=columns))
         max_gap = self.read(fields, "max_gap", _positive)
@@ -128,6 +124,12 @@ class _Reader:
             references=references,
             version=version,
         )
+
+    def over(self, fields: dict[str, yaml.Node]) -> Source:
+        over = self.read(fields, "over", _over) or "reading"
+        if isinstance(over, Window) and not self.windows:
+            self.problem(fields["over"], f"over: {over} is there for backtests alone: live rules see readings")
+        return over
 
     def sustained(self, node: yaml.Node | None) -> Sustained:
         fields = self.nested(node, SUSTAINED_KEYS, ())

@@ -144,7 +144,7 @@ WINDOWED = GOOD.replace("over: reading", "over: window(10m, every 10s)").replace
 @pytest.mark.parametrize("over", ["window(1m)", "window(10m, every 10s)"])
 def test_live_rules_see_readings(over: str) -> None:
     (problem,) = problems(WINDOWED.replace("window(10m, every 10s)", over))
-    assert problem == f"f.yaml:5:7: over: {over} is there for backtest --readings alone: live rules see readings"
+    assert problem == f"f.yaml:5:7: over: {over} is there for backtests alone: live rules see readings"
 
 
 def test_a_rule_over_windows_reads_their_columns_and_reads_back() -> None:
