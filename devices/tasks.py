@@ -36,4 +36,4 @@ def make_baselines() -> None:
     """Make tonight's baselines: of the 28 days before this hour, valid from midnight on. Made already, they stay."""
     people = baselines_make(as_of=timezone.now().replace(minute=0, second=0, microsecond=0))
     if people:
-        log.info("baselines.made", people=people)
+        log.info("baselines.made", people_count=people)
