@@ -43,17 +43,18 @@ def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> bytes:
     Known types: bigint, integer, double precision, timestamptz, uuid (as 36 characters) and text (of few values).
     """
     fields = {name: _field(rows[name], types[name]) for name in rows.columns}
-    layout, starts = [("fields", ">i2")], {}
+    layout, starts, size = [("fields", ">i2")], {}, 2
     for name, field in fields.items():
         layout += [(f"length of {name}", ">i4"), (name, field.values.dtype.str)]
-        starts[name] = np.dtype(layout).itemsize - field.width
+        starts[name] = size + 4
+        size += 4 + field.width
     laid_out = np.empty(rows.height, layout)
     laid_out["fields"] = len(fields)
     for name, field in fields.items():
         laid_out[f"length of {name}"] = field.lengths
         laid_out[name] = field.values
     ragged = {name: field for name, field in fields.items() if (field.lengths < field.width).any()}
-    full = laid_out.view(np.uint8).reshape(rows.height, laid_out.dtype.itemsize)
+    full = laid_out.view(np.uint8).reshape(rows.height, size)
     if ragged:
         holds = np.ones(full.shape, np.bool_)
         for name, field in ragged.items():

@@ -26,8 +26,11 @@ def complete_windows(rows: pl.DataFrame, window: Window, metrics: Collection[str
     """
     every = length(window.every)
     step = (pl.col("recorded_at").dt.timestamp("us") // every).alias("step")
-    steps = rows.group_by("user_id", step).agg(
-        pl.len().cast(pl.Int64).alias("count"), pl.col("flags").bitwise_or(), *_sums(metrics)
+    millionths = ((pl.col(name) * MILLIONTHS).round().cast(pl.Int64).alias(f"millionths_{name}") for name in metrics)
+    steps = (
+        rows.with_columns(step, *millionths)
+        .group_by("user_id", "step")
+        .agg(pl.len().cast(pl.Int64).alias("count"), pl.col("flags").bitwise_or(), *_sums(metrics))
     )
     if window.size > window.every:
         in_one = length(window.size) // every
@@ -49,8 +52,7 @@ def complete_windows(rows: pl.DataFrame, window: Window, metrics: Collection[str
 
 def _sums(metrics: Collection[str]) -> Iterator[pl.Expr]:
     for name in metrics:
-        column = pl.col(name)
-        millionths = (column * MILLIONTHS).round().cast(pl.Int64)
+        column, millionths = pl.col(name), pl.col(f"millionths_{name}")
         yield column.count().cast(pl.Int64).alias(f"count_{name}")
         yield millionths.sum().alias(f"sum_{name}")
         yield (millionths.cast(pl.Int128) * millionths.cast(pl.Int128)).sum().alias(f"squares_{name}")
