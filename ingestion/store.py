@@ -62,13 +62,12 @@ def store(readings: pl.DataFrame, *, written: bytes | None = None, is_likely_new
     `written` is `direct_rows` of just these readings, where somebody had the time for it already.
     `is_likely_new` only chooses the way that is tried first.
     """
+    # What goes into the table as it is has no row twice: only where it does not is that looked for.
+    if is_likely_new and _is_copied_directly(direct_rows(readings) if written is None else written):
+        return Stored(new=readings, duplicates=0, conflicting=0)
     unique = readings.unique(["user_id", "recorded_at", "event_id"], keep="first", maintain_order=True)
     repeated = readings.height - unique.height
     conflicting = _differing(readings, unique) if repeated else 0
-    if written is None or repeated:
-        written = direct_rows(unique) if is_likely_new else b""
-    if is_likely_new and _is_copied_directly(written):
-        return Stored(new=unique, duplicates=repeated, conflicting=conflicting)
     with connection.cursor() as cursor:
         cursor.execute(_CREATE)
         _copy(_COPY, binary_rows(unique.select(pl.int_range(pl.len()).alias("seq"), *COLUMNS), _TYPES))
