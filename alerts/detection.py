@@ -1,19 +1,21 @@
 """Detection as the pipeline uses it: new rows in, alerts written, state kept only after the commit."""
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 import polars as pl
 from django.db import transaction
 
-from alerts.engine import PersonState, RuleSet, Stretch, advance
+from alerts.engine import Advance, PersonState, RuleSet, Stretch, advance, new_person
 from alerts.engine.rule import RuleKey
 from alerts.episodes import REWRITE_EVERY, Written, episodes_end_provisionally, episodes_write
 from alerts.models import Alert, OutboxEntry, RuleVersion
 from alerts.models.alert import EpisodeState
-from alerts.rebuild import rebuild
+from alerts.rebuild import new_people, rebuild
 from alerts.rule_versions import active_rule_versions
 from alerts.standing import Pair
 from alerts.wire import alert_json
@@ -67,12 +69,20 @@ class Detection:
         if not self._rules.rules:
             return Detected()
         found = advance(self._rules, self._states, rows, freshness=self._freshness)
-        stretches, states = list(found.stretches), dict(found.states)
-        if found.unreached:
-            again = self._rebuild(found.unreached)
-            stretches += again.stretches
-            states |= again.states
+        again = self._reach(found.unreached, rows) if found.unreached else []
+        stretches = list(chain(found.stretches, *(each.stretches for each in again)))
+        states = dict(ChainMap(found.states, *(each.states for each in again)))
         return self._write(stretches, states, at)
+
+    def _reach(self, unreached: dict[int, datetime], rows: pl.DataFrame) -> list[Advance]:
+        """Judge the rows of people whose state is missing or too young: it is begun, or rebuilt from what is stored."""
+        theirs = rows.filter(pl.col("user_id").is_in(pl.Series(list(unreached), dtype=pl.Int64).implode()))
+        new = new_people(dict(theirs.group_by("user_id").len().iter_rows()))
+        first = theirs.filter(pl.col("user_id").is_in(pl.Series(list(new), dtype=pl.Int64).implode()))
+        begun = dict.fromkeys(new, new_person(self._rules))
+        found = [advance(self._rules, begun, first, freshness=self._freshness)] if new else []
+        known = {user_id: at for user_id, at in unreached.items() if user_id not in new}
+        return [*found, self._rebuild(known)] if known else found
 
     def keep(self, detected: Detected) -> None:
         """Take over what a committed transaction found."""
@@ -130,7 +140,7 @@ class Detection:
             self._versions, self._rules_since = versions, since
             self._rules = RuleSet(active_rule_versions(at, since=since))
 
-    def _rebuild(self, people: dict[int, datetime]) -> Any:
+    def _rebuild(self, people: dict[int, datetime]) -> Advance:
         again = rebuild(self._rules, people)
         return advance(self._rules, again.states, again.rows, freshness=self._freshness)
 

@@ -30,11 +30,11 @@ SCHEMA: Final = pl.Schema(
     }
 )
 
-# Who has a past at all.
-_PAST = """
-SELECT w.user_id FROM unnest(%(users)s::bigint[], %(times)s::timestamptz[]) AS w (user_id, at)
- WHERE EXISTS (SELECT 1 FROM devices_reading r WHERE r.user_id = w.user_id AND r.recorded_at < w.at)
-    OR EXISTS (SELECT 1 FROM alerts_alert a WHERE a.user_id = w.user_id)
+# Of whom there are only so many rows, and no alert.
+_NEW = """
+SELECT w.user_id FROM unnest(%(users)s::bigint[], %(counts)s::bigint[]) AS w (user_id, rows)
+ WHERE (SELECT count(*) FROM (SELECT FROM devices_reading r WHERE r.user_id = w.user_id LIMIT w.rows + 1) r) <= w.rows
+   AND NOT EXISTS (SELECT FROM alerts_alert a WHERE a.user_id = w.user_id)
 """
 
 # The alert that was open at `at`, and the end of the last one that was not. One that begins at `at` was not: a row of
@@ -94,27 +94,22 @@ class Rebuilt:
     rows: pl.DataFrame
 
 
+def new_people(counts: Mapping[int, int]) -> set[int]:
+    """Those of `counts` (rows of a batch that is stored, by person) of whom nothing else is stored."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEW, {"users": list(counts), "counts": list(counts.values())})
+        return {user_id for (user_id,) in cursor.fetchall()}
+
+
 def rebuild(rules: RuleSet, people: Mapping[int, datetime]) -> Rebuilt:
     """For people with rows as old as the given times: states to resume from, and the rows to fold, new ones too."""
-    since: dict[int, dict[RuleKey, datetime]] = {
-        user_id: dict.fromkeys(rules.keys, at) for user_id, at in people.items()
-    }
-    remembered = _with_past(people)
-    for rule in rules.rules if remembered else ():
-        for user_id, at in _settled(rule, remembered).items():
+    since: dict[int, dict[RuleKey, datetime]] = {user_id: {} for user_id in people}
+    for rule in rules.rules:
+        for user_id, at in _settled(rule, people).items():
             since[user_id][rule.key] = at
     earliest = {user_id: min(times.values(), default=people[user_id]) for user_id, times in since.items()}
     states = {user_id: resume(rules, times) for user_id, times in since.items()}
     return Rebuilt(states, stored_rows(earliest))
-
-
-def _with_past(people: Mapping[int, datetime]) -> dict[int, datetime]:
-    """Those of `people` of whom there is a row or an alert before the time given: of the others nothing is pending."""
-    if not people:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_PAST, {"users": list(people), "times": list(people.values())})
-        return {user_id: people[user_id] for (user_id,) in cursor.fetchall()}
 
 
 def _settled(rule: Rule, people: Mapping[int, datetime]) -> dict[int, datetime]:

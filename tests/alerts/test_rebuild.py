@@ -5,10 +5,11 @@ from datetime import datetime
 import pytest
 
 from alerts.engine import RuleKey, RuleSet
-from alerts.models import Alert
-from alerts.rebuild import rebuild
+from alerts.models import Alert, Rule
+from alerts.rebuild import new_people, rebuild
 from alerts.rule_versions import active_rule_versions
 from tests.alerts.feeding import RACING, Feed, at, load, person_one, the_alert
+from tests.made import make_alert, make_wearer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LASTING = RACING.replace("sustained: {count: 3, within: 60s}", "sustained: {count: 2, for: 10m}")
@@ -102,3 +103,15 @@ def test_all_rows_from_the_cut_on_are_given():
     assert sorted(rows["recorded_at"].to_list()) == [at(1), at(2)]
     assert rows["heart_rate"].to_list() == [120, 120]
     assert KEY in rules.keys
+
+
+def test_only_those_are_new_of_whom_nothing_else_is_stored():
+    load(RACING)
+    feed = Feed()
+    other = make_wearer("person_2")
+    feed.send((0, 80))
+    feed.send((1, 80), (2, 80))
+    feed.send((1, 80), (2, 80), user=other)
+    assert new_people({person_one().pk: 2, other.pk: 2}) == {other.pk}
+    make_alert(other, rule=Rule.objects.get())
+    assert new_people({other.pk: 2}) == set()
