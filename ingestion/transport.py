@@ -193,7 +193,6 @@ def _config(subscription: Subscription) -> dict[str, Any]:
         "auto.offset.reset": "error",
         "queued.max.messages.kbytes": 8 * 1024,
         "fetch.wait.max.ms": 50,
-        "fetch.queue.backoff.ms": 10,
         "fetch.error.backoff.ms": 100,
         "fetch.queue.backoff.ms": 10,  # after a full queue; a second by default, in which we would stand still
         "reconnect.backoff.max.ms": 5000,
