@@ -3,19 +3,36 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from alerts.engine.clock import moment
+from alerts.engine.clock import microseconds, moment
 from alerts.engine.episode import Stretch, episode
 from alerts.engine.fold import TRUE, Row, Run, fold
-from alerts.engine.rows import AT, FLAGS, FRESH, WORDS, Ints, Rows, hot, joined, merged, packed, people, split
+from alerts.engine.rows import (
+    AT,
+    FLAGS,
+    FRESH,
+    WORDS,
+    Ints,
+    Rows,
+    hot,
+    joined,
+    merged,
+    newest,
+    no_rows,
+    packed,
+    people,
+    split,
+)
 from alerts.engine.ruleset import CompiledRule, RuleSet, Slot
 from alerts.engine.state import ALWAYS, TAIL, PersonState, fitted, raised
 
 FRESHNESS: Final = timedelta(minutes=15)
+_NO_TIMES: Final[Mapping[int, datetime]] = MappingProxyType({})
 
 Runs = Mapping[int, Run]
 Ended = dict[int, list[Run]]
@@ -36,24 +53,42 @@ class Advance:
 
 
 def advance(
-    rules: RuleSet, states: Mapping[int, PersonState], rows: pl.DataFrame, *, freshness: timedelta = FRESHNESS
+    rules: RuleSet,
+    states: Mapping[int, PersonState],
+    rows: pl.DataFrame,
+    *,
+    freshness: timedelta = FRESHNESS,
+    as_of: Mapping[int, datetime] = _NO_TIMES,
 ) -> Advance:
     """Take rows that these states have not seen, in any order.
 
     `rows`: `user_id` Int64, `recorded_at` and `received_at` Datetime(us, UTC), `event_id` (a UUID's text), `flags`
     Int64 (`devices.metrics.Flag`), and a column a metric: Float64 or String. The states given stay valid. A row is
-    fresh where it is not late and was received within `freshness` of its `recorded_at`.
+    fresh where it is not late and was received within `freshness` of its `recorded_at`; of windows a column `fresh`
+    says it, and a window that was seen before is taken in place of what it was. `as_of` is how far the time of people
+    has come, where that is beyond their last row, or where they have none.
     """
     found = Advance()
+    still = dict(as_of)
     for user, new in people(rules, rows, freshness):
+        at = still.pop(user, None)
         known = states.get(user)
         if known is None or new.first_at <= known.reach:
             found.unreached[user] = moment(new.first_at)
             continue
-        step = _step(fitted(known, rules), new)
-        found.states[user] = step.state
-        found.stretches.extend(_stretches(user, rules, step))
+        _take(found, user, _step(fitted(known, rules), new, new.last_at if at is None else microseconds(at)))
+    for user, at in still.items():
+        known = states.get(user)
+        if known is None:
+            found.unreached[user] = at
+        elif known.runs or known.floors is not None:
+            _take(found, user, _step(fitted(known, rules), no_rows(rules), microseconds(at)))
     return found
+
+
+def _take(found: Advance, user: int, step: "_Step") -> None:
+    found.states[user] = step.state
+    found.stretches.extend(_stretches(user, step.state.rules, step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +101,28 @@ class _Step:
     ended: Ended
 
 
-def _step(state: PersonState, new: Rows) -> _Step:
+def _step(state: PersonState, new: Rows, as_of: int) -> _Step:
+    """`as_of` is how far the person's time has come, at least; `new` may be empty."""
+    as_of = max(as_of, state.as_of_us)
     if state.floors is not None:
-        return _resumed(state, new)
+        return _resumed(state, new, as_of)
+    if not len(new.table):
+        return _passed(state, as_of)
     if new.first_at <= state.as_of_us:
-        return _refold(state, new)
+        return _refold(state, new, as_of)
     if not state.runs and not len(new.values) and not len(state.tail.values) and not state.base:
-        return _nothing(state, new)
-    return _in_order(state, new)
+        return _nothing(state, new, as_of)
+    return _in_order(state, new, as_of)
 
 
-def _nothing(state: PersonState, new: Rows) -> _Step:
+def _passed(state: PersonState, as_of: int) -> _Step:
+    """No row came, but time has passed: what waited for too long has ended."""
+    runs, ended = _fold(state.rules, state.runs, no_rows(state.rules), as_of)
+    after = PersonState(state.rules, as_of, state.reach, state.base, state.tail, runs)
+    return _Step(after, state.as_of_us, ended, ended)
+
+
+def _nothing(state: PersonState, new: Rows, as_of: int) -> _Step:
     """Nothing is pending and nothing is TRUE: the rows are remembered, and that is all."""
     size = len(state.tail.table) + len(new.table)
     reach, table = state.reach, state.tail.table
@@ -87,10 +133,10 @@ def _nothing(state: PersonState, new: Rows) -> _Step:
     else:
         fresh = new.table
     tail = Rows(np.concatenate((table, fresh)), state.tail.values)
-    return _Step(PersonState(state.rules, new.last_at, reach, state.base, tail, state.runs), 0, (), {})
+    return _Step(PersonState(state.rules, as_of, reach, state.base, tail, state.runs), 0, (), {})
 
 
-def _in_order(state: PersonState, new: Rows) -> _Step:
+def _in_order(state: PersonState, new: Rows, as_of: int) -> _Step:
     """All rows are newer than those seen: go on from where the runs are."""
     rules, tail = state.rules, state.tail
     cut = _overflow(len(tail.table) + len(new.table))
@@ -103,43 +149,54 @@ def _in_order(state: PersonState, new: Rows) -> _Step:
     else:
         dropped, tail = split(rules, tail, cut)
         (base, _), reach = _fold(rules, state.base, dropped), dropped.last_at
-    runs, more = _fold(rules, runs, kept)
+    runs, more = _fold(rules, runs, kept, as_of)
     ended = _both(ended, more)
-    after = PersonState(rules, new.last_at, reach, base, joined(tail, kept), runs)
+    after = PersonState(rules, as_of, reach, base, joined(tail, kept), runs)
     opened = {number for number, run in runs.items() if run.opened_at is not None}
     since = new.first_at - 1 if state.as_of_us == ALWAYS else state.as_of_us
     return _Step(after, since, {*ended, *opened}, ended)
 
 
-def _refold(state: PersonState, new: Rows) -> _Step:
+def _refold(state: PersonState, new: Rows, as_of: int) -> _Step:
     """Some rows come between those seen: go on from the base, through the tail, with them in their places."""
     rules = state.rules
     rows = merged(rules, state.tail, new)
+    if rules.is_of_windows:
+        rows = newest(rules, rows)
     cut = _overflow(len(rows.table))
     dropped, tail = split(rules, rows, cut)
     base, ended = _fold(rules, state.base, dropped)
-    runs, more = _fold(rules, base, tail)
+    runs, more = _fold(rules, base, tail, as_of)
     reach = dropped.last_at if cut else state.reach
-    after = PersonState(rules, rows.last_at, reach, base, Rows(tail.table.copy(), tail.values.copy()), runs)
+    after = PersonState(rules, as_of, reach, base, Rows(tail.table.copy(), tail.values.copy()), runs)
     since = new.first_at - 1
     ended = {
         number: [run for run in found if run.settled_at is None or run.settled_at > since]
         for number, found in _both(ended, more).items()
     }
-    touched = {*state.base, *state.runs, *ended, *runs, *_true_rules(rules, rows.table)}
+    touched = {
+        *state.base,
+        *state.runs,
+        *ended,
+        *runs,
+        *_true_rules(rules, state.tail.table),
+        *_true_rules(rules, rows.table),
+    }
     return _Step(after, since, touched, ended)
 
 
-def _resumed(state: PersonState, new: Rows) -> _Step:
+def _resumed(state: PersonState, new: Rows, as_of: int) -> _Step:
     """The first rows of a resumed state: from here on it remembers what is not older than every floor."""
     rules, floors = state.rules, state.floors or {}
+    made, ended = PersonState(rules, state.as_of_us, state.reach, state.base, state.tail, state.runs), {}
+    if len(new.table):
+        step = _refold(made, raised(state, new), as_of)
+        made, ended = step.state, step.ended
     top = max(floors.values(), default=state.reach + 1) - 1
-    empty = PersonState(rules, state.as_of_us, state.reach, state.base, state.tail, state.runs)
-    step = _refold(empty, raised(state, new))
-    made = step.state
-    after = PersonState(rules, made.as_of_us, max(made.reach, top), made.base, made.tail, made.runs)
-    since = {number: floors.get(number, new.first_at) - 1 for number in range(len(rules.rules))}
-    return _Step(after, since, range(len(rules.rules)), step.ended)
+    after = PersonState(rules, as_of, max(made.reach, top), made.base, made.tail, made.runs)
+    first = new.first_at if len(new.table) else as_of
+    since = {number: floors.get(number, first) - 1 for number in range(len(rules.rules))}
+    return _Step(after, since, range(len(rules.rules)), ended)
 
 
 def _overflow(size: int) -> int:
@@ -153,9 +210,14 @@ def _both(first: Ended, second: Ended) -> Ended:
     return {number: first.get(number, []) + second.get(number, []) for number in {*first, *second}}
 
 
-def _fold(rules: RuleSet, runs: Runs, rows: Rows) -> tuple[Runs, Ended]:
-    """What is pending after `rows`, and what ended; rules with nothing pending and nothing TRUE cost nothing."""
-    if not len(rows.table) or (not runs and not len(rows.values)):
+def _fold(rules: RuleSet, runs: Runs, rows: Rows, as_of: int | None = None) -> tuple[Runs, Ended]:
+    """What is pending after `rows`, at `as_of` (default: the last row's time), and what ended.
+
+    Rules with nothing pending and nothing TRUE cost nothing.
+    """
+    if as_of is None:
+        as_of = rows.last_at if len(rows.table) else ALWAYS
+    if not runs and not len(rows.values):
         return runs, {}
     after: dict[int, Run] = {}
     ended: Ended = {}
@@ -167,7 +229,7 @@ def _fold(rules: RuleSet, runs: Runs, rows: Rows) -> tuple[Runs, Ended]:
             len(compiled.rule.measures),
             pending.copy() if pending else None,
             _rows_of(compiled, rows, places),
-            rows.last_at,
+            as_of,
         )
         if run is not None:
             after[number] = run

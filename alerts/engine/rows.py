@@ -87,6 +87,18 @@ def _reordered(rules: RuleSet, rows: Rows, order: npt.NDArray[np.intp]) -> Float
     return values
 
 
+def newest(rules: RuleSet, rows: Rows) -> Rows:
+    """Of rows of one time, of which windows have one each, the last; it is fresh where all of them are."""
+    at = rows.table[:, AT]
+    over = np.flatnonzero(at[1:] == at[:-1])
+    if len(over) == 0:
+        return rows
+    table, kept = rows.table.copy(), np.ones(len(at), np.bool_)
+    table[over + 1, FLAGS] &= table[over, FLAGS] | ~FRESH
+    kept[over] = False
+    return Rows(table[kept], rows.values[kept[hot(rules, rows.table)]] if len(rows.values) else rows.values)
+
+
 def people(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Iterator[tuple[int, Rows]]:
     """The frame as rows of one person after the other, each in order."""
     if frame.height == 0:
@@ -120,7 +132,10 @@ def _table(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Ints:
     table[:, ID_HIGH], table[:, ID_LOW] = _ids(frame)
     received = _numbers(frame, _time("received_at"))
     flags = _numbers(frame, pl.col("flags"))
-    fresh = (flags & Flag.LATE == 0) & (received - at <= length(freshness))
+    if "fresh" in frame.columns:
+        fresh = _numbers(frame, pl.col("fresh")) != 0
+    else:
+        fresh = (flags & Flag.LATE == 0) & (received - at <= length(freshness))
     table[:, FLAGS] = flags + fresh * FRESH
     verdicts = frame.select(
         _within(verdict, rule, received).alias(str(number)) for number, (_, rule, verdict) in enumerate(rules.verdicts)

@@ -11,7 +11,7 @@ from alerts.engine.clock import length
 from alerts.engine.fold import Pattern
 from alerts.engine.language import Condition, to_polars
 from alerts.engine.rule import Rule, RuleKey
-from alerts.engine.source import COLUMNS
+from alerts.engine.source import COLUMNS, Window
 
 SLOTS_A_WORD: Final = 31  # two bits each; the sign bit stays free
 
@@ -41,13 +41,16 @@ class CompiledRule:
 
 
 class RuleSet:
-    """An ordered set of rules, one wording each, compiled. Immutable, and safe to share."""
+    """An ordered set of rules over one source, one wording each, compiled. Immutable, and safe to share."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules: Final = tuple(rules)
         self.keys: Final = tuple(rule.key for rule in self.rules)
         if len(set(self.keys)) != len(self.keys):
             raise ValueError("a rule stands twice in the set")
+        if len({rule.over for rule in self.rules}) > 1:
+            raise ValueError("the rules of a set see rows of one kind")
+        self.is_of_windows: Final = any(isinstance(rule.over, Window) for rule in self.rules)
         self.columns: Final = tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns))
         self.compiled: Final = tuple(self._compile())
         slots = sum(1 + (rule.clear is not None) for rule in self.rules)

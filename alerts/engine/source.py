@@ -22,6 +22,11 @@ class Window:
     size: timedelta
     every: timedelta
 
+    @property
+    def steps(self) -> int:
+        """How many starts lie in one window."""
+        return self.size // self.every
+
     def __str__(self) -> str:
         sliding = "" if self.every == self.size else f", every {duration(self.every)}"
         return f"window({duration(self.size)}{sliding})"

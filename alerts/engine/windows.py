@@ -1,9 +1,12 @@
 """Windows: the rows of a person put together by time, exactly, so that no order of addition shows.
 
-Values are summed as whole millionths, their squares in 128 bits: 1,000 units to the square, a million times, fit.
+Rows become steps, as long as a window's `every`, and steps become windows; both hold whole numbers, so that steps of
+one time can be added up whenever their rows come. Values are summed as millionths, their squares in 128 bits: 1,000
+units to the square, a million times, fit.
 """
 
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
@@ -16,38 +19,56 @@ MILLIONTHS: Final = 1_000_000
 _TIME: Final = pl.Datetime("us", "UTC")
 
 
-def complete_windows(rows: pl.DataFrame, window: Window, metrics: Collection[str] = NUMERIC) -> pl.DataFrame:
-    """The windows of everybody in `rows` that are over by their own last row, as rows that `advance` takes.
+def steps_of(rows: pl.DataFrame, every: timedelta, metrics: Collection[str] = NUMERIC) -> pl.DataFrame:
+    """`user_id`, `step` (its number since 1970), `count`, `flags` of any of its rows, and what `metrics` add up to.
 
-    `rows` are all rows of a person from the start of some window on (`user_id`, `recorded_at`, `flags`, `metrics`). A
-    window's `recorded_at` is its end, `flags` are those of any of its rows; `received_at` is its end too. Columns are
-    those of `source.WINDOW_COLUMNS` for `metrics`. At last each person has a row of NULL at their last row's time:
-    time has passed that far, also where no window ends there.
+    `rows` have `user_id`, `recorded_at`, `flags` and `metrics`, in any order.
     """
-    every = length(window.every)
-    step = (pl.col("recorded_at").dt.timestamp("us") // every).alias("step")
+    step = (pl.col("recorded_at").dt.timestamp("us") // length(every)).alias("step")
     millionths = ((pl.col(name) * MILLIONTHS).round().cast(pl.Int64).alias(f"millionths_{name}") for name in metrics)
-    steps = (
+    return (
         rows.with_columns(step, *millionths)
         .group_by("user_id", "step")
         .agg(pl.len().cast(pl.Int64).alias("count"), pl.col("flags").bitwise_or(), *_sums(metrics))
     )
-    if window.size > window.every:
-        in_one = length(window.size) // every
-        ends = pl.int_ranges("step", pl.col("step") + in_one).alias("step")
-        steps = steps.with_columns(ends).explode("step").group_by("user_id", "step").agg(_together(metrics))
-    last = rows.group_by("user_id").agg(pl.max("recorded_at").alias("as_of"))
+
+
+def steps_together(steps: pl.DataFrame, metrics: Collection[str] = NUMERIC, *, times: int = 1) -> pl.DataFrame:
+    """Steps `times` as long, and each once; `steps` may hold parts of one step."""
+    return steps.with_columns(pl.col("step") // times).group_by("user_id", "step").agg(_together(metrics))
+
+
+def windows_of(
+    steps: pl.DataFrame, window: Window, metrics: Collection[str] = NUMERIC, *, ends: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """The windows that `steps` (of its `every`, each once) make: `user_id`, `recorded_at`, which is the end, `flags`
+    and the columns of `source.WINDOW_COLUMNS`. Of sliding ones only those of `ends` (`user_id`, last `step`), if given.
+    """
+    every = length(window.every)
+    in_one = window.steps
+    if in_one > 1:
+        if ends is None:
+            ends = steps.select("user_id", pl.int_ranges("step", pl.col("step") + in_one).alias("step"))
+            ends = ends.explode("step").unique()
+        of_each = pl.int_ranges(pl.col("step") + 1 - in_one, pl.col("step") + 1)
+        parts = ends.select("user_id", last="step", step=of_each).explode("step").join(steps, on=["user_id", "step"])
+        steps = steps_together(parts.drop("step").rename({"last": "step"}), metrics)
     end = ((pl.col("step") + 1) * every).cast(_TIME).alias("recorded_at")
-    over = steps.with_columns(end).join(last, on="user_id").filter(pl.col("recorded_at") <= pl.col("as_of"))
-    found = over.select(
-        "user_id", "recorded_at", pl.lit(None, pl.String).alias("event_id"), pl.col("recorded_at").alias("received_at"),
-        "flags", pl.col("count").cast(pl.Float64), *_columns(metrics),
-    )  # fmt: skip
-    passed = last.select(
-        "user_id", pl.col("as_of").alias("recorded_at"), pl.col("as_of").alias("received_at"),
-        pl.lit(0, pl.Int64).alias("flags"),
-    )  # fmt: skip
-    return pl.concat([found, passed], how="diagonal")
+    return steps.select("user_id", end, "flags", pl.col("count").cast(pl.Float64), *_columns(metrics))
+
+
+def complete_windows(rows: pl.DataFrame, window: Window, metrics: Collection[str] = NUMERIC) -> pl.DataFrame:
+    """The windows of everybody in `rows` that are over by their own last row, as rows that `advance` takes.
+
+    `rows` are all rows of a person from the start of some window on. Each window is received when it ends. At last each
+    person has a row of NULL at their last row's time: time has passed that far, also where no window ends there.
+    """
+    last = rows.group_by("user_id").agg(pl.max("recorded_at").alias("as_of"))
+    found = windows_of(steps_of(rows, window.every, metrics), window, metrics)
+    over = found.join(last, on="user_id").filter(pl.col("recorded_at") <= pl.col("as_of")).drop("as_of")
+    passed = last.select("user_id", recorded_at="as_of", flags=pl.lit(0, pl.Int64))
+    both = pl.concat([over, passed], how="diagonal")
+    return both.with_columns(pl.lit(None, pl.String).alias("event_id"), pl.col("recorded_at").alias("received_at"))
 
 
 def _sums(metrics: Collection[str]) -> Iterator[pl.Expr]:

@@ -183,8 +183,8 @@ def endless_reach(*args: Any) -> state.PersonState:
     return state.PersonState(args[0], args[1], state.ALWAYS, *args[3:])
 
 
-def forgets_the_base(rules: Any, runs: Any, table: Any, *, real: Any = advancing._fold) -> Any:
-    return real(rules, {}, table)
+def forgets_the_base(rules: Any, runs: Any, *rest: Any, real: Any = advancing._fold) -> Any:
+    return real(rules, {}, *rest)
 
 
 def rounded_sums(self: fold.Tally, value: float, *, real: Any = fold.Tally.add) -> None:
@@ -195,8 +195,8 @@ def settles_too_late(run: Any, end: Any, at: int, ended: Any, *, real: Any = fol
     real(run, end, at + 1_000_000, ended)
 
 
-def looks_at_nothing_before(step_state: Any, new: rows.Rows, *, real: Any = advancing._resumed) -> Any:
-    step = real(step_state, new)
+def looks_at_nothing_before(state: Any, new: rows.Rows, as_of: int, *, real: Any = advancing._resumed) -> Any:
+    step = real(state, new, as_of)
     return replace(step, since=dict.fromkeys(step.since, new.last_at))
 
 
