@@ -2,38 +2,59 @@
 
 from typing import Final
 
-from alerts.engine import Episode, Rule
+from alerts.engine import Episode, Rule, Window
+from alerts.engine.clock import duration
+from alerts.engine.language import tree
+from alerts.engine.source import COLUMNS
 from alerts.thresholds import Threshold, fires_at, thresholds_of
-from devices.metrics import METRICS
 
 _WORDS: Final = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below", "=": "at", "<>": "not at"}
+_WITH_LIMITS: Final = ("%", "σ")  # units that are said beside a limit, where most only stand behind the values
 _AT_REST: Final = frozenset({"activity_level", "steps_per_minute"})
 
 
 def sentence(rule: Rule, episode: Episode) -> str:
     """`Heart rate above 100 for 7 readings (108-126 bpm) while at rest since 14:30:02.`; times are UTC."""
-    limits = " or ".join(_limit(limit) for limit in fires_at(rule)) or rule.title
-    readings = "1 reading" if episode.event_count == 1 else f"{episode.event_count} readings"
+    word = " or " if _is_choice(rule.when.tree) else " and "
+    limits = word.join(_limit(limit) for limit in fires_at(rule)) or rule.title
     values = ", ".join(filter(None, (_range(episode, name) for name in rule.measures)))
     circumstance = _circumstance(rule)
     started = episode.started_at.strftime("%H:%M:%S")
-    parts = [limits, f"for {readings}", f"({values})" if values else "", circumstance, f"since {started}"]
+    parts = [
+        limits,
+        f"for {_rows(rule, episode.event_count)}",
+        f"({values})" if values else "",
+        circumstance,
+        f"since {started}",
+    ]
     return " ".join(filter(None, parts)) + "."
 
 
+def _is_choice(node: tree.Truth) -> bool:
+    return isinstance(node, tree.Any) or (isinstance(node, tree.All) and any(map(_is_choice, node.parts)))
+
+
+def _rows(rule: Rule, count: int) -> str:
+    noun = "reading" if count == 1 else "readings"
+    if isinstance(rule.over, Window):
+        noun = f"{'window' if count == 1 else 'windows'} of {duration(rule.over.size)}"
+    return f"{count} {noun}"
+
+
 def _limit(limit: Threshold) -> str:
-    metric = METRICS[limit.column]
-    unit = " %" if metric.shown == "%" else ""
-    return f"{metric.label} {_WORDS[limit.operator]} {limit.value:g}{unit}"
+    column = COLUMNS[limit.column]
+    unit = f" {column.shown}" if column.shown in _WITH_LIMITS else ""
+    return f"{column.label} {_WORDS[limit.operator]} {limit.value:g}{unit}"
 
 
 def _range(episode: Episode, name: str) -> str:
     measure = episode.measures.get(name)
     if measure is None:
         return ""
-    metric = METRICS[name]
-    low, high = (f"{value:.{metric.decimals}f}" for value in (measure.low, measure.high))
-    return f"{low if low == high else f'{low}-{high}'} {metric.shown}"
+    column = COLUMNS[name]
+    low, high = (f"{value:.{column.decimals}f}" for value in (measure.low, measure.high))
+    dash = " to " if low.startswith("-") else "-"
+    return f"{low if low == high else f'{low}{dash}{high}'} {column.shown}".rstrip()
 
 
 def _circumstance(rule: Rule) -> str:

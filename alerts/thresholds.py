@@ -45,13 +45,25 @@ def clears_at(rule: Rule) -> list[Threshold]:
 
 def _thresholds(node: tree.Truth) -> Iterator[Threshold]:
     match node:
-        case tree.Compare(operator, tree.Column(name), tree.Number(value)):
-            yield Threshold(name, operator, value)
-        case tree.Compare(operator, tree.Number(value), tree.Column(name)):
-            yield Threshold(name, _TURNED[operator], value)
-        case tree.Between(tree.Column(name), tree.Number(low), tree.Number(high)):
-            yield Threshold(name, ">=", low)
-            yield Threshold(name, "<=", high)
+        case tree.Compare(operator, tree.Column(name), value) if (number := _number(value)) is not None:
+            yield Threshold(name, operator, number)
+        case tree.Compare(operator, value, tree.Column(name)) if (number := _number(value)) is not None:
+            yield Threshold(name, _TURNED[operator], number)
+        case tree.Between(tree.Column(name), low, high):
+            yield from (
+                Threshold(name, operator, number)
+                for operator, end in ((">=", low), ("<=", high))
+                if (number := _number(end)) is not None
+            )
         case tree.All(parts) | tree.Any(parts):
             for part in parts:
                 yield from _thresholds(part)
+
+
+def _number(value: tree.Value) -> float | None:
+    match value:
+        case tree.Number(number):
+            return number
+        case tree.Negative(tree.Number(number)):
+            return -number
+    return None

@@ -1,8 +1,12 @@
-"""Derived columns: how far from a person's own usual a value lies, and how fast it changes. Frames in, frames out.
+"""Derived columns: how far from a person's own usual a value lies, how fast it changes, whether the strap is worn.
 
 `<metric>_z` is 0.6745 (x - median) / max(MAD, the catalogue's floor), by the baseline of that hour of the person's own
 day in the set that held at the row's time. `<metric>_rate` is the change per minute since the metric's latest value
 that is at least 1 s and at most 10 min older. Both are null where a part is missing; never NaN, never infinite.
+`not_worn` is 1 where the heart rate was sent as not measured (0 or 255: the sensor was on, and found nobody), 0 where
+there is a heart rate, and null where the reading says nothing of it: a scale or a cuff does not know about the strap.
+
+Frames in, frames out.
 """
 
 from collections.abc import Sequence
@@ -12,15 +16,15 @@ from typing import Final
 import polars as pl
 
 from alerts.engine.clock import length
-from devices.metrics import BASELINED, METRICS, NUMERIC
+from alerts.engine.source import DERIVED_COLUMNS, MAD_PER_SIGMA, NOT_WORN
+from devices.metrics import METRICS, Flag
 
 RATE_REACH: Final = timedelta(minutes=10)
 _LEAST_US: Final = 1_000_000
 _REACH_US: Final = length(RATE_REACH)
 _US_PER_MINUTE: Final = 60_000_000
-_MAD_PER_SIGMA: Final = 0.6745  # the third quartile of the normal distribution
 
-DERIVED: Final = (*(f"{name}_z" for name in BASELINED), *(f"{name}_rate" for name in NUMERIC))
+DERIVED: Final = tuple(DERIVED_COLUMNS)
 
 
 def derived(
@@ -29,19 +33,20 @@ def derived(
     """`rows`, in the order they come, with `columns` (of DERIVED) at the end.
 
     `rows` and `earlier` have `user_id` (Int64), `recorded_at` (Datetime us UTC), `event_id` and the metrics that the
-    columns are of. `earlier` are stored rows of the same people that are not in `rows`: rates need all of the 10 min
-    before each row; more does no harm. `baselines` have `user_id`, `valid_from`, `zone`, `metric`, `local_hour`,
-    `median` and `mad`: of these people every set that holds at the time of any row. Of readings of one instant the last
-    by `event_id` is the latest.
+    columns are of; for `not_worn`, `rows` have `flags` too. `earlier` are stored rows of the same people that are not
+    in `rows`: rates need all of the 10 min before each row; more does no harm. `baselines` have `user_id`,
+    `valid_from`, `zone`, `metric`, `local_hour`, `median` and `mad`: of these people every set that holds at the time
+    of any row. Of readings of one instant the last by `event_id` is the latest.
     """
     zs = [name.removesuffix("_z") for name in columns if name.endswith("_z")]
     rates = [name.removesuffix("_rate") for name in columns if name.endswith("_rate")]
-    known = rows if earlier is None else pl.concat([earlier.select(rows.columns), rows])
     made = rows.with_row_index("_place")
     if zs:
         made = _with_z(made, zs, baselines)
     for name in rates:
-        made = _with_rate(made, name, known)
+        made = _with_rate(made, name, _known(name, rows, earlier))
+    if NOT_WORN in columns:
+        made = made.with_columns(_not_worn().alias(NOT_WORN))
     return made.sort("_place").select(*rows.columns, *columns)
 
 
@@ -53,7 +58,7 @@ def _with_z(rows: pl.DataFrame, metrics: list[str], baselines: pl.DataFrame) -> 
     keys = ["user_id", "valid_from", "local_hour"]
     joined = _with_hour(timed).join(_side_by_side(baselines, metrics), on=keys, how="left")
     return joined.with_columns(
-        (_MAD_PER_SIGMA * (pl.col(name) - pl.col(f"{name}_median")) / pl.col(f"{name}_spread")).alias(f"{name}_z")
+        (MAD_PER_SIGMA * (pl.col(name) - pl.col(f"{name}_median")) / pl.col(f"{name}_spread")).alias(f"{name}_z")
         for name in metrics
     ).select(*rows.columns, *(f"{name}_z" for name in metrics))
 
@@ -79,6 +84,16 @@ def _side_by_side(baselines: pl.DataFrame, metrics: list[str]) -> pl.DataFrame:
         )
         table = table.join(of_metric, on=keys, how="left")
     return table
+
+
+def _known(name: str, rows: pl.DataFrame, earlier: pl.DataFrame | None) -> pl.DataFrame:
+    columns = ("user_id", "recorded_at", "event_id", name)
+    return rows if earlier is None else pl.concat([earlier.select(columns), rows.select(columns)])
+
+
+def _not_worn() -> pl.Expr:
+    off = pl.col("flags") & int(Flag.HEART_RATE_NOT_MEASURED) != 0
+    return pl.when(off).then(1.0).when(pl.col("heart_rate").is_not_null()).then(0.0).otherwise(None)
 
 
 def _with_rate(rows: pl.DataFrame, name: str, known: pl.DataFrame) -> pl.DataFrame:

@@ -7,9 +7,11 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from alerts.engine.clock import duration
-from devices.metrics import METRICS, NUMERIC, Metric
+from devices.metrics import BASELINED, METRICS, NUMERIC, Metric
 
 MOST_ROWS: Final = 1_000_000_000  # of a window: a bound for arithmetic, never reached
+MAD_PER_SIGMA: Final = 0.6745  # the third quartile of the normal distribution
+NOT_WORN: Final = "not_worn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,15 @@ Source = Literal["reading"] | Window
 class Column:
     """A column that conditions may read: its bounds where it is a number, its values where it is text.
 
-    `suspect` are the flags of a row that cast doubt on it.
+    `metric` is what it is, or is made of. `label`, `shown` (the unit, empty where there is none) and `decimals` are
+    how people read it. `suspect` are the flags of a row that cast doubt on it.
     """
 
     name: str
     metric: Metric | None
+    label: str
+    shown: str = ""
+    decimals: int = 0
     low: float = 0.0
     high: float = 0.0
     choices: tuple[str, ...] = ()
@@ -55,25 +61,77 @@ class Column:
 
 
 def _of_reading(metric: Metric) -> Column:
-    return Column(metric.name, metric, metric.low, metric.high, metric.choices, int(metric.suspect_flag or 0))
+    suspect = int(metric.suspect_flag or 0)
+    return Column(
+        metric.name,
+        metric,
+        metric.label,
+        metric.shown,
+        metric.decimals,
+        metric.low,
+        metric.high,
+        metric.choices,
+        suspect,
+    )
+
+
+def _z(metric: Metric) -> Column:
+    """Both the value and the median lie within the bounds, and the spread is never below the floor."""
+    furthest = _beyond(MAD_PER_SIGMA * (metric.high - metric.low) / (metric.mad_floor or 1))
+    suspect = int(metric.suspect_flag or 0)
+    label = f"{metric.label} against usual"
+    return Column(f"{metric.name}_z", metric, label, "σ", 1, -furthest, furthest, (), suspect)
+
+
+_A_MINUTE: Final = {"/min": "/min²", "of 100": "/min"}
+
+
+def _rate(metric: Metric) -> Column:
+    """From one bound to the other in the shortest time that counts, a second."""
+    fastest = _beyond(60 * (metric.high - metric.low))
+    shown, suspect = _A_MINUTE.get(metric.shown, f"{metric.shown}/min"), int(metric.suspect_flag or 0)
+    label = f"{metric.label}, change"
+    return Column(f"{metric.name}_rate", metric, label, shown, metric.decimals + 1, -fastest, fastest, (), suspect)
+
+
+def _beyond(bound: float) -> float:
+    """A little more, for what rounding adds."""
+    return bound * (1 + 1e-12)
 
 
 def _of_window(metric: Metric) -> list[Column]:
     """Count, average, least, greatest, and sample standard deviation, which is at most the distance of the bounds."""
+    name, label, shown, decimals = metric.name, metric.label, metric.shown, metric.decimals
     suspect = int(metric.suspect_flag or 0)
-    names = [f"{name}_{metric.name}" for name in ("avg", "min", "max")]
     return [
-        Column(f"count_{metric.name}", metric, 0, MOST_ROWS, (), suspect),
-        *(Column(name, metric, metric.low, metric.high, (), suspect) for name in names),
-        Column(f"stddev_{metric.name}", metric, 0, metric.high - metric.low, (), suspect),
+        Column(f"count_{name}", metric, f"{label}, values", "", 0, 0, MOST_ROWS, (), suspect),
+        *(
+            Column(f"{short}_{name}", metric, f"{label}, {word}", shown, decimals, metric.low, metric.high, (), suspect)
+            for short, word in (("avg", "average"), ("min", "lowest"), ("max", "highest"))
+        ),
+        Column(
+            f"stddev_{name}", metric, f"{label}, spread", shown, decimals + 1, 0, metric.high - metric.low, (), suspect
+        ),
     ]
 
 
-READING_COLUMNS: Final[Mapping[str, Column]] = MappingProxyType(
+STORED_COLUMNS: Final[Mapping[str, Column]] = MappingProxyType(
     {metric.name: _of_reading(metric) for metric in METRICS.values()}
 )
+# `alerts.engine.derived` says what they are.
+DERIVED_COLUMNS: Final[Mapping[str, Column]] = MappingProxyType(
+    {
+        column.name: column
+        for column in (
+            *(_z(METRICS[name]) for name in BASELINED),
+            *(_rate(METRICS[name]) for name in NUMERIC),
+            Column(NOT_WORN, METRICS["heart_rate"], "Not worn", low=0, high=1),
+        )
+    }
+)
+READING_COLUMNS: Final[Mapping[str, Column]] = MappingProxyType({**STORED_COLUMNS, **DERIVED_COLUMNS})
 WINDOW_COLUMNS: Final[Mapping[str, Column]] = MappingProxyType(
-    {"count": Column("count", None, 1, MOST_ROWS)}
+    {"count": Column("count", None, "Readings", low=1, high=MOST_ROWS)}
     | {column.name: column for name in NUMERIC for column in _of_window(METRICS[name])}
 )
 COLUMNS: Final[Mapping[str, Column]] = MappingProxyType({**READING_COLUMNS, **WINDOW_COLUMNS})

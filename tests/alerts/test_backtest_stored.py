@@ -43,7 +43,7 @@ def everyone(**scope: Any) -> Scope:
 
 
 def tried(*sources: str, **scope: Any) -> Outcome:
-    rules = [rule for source in sources if (rule := parse_rule(source, windows=True).rule)]
+    rules = [rule for source in sources if (rule := parse_rule(source, backtest=True).rule)]
     assert len(rules) == len(sources)
     return backtest_stored(rules=rules, scope=everyone(**scope))
 
@@ -115,7 +115,7 @@ def test_windows_are_the_same_wherever_the_pieces_end(seed: int) -> None:
     Feed().write(frame(*rows), now=at(4000))
     names = {person.pk: person.username for person in people}
     readings = frame(*rows).with_columns(pl.col("user_id").replace_strict(names, return_dtype=pl.String))
-    rules = [rule for source in WINDOWS if (rule := parse_rule(source, version=0, windows=True).rule)]
+    rules = [rule for source in WINDOWS if (rule := parse_rule(source, version=0, backtest=True).rule)]
     expected = said(backtest(rules, readings))
     assert {line[0] for line in expected} == {"racing-minute", "racing-sliding"}
     assert said(tried(*WINDOWS).findings) == expected

@@ -7,19 +7,19 @@ import polars as pl
 import pytest
 
 from alerts.engine import RuleSet, advance, new_person
+from alerts.engine.source import COLUMNS
 from alerts.rule_files import parse_rule, read_rules
 from alerts.sentence import sentence
-from devices.metrics import METRICS
 
 START = datetime(2026, 3, 1, 14, 30, 2, tzinfo=UTC)
 RULES = {rule.id: rule for rule in read_rules()[0]}
 
 
 def said(rule_id: str, *readings: dict[str, Any], source: str = "") -> str:
-    """Of the one episode that the rule finds in readings a second apart."""
-    rule = parse_rule(source).rule if source else RULES[rule_id]
+    """Of the one episode that the rule finds in rows a second apart."""
+    rule = parse_rule(source, backtest=True).rule if source else RULES[rule_id]
     assert rule is not None
-    types = {metric.name: pl.String if metric.is_text else pl.Float64 for metric in METRICS.values()}
+    types = {name: pl.String if column.is_text else pl.Float64 for name, column in COLUMNS.items()}
     columns = {name: pl.Series([row.get(name) for row in readings], dtype=type_) for name, type_ in types.items()}
     times = [START + timedelta(seconds=number) for number in range(len(readings))]
     at = pl.Series(times, dtype=pl.Datetime("us", "UTC"))
@@ -82,4 +82,31 @@ references: [none]
 """
     assert said("", {"heart_rate": 180, "hrv_ms": 20}, source=source) == (
         "An odd heart for 1 reading (180 bpm) since 14:30:02."
+    )
+
+
+MADE = """
+id: made
+alert_type: MADE
+title: A made rule
+severity: LOW
+over: {over}
+when: {when}
+max_gap: 60s
+measures: [{measures}]
+"""
+
+
+def test_a_distance_from_ones_usual_is_said_in_sigma_and_both_limits_hold():
+    source = MADE.format(over="reading", when="hrv_ms_z < -3 AND hrv_ms < 30", measures="hrv_ms, hrv_ms_z")
+    found = said("", {"hrv_ms": 20, "hrv_ms_z": -4.25}, {"hrv_ms": 22, "hrv_ms_z": -3.5}, source=source)
+    assert found == (
+        "HRV against usual below -3 σ and HRV below 30 for 2 readings (20-22 ms, -4.2 to -3.5 σ) since 14:30:02."
+    )
+
+
+def test_windows_are_counted_as_windows():
+    source = MADE.format(over="window(10m)", when="avg_blood_glucose_mg_dl >= 180", measures="avg_blood_glucose_mg_dl")
+    assert said("", {"avg_blood_glucose_mg_dl": 191.4}, source=source) == (
+        "Glucose, average at or above 180 for 1 window of 10m (191 mg/dL) since 14:30:02."
     )

@@ -5,14 +5,27 @@ Flink runs Calcite's SQL, whose logic is the standard's; what is written differe
 
 from alerts.engine.language.sql import SqlWriter
 from alerts.engine.language.tree import Truth
+from alerts.engine.source import DERIVED_COLUMNS
+
+
+class NotInFlinkError(ValueError):
+    """The condition reads what a Flink job does not have."""
 
 
 def to_flink(tree: Truth, *, table: str = "") -> str:
-    """A boolean Flink SQL expression with all brackets; `table` (or a pattern variable) qualifies the columns."""
+    """A boolean Flink SQL expression with all brackets; `table` (or a pattern variable) qualifies the columns.
+
+    Raises NotInFlinkError where it reads a derived column: baselines and the readings before are Telara's own.
+    """
     return _Flink(table).truth(tree)
 
 
 class _Flink(SqlWriter):
+    def column(self, name: str) -> str:
+        if name in DERIVED_COLUMNS:
+            raise NotInFlinkError(f"Flink cannot tell {name}: it is made of readings and baselines that Telara holds")
+        return super().column(name)
+
     def name(self, name: str) -> str:
         return "`" + name.replace("`", "``") + "`"
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.engine.derived import DERIVED, derived
-from devices.metrics import METRICS
+from alerts.engine.source import READING_COLUMNS
+from devices.metrics import BASELINED, METRICS, Flag
 
 START = datetime(2026, 3, 28, 22, tzinfo=UTC)  # Vienna's clocks go forward the night after
 SECOND = timedelta(seconds=1)
@@ -150,7 +151,32 @@ def test_people_have_nothing_to_do_with_each_other() -> None:
 
 
 def test_there_is_a_column_for_every_vital_and_every_number() -> None:
-    rows = frame([]).with_columns(pl.lit(None, pl.Float64).alias(name) for name in METRICS if name not in ROWS)
+    rows = frame([]).with_columns(
+        pl.lit(0, pl.Int64).alias("flags"), *(pl.lit(None, pl.Float64).alias(n) for n in METRICS if n not in ROWS)
+    )
     assert set(DERIVED) <= set(derived(rows, DERIVED, baselines=sets([])).columns)
     assert "steps_per_minute_rate" in DERIVED
     assert "steps_per_minute_z" not in DERIVED
+
+
+def test_a_strap_is_off_where_a_heart_rate_was_sent_that_none_was_measured() -> None:
+    rows = [(1, START, "a", 61.0, None), (1, START, "b", None, 40.0), (1, START, "c", None, None)]
+    late, off, others = int(Flag.LATE), int(Flag.HEART_RATE_NOT_MEASURED), int(Flag.SPO2_NOT_MEASURED)
+    flagged = frame(rows).with_columns(flags=pl.Series([late | others, others, off | late], dtype=pl.Int64))
+    assert derived(flagged, ["not_worn"], baselines=sets([]))["not_worn"].to_list() == [0.0, None, 1.0]
+
+
+@pytest.mark.parametrize("metric", BASELINED)
+def test_no_value_lies_beyond_the_bounds_of_its_column(metric: str) -> None:
+    low, high = METRICS[metric].low, METRICS[metric].high
+    ends = [(1, START, "a", low), (1, START + SECOND, "b", high), (1, START + 2 * SECOND, "c", low)]
+    rows = pl.DataFrame(ends, schema=["user_id", "recorded_at", "event_id", metric], orient="row")
+    for median in (low, high):
+        known = sets([(1, START, "UTC", metric, 22, median, 0.0)])
+        made = derived(rows, [f"{metric}_z", f"{metric}_rate"], baselines=known)
+        for name in (f"{metric}_z", f"{metric}_rate"):
+            bounds = READING_COLUMNS[name]
+            furthest = made.select(pl.col(name).abs().max()).item()
+            assert bounds.low <= -furthest, name
+            assert furthest <= bounds.high, name
+            assert furthest > bounds.high * 0.999, "the bound is not honest"

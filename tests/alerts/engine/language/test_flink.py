@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from alerts.engine.language import ConditionError, read_condition, to_flink, to_polars
+from alerts.engine.language.flink import NotInFlinkError
 from alerts.engine.language.tree import All, Arithmetic, Column, Compare, Number, TextOneOf
 from tests.alerts.engine.language.conditions import NUMBERS, conditions, rows
 
@@ -85,3 +86,9 @@ def test_its_text_says_of_every_row_what_polars_says(text: str, readings: list[d
         raise
     frame = pl.DataFrame(readings, schema=SCHEMA)
     assert sqlite_says(to_flink(tree), readings) == frame.select(said=to_polars(tree))["said"].to_list()
+
+
+@pytest.mark.parametrize("text", ["heart_rate_z > 4", "heart_rate > 90 AND not_worn = 0", "-(hrv_ms_rate * 2) > 1"])
+def test_what_telara_makes_of_its_own_rows_is_refused(text: str) -> None:
+    with pytest.raises(NotInFlinkError, match=r"Flink cannot tell \w+(_z|_worn|_rate): it is made of"):
+        flink(text)
