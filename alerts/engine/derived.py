@@ -25,6 +25,17 @@ _REACH_US: Final = length(RATE_REACH)
 _US_PER_MINUTE: Final = 60_000_000
 
 DERIVED: Final = tuple(DERIVED_COLUMNS)
+NO_BASELINES: Final = pl.DataFrame(
+    schema={
+        "user_id": pl.Int64,
+        "valid_from": pl.Datetime("us", "UTC"),
+        "zone": pl.String,
+        "metric": pl.String,
+        "local_hour": pl.Int8,
+        "median": pl.Float64,
+        "mad": pl.Float64,
+    }
+)
 
 
 def derived(

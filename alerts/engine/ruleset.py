@@ -11,7 +11,7 @@ from alerts.engine.clock import length
 from alerts.engine.fold import Pattern
 from alerts.engine.language import Condition, to_polars
 from alerts.engine.rule import Rule, RuleKey
-from alerts.engine.source import COLUMNS, Window
+from alerts.engine.source import COLUMNS, DERIVED_COLUMNS, Window
 
 SLOTS_A_WORD: Final = 31  # two bits each; the sign bit stays free
 
@@ -41,7 +41,10 @@ class CompiledRule:
 
 
 class RuleSet:
-    """An ordered set of rules over one source, one wording each, compiled. Immutable, and safe to share."""
+    """An ordered set of rules over one source, one wording each, compiled. Immutable, and safe to share.
+
+    `columns` are what the rows must have, `derived` those of them that `alerts.engine.derived` is to make first.
+    """
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules: Final = tuple(rules)
@@ -52,6 +55,7 @@ class RuleSet:
             raise ValueError("the rules of a set see rows of one kind")
         self.is_of_windows: Final = any(isinstance(rule.over, Window) for rule in self.rules)
         self.columns: Final = tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns))
+        self.derived: Final = tuple(name for name in self.columns if name in DERIVED_COLUMNS)
         self.compiled: Final = tuple(self._compile())
         slots = sum(1 + (rule.clear is not None) for rule in self.rules)
         self.words: Final = max(1, -(-slots // SLOTS_A_WORD))

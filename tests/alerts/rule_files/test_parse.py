@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from alerts.engine import Clear, Sustained, Window
+from alerts.engine import Clear, RuleSet, Sustained, Window
 from alerts.engine.language import read_condition
 from alerts.rule_files import Problem, parse_rule, write_rule
 from alerts.rule_files.parse import Parsed
@@ -161,6 +161,7 @@ def test_a_rule_with_derived_columns_reads_back() -> None:
     rule = parse_rule(DERIVED + "measures: [heart_rate_rate]\n", backtest=True).rule
     assert rule is not None
     assert rule.columns == ("heart_rate_rate", "heart_rate_z", "heart_rate")
+    assert RuleSet([rule]).derived == ("heart_rate_rate", "heart_rate_z")
     assert parse_rule(write_rule(rule), backtest=True) == Parsed(rule, ())
 
 
