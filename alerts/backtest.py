@@ -20,6 +20,7 @@ from alerts.engine import (
     complete_windows,
     new_person,
 )
+from alerts.engine.derived import NO_BASELINES, RATE_REACH, derived
 from alerts.engine.source import COLUMNS
 from devices.times import rfc3339
 
@@ -59,9 +60,11 @@ class Replay:
     Evidence is left behind: a year of it would be more than the episodes are.
     """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], *, baselines: pl.DataFrame = NO_BASELINES) -> None:
+        """`baselines` are the sets that `derived` takes: where a person has none, their distances are NULL."""
         sources = dict.fromkeys(rule.over for rule in rules)
-        self._lanes = [_Lane(source, [rule for rule in rules if rule.over == source]) for source in sources]
+        of_source = ((source, [rule for rule in rules if rule.over == source]) for source in sources)
+        self._lanes = [_Lane(source, theirs, baselines) for source, theirs in of_source]
         self._ended: list[tuple[int, RuleKey, Episode]] = []
         self._open: dict[tuple[int, RuleKey], Episode] = {}
 
@@ -92,23 +95,38 @@ class Replay:
 
 
 class _Lane:
-    """The rules over one source; of the person who came last, the state, and the readings of windows not over yet."""
+    """The rules over one source; of the person who came last, the state, and the readings that later rows need: those
+    of windows not over yet, and those that a change is measured from."""
 
-    def __init__(self, source: Source, rules: Sequence[Rule]) -> None:
+    def __init__(self, source: Source, rules: Sequence[Rule], baselines: pl.DataFrame) -> None:
         self._source = source
         self._rules = RuleSet(rules)
+        self._baselines = baselines
         self._states: dict[int, PersonState] = {}
         self._kept: pl.DataFrame | None = None
         self._last: tuple[int, datetime] | None = None  # that person, and their last reading
 
     def feed(self, readings: pl.DataFrame) -> list[Stretch]:
-        rows = self._windows(self._source, readings) if isinstance(self._source, Window) else readings
+        rows = self._rows(readings)
         people = rows["user_id"].unique()
         states = {person: self._states.get(person) or new_person(self._rules) for person in people}
         found = advance(self._rules, states, rows)
         last = readings["user_id"][-1]
         self._states = {last: found.states[last]}
         return found.stretches
+
+    def _rows(self, readings: pl.DataFrame) -> pl.DataFrame:
+        if isinstance(self._source, Window):
+            return self._windows(self._source, readings)
+        return self._derived(readings) if self._rules.derived else readings
+
+    def _derived(self, readings: pl.DataFrame) -> pl.DataFrame:
+        held = readings if self._kept is None else pl.concat((self._kept, readings))
+        theirs = self._baselines.filter(pl.col("user_id").is_in(readings["user_id"].unique().implode()))
+        rows = derived(readings, self._rules.derived, baselines=theirs, earlier=self._kept)
+        of_last = held.filter(pl.col("user_id") == readings["user_id"][-1])
+        self._kept = of_last.filter(pl.col("recorded_at") > pl.col("recorded_at").max() - RATE_REACH)
+        return rows
 
     def _windows(self, window: Window, readings: pl.DataFrame) -> pl.DataFrame:
         """The windows that are over with these readings, and were not before."""

@@ -4,17 +4,24 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import accumulate, compress
-from typing import Any
+from typing import Any, Final
 
+import polars as pl
 from django.db.models import QuerySet
 
 from alerts.backtest import Finding, Replay, metrics_of
 from alerts.engine import Rule, RuleKey
+from alerts.engine.derived import NO_BASELINES
 from alerts.models import Alert, RuleVersion
 from alerts.rule_versions import engine_rule
 from alerts.stored_history import Scope, Seen, one_view, read_history
+from devices.baselines import baselines_holding
+from devices.metrics import BASELINED
+
+_BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
+_AFTER_ALL: Final = datetime.max.replace(tzinfo=UTC)
 
 Place = tuple[str, datetime, datetime]  # a person, and the first and the last matching reading
 
@@ -80,7 +87,7 @@ def backtest_stored(*, rules: Sequence[Rule], scope: Scope) -> Outcome:
         drafts = [replace(rule, version=0, active_from=None, active_until=None) for rule in rules]
         present = _present([rule.id for rule in rules])
         changed = [present[d.id] for d in drafts if d.id in present and not _same(present[d.id], d)]
-        replay = Replay([*drafts, *changed])
+        replay = Replay([*drafts, *changed], baselines=_baselines([*drafts, *changed], scope))
         seen = read_history(scope, metrics_of([*drafts, *changed]), replay.feed)
         found: dict[RuleKey, list[Finding]] = defaultdict(list)
         for finding in replay.findings(scope.people):
@@ -89,6 +96,16 @@ def backtest_stored(*, rules: Sequence[Rule], scope: Scope) -> Outcome:
     drafts.sort(key=lambda rule: rule.id)
     summaries = [_summary(rule, found, alerts[rule.id], seen, present.get(rule.id)) for rule in drafts]
     return Outcome([finding for rule in drafts for finding in found[rule.key]], seen, summaries)
+
+
+def _baselines(rules: Sequence[Rule], scope: Scope) -> pl.DataFrame:
+    """The stored sets that held in the time of the scope, of the metrics whose distance from usual the rules read."""
+    read = {column for rule in rules for column in rule.columns}
+    metrics = [name for name in BASELINED if f"{name}_z" in read]
+    if not metrics:
+        return NO_BASELINES
+    since, until = scope.since or _BEFORE_ALL, scope.until or _AFTER_ALL
+    return baselines_holding(user_ids=list(scope.people), since=since, until=until, metrics=metrics)
 
 
 def present_rules(*, rule_id: str | None = None) -> list[Rule]:

@@ -126,3 +126,43 @@ def test_no_readings_give_no_episodes() -> None:
     empty = read_readings([]).frame
     assert isinstance(empty, pl.DataFrame)
     assert backtest(rules, empty) == []
+
+
+DERIVED = """
+id: {id}
+alert_type: MADE
+title: A made rule
+severity: LOW
+over: reading
+when: {when}
+max_gap: 20m
+measures: [heart_rate]
+"""
+
+
+def test_a_change_is_measured_from_the_reading_before(readings: Path, tmp_path: Path) -> None:
+    (tmp_path / "jump.yaml").write_text(DERIVED.format(id="jump", when="heart_rate_rate < -6000"))
+    out, err = run("--json", "--rules", tmp_path / "jump.yaml", "--readings", readings)
+    assert [(f["user_id"], f["started_at"]) for f in map(json.loads, out.splitlines())] == [
+        ("a", "2026-01-05T10:00:02.000Z"), ("b", "2026-01-05T10:00:02.000Z"),
+    ]  # fmt: skip
+    assert "NULL" not in err
+
+
+def test_files_know_nothing_of_what_is_usual_and_the_command_says_so(readings: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(DERIVED.format(id="odd", when="heart_rate > 180 AND heart_rate_z > 4"))
+    out, err = run("--rules", tmp_path / "odd.yaml", "--readings", readings)
+    assert out.endswith("0 episodes\n")
+    assert "Files hold no baselines, so nothing is known of what is usual: heart_rate_z is NULL." in err.splitlines()
+
+
+def test_a_strap_that_is_off_is_seen_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "off.yaml").write_text(DERIVED.format(id="off", when="not_worn = 1"))
+    file = tmp_path / "readings.csv"
+    rates = ("70", "0", "", "255", "71")
+    lines = [f"2026-01-05T10:0{minute}:00Z,a,{rate},20" for minute, rate in enumerate(rates)]
+    file.write_text("\n".join(["timestamp,user_id,heart_rate,room_temp_c", *lines]))
+    (line,) = run("--json", "--rules", tmp_path / "off.yaml", "--readings", file)[0].splitlines()
+    found = json.loads(line)
+    assert (found["started_at"], found["ended_at"]) == ("2026-01-05T10:01:00.000Z", "2026-01-05T10:03:00.000Z")
+    assert (found["event_count"], found["end"], found["measures"]) == (2, "cleared", {})

@@ -13,12 +13,14 @@ from django.core.management import CommandError, call_command
 from django.db import InternalError
 
 from alerts import stored_history
-from alerts.backtest import Finding, backtest
+from alerts.backtest import Finding, Replay, backtest
 from alerts.backtest_stored import Outcome, backtest_stored, present_rules
 from alerts.models import Alert
 from alerts.rule_files import parse_rule
 from alerts.stored_history import Scope, one_view
-from devices.models import User
+from devices.baselines import baselines_holding
+from devices.metrics import Flag
+from devices.models import Baseline, User
 from tests.alerts.feeding import RACING, Feed, at, load, person_one
 from tests.ingestion.rows import frame, row
 from tests.made import make_wearer
@@ -119,6 +121,43 @@ def test_windows_are_the_same_wherever_the_pieces_end(seed: int) -> None:
     expected = said(backtest(rules, readings))
     assert {line[0] for line in expected} == {"racing-minute", "racing-sliding"}
     assert said(tried(*WINDOWS).findings) == expected
+
+
+DERIVED = [
+    RACING.replace("id: racing", f"id: {name}")
+    .replace("heart_rate > 100", when)
+    .replace("{count: 3, within: 60s}", "{}")
+    for name, when in (("far", "heart_rate_z > 4"), ("rising", "heart_rate_rate > 100"), ("off", "not_worn = 1"))
+]
+
+
+@pytest.mark.usefixtures("_pieces")
+@pytest.mark.parametrize("seed", range(4))
+def test_derived_columns_are_the_same_wherever_the_pieces_end(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311  # no secret
+    load(RACING)
+    people = [person_one(), make_wearer("person_2")]
+    rows = [made_row(chance, person.pk, number) for person in people for number in range(80)]
+    for each in rows:
+        each["flags"] = int(each["heart_rate"] is None and chance.random() < 0.5) * Flag.HEART_RATE_NOT_MEASURED
+    Feed().write(frame(*rows), now=at(4000))
+    for begins, median in ((at(0) - timedelta(days=1), 80.0), (at(400), 125.0)):
+        hours = [Baseline(metric="heart_rate", local_hour=hour, median=median, mad=5) for hour in range(24)]
+        for each in hours:
+            each.user, each.valid_from, each.zone, each.values, each.days = people[0], begins, "UTC", 500, 9
+        Baseline.objects.bulk_create(hours)
+    rules = [rule for source in DERIVED if (rule := parse_rule(source, version=0, backtest=True).rule)]
+    replay = Replay(rules, baselines=baselines_holding(user_ids=[p.pk for p in people], since=at(0), until=at(4000)))
+    replay.feed(frame(*rows).with_columns(pl.col("recorded_at").alias("received_at")))
+    expected = said_briefly(replay.findings({person.pk: person.username for person in people}))
+    assert {line[:2] for line in expected} == {("far", "person_1")} | {
+        (rule, person) for rule in ("off", "rising") for person in ("person_1", "person_2")
+    }
+    assert said_briefly(tried(*DERIVED).findings) == expected
+
+
+def said_briefly(findings: list[Finding]) -> list[tuple[Any, ...]]:
+    return [(f.rule.id, f.user_id, f.episode.started_at, f.episode.ended_at, f.episode.event_count) for f in findings]
 
 
 def made_row(chance: random.Random, person: int, number: int) -> dict[str, Any]:

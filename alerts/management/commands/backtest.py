@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from alerts.backtest import Finding, backtest
 from alerts.engine import Rule
 from alerts.rule_files import read_rules
+from devices.metrics import BASELINED
 from devices.readings_file import ReadingsFileError, read_readings
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         for reason, count in readings.refused.items():
             self.stderr.write(f"{count:,} rows refused: {reason}")
+        if against_usual := ", ".join(_against_usual(rules)):
+            self.stderr.write(
+                f"Files hold no baselines, so nothing is known of what is usual: {against_usual} is NULL."
+            )
         return backtest(rules, _chosen(readings.frame, options["user"], options["since"], options["until"]))
 
     def _stored(self, options: dict[str, Any]) -> list[Finding]:
@@ -80,6 +85,11 @@ def _rules(paths: list[str] | None, rule_id: str | None) -> list[Rule]:
     if problems:
         raise CommandError("\n".join(map(str, problems)))
     return _one(rules, rule_id)
+
+
+def _against_usual(rules: list[Rule]) -> list[str]:
+    distances = {f"{name}_z" for name in BASELINED}
+    return sorted({column for rule in rules for column in rule.columns if column in distances})
 
 
 def _stored_rules(rule_id: str | None) -> list[Rule]:
