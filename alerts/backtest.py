@@ -1,6 +1,6 @@
 """What rules find in readings that are already there: the engine, and nothing else."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from alerts.engine import (
     new_person,
 )
 from alerts.engine.derived import NO_BASELINES, RATE_REACH, derived
-from alerts.engine.source import COLUMNS
+from alerts.engine.ruleset import metrics_of
 from devices.times import rfc3339
 
 if TYPE_CHECKING:
@@ -139,12 +139,6 @@ class _Lane:
         self._last = theirs["user_id"][-1], theirs.select(pl.max("recorded_at")).item()
         self._kept = theirs.filter(pl.col("recorded_at") > self._last[1] - window.size)
         return rows
-
-
-def metrics_of(rules: Iterable[Rule]) -> list[str]:
-    """The metrics that these rules read, or that the columns they read are made of."""
-    read = (COLUMNS[column].metric for rule in rules for column in rule.columns)
-    return list(dict.fromkeys(metric.name for metric in read if metric))
 
 
 def backtest(rules: Sequence[Rule], readings: pl.DataFrame) -> list[Finding]:

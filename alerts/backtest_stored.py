@@ -11,9 +11,10 @@ from typing import Any, Final
 import polars as pl
 from django.db.models import QuerySet
 
-from alerts.backtest import Finding, Replay, metrics_of
+from alerts.backtest import Finding, Replay
 from alerts.engine import Rule, RuleKey
 from alerts.engine.derived import NO_BASELINES
+from alerts.engine.ruleset import metrics_of
 from alerts.models import Alert, RuleVersion
 from alerts.rule_versions import engine_rule
 from alerts.stored_history import Scope, Seen, one_view, read_history

@@ -1,7 +1,7 @@
 """Detection as the pipeline uses it: new rows in, alerts written, state kept only after the commit."""
 
-from collections import ChainMap
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -10,12 +10,14 @@ from typing import Any, Final
 import polars as pl
 from django.db import transaction
 
-from alerts.engine import Advance, PersonState, RuleSet, Stretch, advance, new_person
+from alerts.deriving import Deriving
+from alerts.engine import PersonState, Rule, RuleSet, Source, Stretch, Window
 from alerts.engine.rule import RuleKey
+from alerts.engine.ruleset import metrics_of
 from alerts.episodes import REWRITE_EVERY, Written, episodes_end_provisionally, episodes_write
+from alerts.lane import Judged, Lane
 from alerts.models import Alert, OutboxEntry, RuleVersion
 from alerts.models.alert import EpisodeState
-from alerts.rebuild import new_people, rebuild
 from alerts.rule_versions import active_rule_versions
 from alerts.standing import Pair
 from alerts.wire import alert_json
@@ -25,13 +27,14 @@ RULES_EVERY: Final = timedelta(seconds=2)
 FLUSH_EVERY: Final = timedelta(seconds=1)
 SILENT_FOR: Final = timedelta(minutes=10)  # and the rule's max_gap: then the sweep ends an episode
 SWEEP_AT_ONCE: Final = 500
+_NO_WINDOWS: Final = pl.DataFrame(schema={"user_id": pl.Int64})
 
 
 @dataclass(slots=True)
 class Detected:
     """What one transaction found. `states` and `owed` are kept after the commit; `news` goes to the screens."""
 
-    states: dict[int, PersonState] = field(default_factory=dict)
+    states: dict[Source, dict[int, PersonState]] = field(default_factory=dict)
     owed: dict[Pair, Stretch] = field(default_factory=dict)
     settled: set[Pair] = field(default_factory=set)
     alerts: list[Alert] = field(default_factory=list)
@@ -48,52 +51,79 @@ class Detection:
 
     def __init__(self, *, freshness: timedelta) -> None:
         self._freshness = freshness
-        self._rules = RuleSet([])
+        self._deriving = Deriving()
+        self._lanes: dict[Source, Lane] = {}
+        self._rules: dict[RuleKey, Rule] = {}
         self._rules_at: datetime | None = None
         self._rules_since = datetime.max.replace(tzinfo=UTC)
         self._versions: Any = None
-        self._states: dict[int, PersonState] = {}
         self._owed: dict[Pair, Stretch] = {}
         self._flushed_at: datetime | None = None
         self._is_stale = True  # alerts may be older than the rows: a consumer died between two rewrites
 
-    def prepare(self, *, at: datetime) -> None:
-        """Read the rules before the first row comes; parsing them takes a moment."""
-        self._read_rules(at)
+    @property
+    def windows(self) -> dict[Window, list[str]]:
+        """The windows that rules see, and the metrics that these read of them."""
+        lanes = {source: lane for source, lane in self._lanes.items() if isinstance(source, Window)}
+        return {window: metrics_of(lane.rules.rules) for window, lane in lanes.items()}
 
-    def detect(self, rows: pl.DataFrame, *, at: datetime) -> Detected:
-        """Judge new rows and write the alerts; inside the batch's transaction."""
-        if rows.is_empty():
-            return Detected()
-        self._read_rules(at, since=rows["received_at"].min())
-        if not self._rules.rules:
-            return Detected()
-        found = advance(self._rules, self._states, rows, freshness=self._freshness)
-        again = self._reach(found.unreached, rows) if found.unreached else []
-        stretches = list(chain(found.stretches, *(each.stretches for each in again)))
-        states = dict(ChainMap(found.states, *(each.states for each in again)))
-        return self._write(stretches, states, at)
+    def detect(
+        self,
+        rows: pl.DataFrame,
+        *,
+        at: datetime,
+        counts: Mapping[int, int] | None = None,
+        windows: Mapping[Window, pl.DataFrame] | None = None,
+    ) -> Detected:
+        """Judge new readings, which are stored, and the windows that they completed or changed, and write the alerts;
+        inside the batch's transaction. After `read_rules`.
 
-    def _reach(self, unreached: dict[int, datetime], rows: pl.DataFrame) -> list[Advance]:
-        """Judge the rows of people whose state is missing or too young: it is begun, or rebuilt from what is stored."""
-        theirs = rows.filter(pl.col("user_id").is_in(pl.Series(list(unreached), dtype=pl.Int64).implode()))
-        new = new_people(dict(theirs.group_by("user_id").len().iter_rows()))
-        first = theirs.filter(pl.col("user_id").is_in(pl.Series(list(new), dtype=pl.Int64).implode()))
-        begun = dict.fromkeys(new, new_person(self._rules))
-        found = [advance(self._rules, begun, first, freshness=self._freshness)] if new else []
-        known = {user_id: at for user_id, at in unreached.items() if user_id not in new}
-        return [*found, self._rebuild(known)] if known else found
+        `counts` are how many readings of each person the batch stored, where some are left out here.
+        """
+        if rows.is_empty() or not self._lanes:
+            return Detected()
+        as_of = dict(rows.group_by("user_id").agg(pl.max("recorded_at")).iter_rows())
+        counts = dict(rows.group_by("user_id").len().iter_rows()) if counts is None else counts
+        judged: dict[Source, Judged] = {}
+        for source, lane in self._lanes.items():
+            if isinstance(source, Window):
+                found = (windows or {}).get(source, _NO_WINDOWS)
+                judged[source] = lane.judge(found, at=at, counts=counts, as_of=as_of)
+            else:
+                judged[source] = lane.judge(rows, at=at, counts=counts)
+        return self._write_judged(judged, at)
+
+    def detect_windows(self, windows: Mapping[Window, pl.DataFrame], *, at: datetime) -> Detected:
+        """Judge windows that were completed by our own clock; else as `detect`."""
+        judged = {}
+        for source, rows in windows.items():
+            if source in self._lanes and rows.height:
+                judged[source] = self._lanes[source].judge(rows, at=at, counts=dict.fromkeys(rows["user_id"], 0))
+        return self._write_judged(judged, at)
+
+    def again(self, people: Mapping[int, datetime], *, at: datetime) -> Detected:
+        """Judge anew what is stored of these people, from a time on (or before), and write the alerts; inside a
+        transaction, after `read_rules`."""
+        return self._write_judged({source: lane.again(people) for source, lane in self._lanes.items()}, at)
 
     def keep(self, detected: Detected) -> None:
         """Take over what a committed transaction found."""
-        self._states |= detected.states
+        for source, states in detected.states.items():
+            self._lanes[source].keep(states)
         for pair in detected.settled:
             self._owed.pop(pair, None)
         self._owed |= detected.owed
 
+    def forget(self, people: Iterable[int]) -> None:
+        """Forget people who have not been heard of for long; what they owe is paid first, by `flush`."""
+        for lane in self._lanes.values():
+            lane.forget(people)
+
     def drop(self) -> None:
         """Forget everybody: what is needed again is rebuilt from what is stored."""
-        self._states.clear()
+        for lane in self._lanes.values():
+            lane.drop()
+        self._deriving.drop()
         self._owed.clear()
         self._is_stale = True
 
@@ -113,7 +143,7 @@ class Detection:
             return Detected()
         with transaction.atomic():
             owed = self._firing_now(at) | self._owed if self._is_stale else self._owed
-            detected = self._write(list(owed.values()), {}, at, rewrite_every=rewrite_every)
+            detected = self._write(list(owed.values()), at, rewrite_every=rewrite_every)
         self._owed, self._is_stale = dict(detected.owed), False
         return detected
 
@@ -122,15 +152,16 @@ class Detection:
 
         Provisional: a reading that continues the run revives the same alert.
         """
-        self._read_rules(at)
-        gaps = {rule.key: rule.max_gap for rule in self._rules.rules}
+        self.read_rules(at=at)
+        gaps = {key: rule.max_gap for key, rule in self._rules.items()}
         with transaction.atomic():
             silent = [alert for alert in _longest_unchanged(at) if _is_silent(alert, gaps, at)]
             written = episodes_end_provisionally(alerts=silent, at=at)
         return Detected(alerts=written.alerts, outbox=written.outbox)
 
-    def _read_rules(self, at: datetime, *, since: Any = None) -> None:
-        """The versions in force now, and those that were when the oldest row, of `since`, was received."""
+    def read_rules(self, *, at: datetime, since: datetime | None = None) -> None:
+        """Know the versions in force now, and those that were when the oldest row of a batch, of `since`, was
+        received; parsing them takes a moment."""
         since = min(since or at, at)
         if self._rules_at is not None and at - self._rules_at < RULES_EVERY and since >= self._rules_since:
             return
@@ -138,37 +169,49 @@ class Detection:
         versions = list(RuleVersion.objects.order_by("pk").values_list("pk", "active_until"))
         if versions != self._versions or since < self._rules_since:
             self._versions, self._rules_since = versions, since
-            self._rules = RuleSet(active_rule_versions(at, since=since))
+            self._take_rules(active_rule_versions(at, since=since))
 
-    def _rebuild(self, people: dict[int, datetime]) -> Advance:
-        again = rebuild(self._rules, people)
-        return advance(self._rules, again.states, again.rows, freshness=self._freshness)
+    def _take_rules(self, rules: Iterable[Rule]) -> None:
+        by_source: dict[Source, list[Rule]] = defaultdict(list)
+        for rule in rules:
+            by_source[rule.over].append(rule)
+        self._rules = {rule.key: rule for rule in chain.from_iterable(by_source.values())}
+        lanes = {source: RuleSet(theirs) for source, theirs in by_source.items()}
+        self._lanes = {
+            source: known.under(rules)
+            if (known := self._lanes.get(source))
+            else Lane(rules, freshness=self._freshness, deriving=self._deriving)
+            for source, rules in lanes.items()
+        }
 
     def _firing_now(self, at: datetime) -> dict[Pair, Stretch]:
         """The episodes behind the firing alerts, from stored rows; the alerts are locked before the rows are read."""
-        self._read_rules(at)
+        self.read_rules(at=at)
         locked = Alert.objects.select_for_update(of=("self",)).filter(episode=EpisodeState.FIRING).order_by("alert_id")
-        firing = list(locked.values_list("user_id", "ended_at"))
-        people: dict[int, datetime] = {}
-        for user_id, ended_at in firing:
-            people[user_id] = min(ended_at, people.get(user_id, ended_at))
-        if not people or not self._rules.rules:
-            return {}
-        return {(stretch.user_id, stretch.rule): stretch for stretch in self._rebuild(people).stretches}
+        firing = list(locked.values_list("user_id", "ended_at", "rule__rule_id", "rule_version"))
+        people: dict[Source, dict[int, datetime]] = defaultdict(dict)
+        for user_id, ended_at, rule_id, version in firing:
+            if rule := self._rules.get(RuleKey(rule_id, version)):
+                theirs = people[rule.over]
+                theirs[user_id] = min(ended_at, theirs.get(user_id, ended_at))
+        stretches = chain.from_iterable(self._lanes[source].again(theirs)[0] for source, theirs in people.items())
+        return {(stretch.user_id, stretch.rule): stretch for stretch in stretches}
+
+    def _write_judged(self, judged: Mapping[Source, Judged], at: datetime) -> Detected:
+        detected = self._write(list(chain.from_iterable(stretches for stretches, _ in judged.values())), at)
+        detected.states = {source: states for source, (_, states) in judged.items()}
+        return detected
 
     def _write(
         self,
         stretches: list[Stretch],
-        states: dict[int, PersonState],
         at: datetime,
         *,
         rewrite_every: timedelta = REWRITE_EVERY,
     ) -> Detected:
-        rules = {rule.key: rule for rule in self._rules.rules}
-        stretches = [stretch for stretch in stretches if stretch.rule in rules]
-        written: Written = episodes_write(stretches=stretches, rules=rules, at=at, rewrite_every=rewrite_every)
+        stretches = [stretch for stretch in stretches if stretch.rule in self._rules]
+        written: Written = episodes_write(stretches=stretches, rules=self._rules, at=at, rewrite_every=rewrite_every)
         return Detected(
-            states=states,
             owed={(stretch.user_id, stretch.rule): stretch for stretch in written.owed},
             settled={(stretch.user_id, stretch.rule) for stretch in stretches},
             alerts=written.alerts,

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from ingestion import ledger
 from ingestion.batch import Position
+from ingestion.late import stretches_wait
 from ingestion.senders import senders_active
 
 CHECK_EVERY: Final = timedelta(milliseconds=500)
@@ -31,7 +32,7 @@ class CaughtUp:
     _probe: Consumer | None = field(default=None, repr=False)
 
     def check(self, *, now: datetime) -> bool:
-        """True once nobody is sending and every partition's ledger has reached its end."""
+        """True once nobody is sending, every partition's ledger has reached its end, and what came late is judged."""
         if self.asked_at is None:
             self.asked_at = now
         if now - self.asked_at < self.patience:
@@ -42,7 +43,9 @@ class CaughtUp:
         if senders_active():
             return False
         stored = ledger.next_offsets(cluster_id=self.cluster_id, topics=self.topics)
-        return all(stored.get(position, 0) == end for position, end in self._ends().items())
+        if any(stored.get(position, 0) != end for position, end in self._ends().items()):
+            return False
+        return not stretches_wait(cluster_id=self.cluster_id, topics=self.topics)
 
     def _ends(self) -> dict[Position, int]:
         if self._probe is None:

@@ -15,6 +15,7 @@ import structlog
 from confluent_kafka import KafkaException
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
+from alerts.detection import Detected
 from ingestion import ledger
 from ingestion.batch import Batch, Position
 from ingestion.failpoints import reach
@@ -26,6 +27,7 @@ from ingestion.verdicts import Limits
 
 log = structlog.get_logger(__name__)
 LONGEST_BACKOFF_S: Final = 5.0
+LATE_EVERY_S: Final = 1.0
 DATABASE_ERRORS: Final = (OperationalError, InterfaceError)
 
 
@@ -40,9 +42,10 @@ class Pending:
 
 @dataclass(slots=True)
 class Step:
-    """What a step wrote: nothing, one batch, or two."""
+    """What a step wrote: nothing, one batch, or two; and what it found `aside`, in readings that came late."""
 
     outcomes: list[tuple[Batch, Outcome]] = field(default_factory=list)
+    aside: list[Detected] = field(default_factory=list)
     polled: int = 0
 
 
@@ -65,6 +68,7 @@ class Worker:
         self._polled: dict[Position, int] = {}  # where the next poll goes on
         self._pending: Pending | None = None
         self._rejoin = False
+        self._judged_late_at = 0.0  # of the monotonic clock
         self._failure: Exception | None = None
         self._done: list[tuple[Batch, Outcome]] = []
         self._transport = Transport(subscription, self)
@@ -83,12 +87,41 @@ class Worker:
             self._write(previous)
         if self._pending is not None and not behind:
             self._flush()
-        return Step(self._take_done(), polled=len(batch))
+        return Step(self._take_done(), self._judge_late(behind=behind), polled=len(batch))
 
     def _is_behind(self, batch: Batch) -> bool:
         """Whether the next batch is worth waiting for: it is prepared while this one is written."""
         full = self._subscription.messages
         return len(batch) >= full or self.lag() >= full // 2
+
+    def pass_time(self) -> list[Detected]:
+        """Let our own clock complete the windows of people who are silent."""
+        return self._aside(self._pipeline.pass_time)
+
+    def _judge_late(self, *, behind: bool) -> list[Detected]:
+        """A little of what waits: between batches that hurry, for no more than a moment each second."""
+        if behind and time.monotonic() - self._judged_late_at < LATE_EVERY_S:
+            return []
+        self._judged_late_at = time.monotonic()
+        return self._aside(self._pipeline.judge_late)
+
+    def _aside(self, work: Callable[..., Detected | None]) -> list[Detected]:
+        """What work beside the batches found; it comes again, where the database or a partition is not ours now."""
+        waiting = {} if self._pending is None else self._pending.first
+        first = {position: waiting.get(position, offset) for position, offset in self._polled.items()}
+        if not first or self._rejoin:
+            return []
+        try:
+            found = work(first=first, claims=self._claims, at=self._now())
+        except Fenced as fenced:
+            self._leave(fenced)
+        except DATABASE_ERRORS as error:
+            log.warning("database.away", error=str(error).strip().split("\n")[0])
+            self._pipeline.drop_state()
+            connection.close()
+        else:
+            return [] if found is None else [found]
+        return []
 
     def positions(self) -> dict[Position, int]:
         """Our partitions, and how far each is polled."""

@@ -82,3 +82,23 @@ class OffsetGap(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}] {self.expected} -> {self.found}"
+
+
+class LateStretch(models.Model):
+    """What late readings of a person touched, from the first to the last of them, until it has been judged anew.
+
+    The coordinates say which consumer does that: the one that owns the partition that the readings came by.
+    """
+
+    user_id = models.BigIntegerField(primary_key=True)
+    cluster_id = models.CharField(max_length=64)
+    topic = models.CharField(max_length=249)
+    partition = models.PositiveIntegerField()
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} from {self.since.isoformat()}"

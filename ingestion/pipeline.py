@@ -8,13 +8,15 @@ from typing import Final
 import polars as pl
 from django.db import DataError, IntegrityError, transaction
 
-from alerts.detection import Detected, Detection
+from alerts.detection import Detected
 from alerts.due_hours import hours_mark
 from devices.models.reading import COLUMNS
 from devices.partitions import Partitions
 from ingestion.batch import Batch, Position
 from ingestion.columns import Decoded
+from ingestion.evaluation import Evaluated, Evaluation
 from ingestion.failpoints import reach
+from ingestion.late import Stretches, stretches_take
 from ingestion.ledger import Claim, Owner, advance, fence
 from ingestion.models import QuarantinedMessage
 from ingestion.people import register_devices, resolve_people
@@ -22,8 +24,6 @@ from ingestion.prepare import Prepared, prepare_decoded, with_ids
 from ingestion.quarantine import quarantine
 from ingestion.store import store
 from ingestion.verdicts import Code, Rejected
-from ingestion.watermarks import Watermarks
-from ingestion.windows import Remembered, Windows
 
 CAUTIOUS_BATCHES: Final = 10
 TOUCH_DEVICES_EVERY: Final = timedelta(minutes=1)
@@ -38,21 +38,22 @@ class Outcome:
     conflicting: int
     quarantined: list[QuarantinedMessage]
     unknown_fields: int
-    detected: Detected
-    watermarks: dict[int, datetime]
-    remembered: Remembered
+    evaluated: Evaluated
+
+    @property
+    def detected(self) -> Detected:
+        return self.evaluated.detected
 
 
 class Pipeline:
-    """Owns what outlives a batch: watermarks, detection state, known partitions and devices."""
+    """Owns what outlives a batch: what is remembered of people, known partitions and devices."""
 
-    def __init__(self, *, owner: Owner, detection: Detection, partitions: Partitions, provision: bool) -> None:
+    def __init__(self, *, owner: Owner, evaluation: Evaluation, partitions: Partitions, provision: bool) -> None:
         self._owner = owner
-        self._detection = detection
+        self._evaluation = evaluation
         self._partitions = partitions
         self._provision = provision
-        self._watermarks = Watermarks()
-        self._windows = Windows()
+        self._late_waits = True  # perhaps: whoever had our partitions before may have left some
         self._cautious_for = 0  # batches: duplicates come in company
         self._touched: dict[tuple[int, str], datetime] = {}
         self.people: dict[str, int] = {}  # ids by name, for `prepare`: what is out of date is found out
@@ -74,11 +75,44 @@ class Pipeline:
             sound = self._without_refused(batch, prepared, at)
             outcome = self._transact(batch, sound, first=first, claims=claims, at=at)
         reach("after_commit")
-        self._watermarks.keep(outcome.watermarks)
-        self._windows.keep(outcome.remembered)
+        self._evaluation.keep(outcome.evaluated, at=at)
         self._cautious_for = CAUTIOUS_BATCHES if outcome.duplicates else max(0, self._cautious_for - 1)
-        self._detection.keep(outcome.detected)
+        self._late_waits |= outcome.evaluated.has_late
         return outcome
+
+    def judge_late(
+        self, *, first: Mapping[Position, int], claims: Mapping[Position, Claim], at: datetime
+    ) -> Detected | None:
+        """Judge anew what late readings of a few people touched, in a transaction of its own; None where none waits.
+
+        `first` are all our partitions, and where they stand. Raises as `write` does.
+        """
+        if not self._late_waits:
+            return None
+        with transaction.atomic(durable=True):
+            fence(first, claims, owner=self._owner)
+            spans = stretches_take(cluster_id=self._owner.cluster_id, positions=first)
+            evaluated = self._evaluation.again(spans, at=at) if spans else Evaluated()
+            reach("late_before_commit")
+        reach("late_after_commit")
+        self._late_waits = bool(spans)
+        self._evaluation.keep(evaluated, at=at)
+        return evaluated.detected if spans else None
+
+    def pass_time(self, *, first: Mapping[Position, int], claims: Mapping[Position, Claim], at: datetime) -> Detected:
+        """Let our own clock complete the windows of people who are silent, in a transaction of its own.
+
+        `first` as in `judge_late`. Raises as `write` does.
+        """
+        self._evaluation.forget_idle(at=at)
+        silent = self._evaluation.silent(at=at)
+        if not silent:
+            return Detected()
+        with transaction.atomic(durable=True):
+            fence(first, claims, owner=self._owner)
+            evaluated = self._evaluation.pass_time(silent, at=at)
+        self._evaluation.keep(evaluated, at=at)
+        return evaluated.detected
 
     def _transact(
         self, batch: Batch, prepared: Prepared, *, first: Mapping[Position, int], claims: Mapping[Position, Claim],
@@ -87,13 +121,13 @@ class Pipeline:
         with transaction.atomic(durable=True):
             fence(first, claims, owner=self._owner)
             readings, written, strangers = self._readings(prepared, at)
-            judged, watermarks = self._watermarks.judge(readings)
+            judged, watermarks = self._evaluation.judge_lateness(readings)
             is_unchanged = judged["flags"].equals(readings["flags"])
             stored = store(judged, written=written if is_unchanged else None, is_likely_new=not self._cautious_for)
             self._register_devices(stored.new, at)
             reach("after_store")
-            detected = self._detection.detect(stored.new, at=at)
-            remembered = self._windows.write(stored.new, before=self._watermarks.before(stored.new["user_id"].unique()))
+            late = Stretches(self._owner.cluster_id, lambda: _positions(batch, prepared))
+            evaluated = self._evaluation.evaluate(stored.new, watermarks=watermarks, late=late, at=at)
             hours_mark(stored.new, at=at)
             rejected = prepared.decoded.rejected | strangers
             quarantined = quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
@@ -105,9 +139,7 @@ class Pipeline:
             stored.conflicting,
             quarantined,
             prepared.decoded.unknown_fields,
-            detected,
-            watermarks,
-            remembered,
+            evaluated,
         )
 
     def _readings(self, prepared: Prepared, at: datetime) -> tuple[pl.DataFrame, bytes | None, dict[int, Rejected]]:
@@ -174,9 +206,8 @@ class Pipeline:
 
     def drop_state(self) -> None:
         """Forget what was remembered of people: after a failed transaction, on revoke and on loss."""
-        self._watermarks.drop()
-        self._windows.drop()
-        self._detection.drop()
+        self._evaluation.drop()
+        self._late_waits = True
         self._touched.clear()
         self.people.clear()
         self._partitions.forget()
@@ -185,3 +216,9 @@ class Pipeline:
 def _days(events: pl.DataFrame) -> list[datetime]:
     """One instant of each day in the batch."""
     return events["recorded_at"].dt.truncate("1d").unique().to_list()
+
+
+def _positions(batch: Batch, prepared: Prepared) -> dict[str, Position]:
+    """By which partition the readings of each `user_id` of the stream came."""
+    first = prepared.rows.group_by("username").agg(pl.first("message"))
+    return {name: batch.positions[message] for name, message in first.iter_rows()}

@@ -39,6 +39,17 @@ class Watermarks:
         """What was known of people that `judge` has seen, until `keep`."""
         return {user_id: self._known[user_id] for user_id in people}
 
+    def known(self, user_id: int) -> datetime:
+        """That of a person of whom readings were kept."""
+        watermark = self._known[user_id]
+        if watermark is None:
+            raise KeyError(user_id)
+        return watermark
+
+    def forget(self, people: Iterable[int]) -> None:
+        for user_id in people:
+            self._known.pop(user_id, None)
+
     def keep(self, after: dict[int, datetime]) -> None:
         self._known |= after
 

@@ -16,6 +16,7 @@ from devices.partitions import Partitions, Span
 from ingestion.batch import Batch
 from ingestion.caughtup import CaughtUp
 from ingestion.consumer import DATABASE_ERRORS, Step, Worker
+from ingestion.evaluation import Evaluation
 from ingestion.failpoints import reach
 from ingestion.ledger import Owner
 from ingestion.live import Newest
@@ -82,6 +83,8 @@ class Service:
             self.status.count(batch, outcome, now=self.now())
             self._publish(outcome)
             self._slow_down_in_a_storm(batch, outcome)
+        for detected in step.aside:
+            self._announce(detected)
 
     def _publish(self, outcome: Outcome) -> None:
         self.newest.add(outcome.stored)
@@ -101,6 +104,8 @@ class Service:
         if idle and now - self.swept_at >= SWEEP_EVERY and not self.worker.lag():
             self.swept_at = now
             self._announce(self.detection.sweep(at=now))
+            for detected in self.worker.pass_time():
+                self._announce(detected)
         self.publisher.mark(at=now)
         self.status.report(positions=self.worker.positions(), lag=self.worker.lag(), now=now)
 
@@ -119,10 +124,10 @@ def service_of(  # noqa: PLR0913  # its parts, each by name
         topics_touch(kafka=settings.KAFKA, names=topics)
     owner = Owner(name, group, cluster_id(settings.KAFKA, given=settings.TELARA_KAFKA_CLUSTER_ID))
     detection = Detection(freshness=settings.TELARA_FRESHNESS)
-    detection.prepare(at=now())
+    detection.read_rules(at=now())
     pipeline = Pipeline(
         owner=owner,
-        detection=detection,
+        evaluation=Evaluation(detection=detection, freshness=settings.TELARA_FRESHNESS),
         partitions=Partitions(span=cast("Span", settings.TELARA_PARTITION_BY)),
         provision=settings.TELARA_UNKNOWN_USERS == "provision",
     )

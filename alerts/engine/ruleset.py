@@ -11,7 +11,7 @@ from alerts.engine.clock import length
 from alerts.engine.fold import Pattern
 from alerts.engine.language import Condition, to_polars
 from alerts.engine.rule import Rule, RuleKey
-from alerts.engine.source import COLUMNS, DERIVED_COLUMNS, Window
+from alerts.engine.source import COLUMNS, DERIVED_COLUMNS, Source, Window
 
 SLOTS_A_WORD: Final = 31  # two bits each; the sign bit stays free
 
@@ -53,9 +53,11 @@ class RuleSet:
             raise ValueError("a rule stands twice in the set")
         if len({rule.over for rule in self.rules}) > 1:
             raise ValueError("the rules of a set see rows of one kind")
-        self.is_of_windows: Final = any(isinstance(rule.over, Window) for rule in self.rules)
+        self.over: Final[Source] = self.rules[0].over if self.rules else "reading"
+        self.is_of_windows: Final = isinstance(self.over, Window)
         self.columns: Final = tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns))
         self.derived: Final = tuple(name for name in self.columns if name in DERIVED_COLUMNS)
+        self.has_rates: Final = any(name.endswith("_rate") for name in self.derived)
         self.compiled: Final = tuple(self._compile())
         slots = sum(1 + (rule.clear is not None) for rule in self.rules)
         self.words: Final = max(1, -(-slots // SLOTS_A_WORD))
@@ -117,3 +119,9 @@ def _suspect(rule: Rule) -> int:
     for column in rule.columns:
         flags |= COLUMNS[column].suspect
     return flags
+
+
+def metrics_of(rules: Iterable[Rule]) -> list[str]:
+    """The metrics that these rules read, or that the columns they read are made of."""
+    read = (COLUMNS[column].metric for rule in rules for column in rule.columns)
+    return list(dict.fromkeys(metric.name for metric in read if metric))

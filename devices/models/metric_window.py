@@ -12,7 +12,8 @@ class MetricWindow(models.Model):
 
     Complete windows alone are kept, and each is what its stored readings give, also after readings that came late.
     Beside these columns there are five for each numeric metric: `count_`, `avg_`, `min_`, `max_` and `stddev_`
-    (of the sample); where a window has no value of the metric, the count is 0 and the others are null.
+    (of the sample); where a window has no value of the metric, the count is 0 and the others are null. Sliding windows
+    are kept where a rule sees them, and of the metrics that it reads: the counts of the others are null, too.
     """
 
     pk = models.CompositePrimaryKey("user_id", "size_s", "every_s", "ended_at")
@@ -22,6 +23,10 @@ class MetricWindow(models.Model):
     size_s = models.IntegerField()
     every_s = models.IntegerField()
     ended_at = models.DateTimeField(help_text="The end of the window, which does not belong to it.")
+    received_at = models.DateTimeField(
+        help_text="When the reading came that completed it; our clock's time without one."
+    )
+    is_fresh = models.BooleanField(help_text="Whether that reading was fresh and near, and no late one has changed it.")
     flags = models.IntegerField(help_text="Those of any of its readings: bits of devices.metrics.Flag.")
     count = models.IntegerField(help_text="How many readings.")
 
@@ -36,7 +41,7 @@ class MetricWindow(models.Model):
 
 AGGREGATES: Final = ("count", "avg", "min", "max", "stddev")
 for _name in NUMERIC:
-    MetricWindow.add_to_class(f"count_{_name}", models.IntegerField(default=0))
+    MetricWindow.add_to_class(f"count_{_name}", models.IntegerField(null=True))
     for _aggregate in AGGREGATES[1:]:
         MetricWindow.add_to_class(f"{_aggregate}_{_name}", models.FloatField(null=True, help_text=METRICS[_name].unit))
 

@@ -1,6 +1,6 @@
 """Readings through storage and detection, batch by batch, as the consumer does it, without Kafka."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,12 +14,15 @@ from alerts.rule_files import RuleFile, parse_rule
 from alerts.services.rules import rules_load
 from devices.models import Installation, User
 from devices.partitions import Partitions
+from ingestion.batch import Position
+from ingestion.evaluation import Evaluation
+from ingestion.late import Stretches, stretches_take
 from ingestion.store import store
-from ingestion.watermarks import Watermarks
 from tests.ingestion.rows import frame, row
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FRESH = timedelta(minutes=15)
+ZERO = Position("t", 0)
 RACING = """
 id: racing
 alert_type: RACING
@@ -55,11 +58,10 @@ def load(*sources: str, when: datetime = NOON - timedelta(days=1)) -> None:
 class Feed:
     """A consumer's memory, and the clock that it is told."""
 
-    detection: Detection = field(default_factory=lambda: Detection(freshness=FRESH))
-    watermarks: Watermarks = field(default_factory=Watermarks)
-    seen: dict[tuple[int, float], int] = field(default_factory=dict)
+    is_prompt: bool = True  # late readings are judged right after their batch
 
     def __post_init__(self) -> None:
+        self.restart()
         Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
 
     def send(self, *beats: tuple[float, float], now: float | None = None, user: User | None = None) -> Detected:
@@ -80,11 +82,23 @@ class Feed:
         """One batch in one transaction, then what follows the commit."""
         Partitions(span="month").ensure(readings["recorded_at"].to_list())
         with transaction.atomic(durable=True):
-            judged, after = self.watermarks.judge(readings)
-            detected = self.detection.detect(store(judged).new, at=now)
-        self.watermarks.keep(after)
-        self.detection.keep(detected)
-        return detected
+            judged, after = self.evaluation.judge_lateness(readings)
+            late = Stretches("cluster", lambda: dict.fromkeys(readings["username"], ZERO))
+            evaluated = self.evaluation.evaluate(store(judged).new, watermarks=after, late=late, at=now)
+        self.evaluation.keep(evaluated, at=now)
+        if self.is_prompt:
+            self.judge_late(now=now)
+        return evaluated.detected
+
+    def judge_late(self, *, now: datetime) -> None:
+        """What the consumer does between batches."""
+        while True:
+            with transaction.atomic(durable=True):
+                spans = stretches_take(cluster_id="cluster", positions=[ZERO], most=1)
+                evaluated = self.evaluation.again(spans, at=now)
+            self.evaluation.keep(evaluated, at=now)
+            if not spans:
+                return
 
     def flush(self, second: float) -> Detected:
         return self.detection.flush_due(at=at(second))
@@ -94,7 +108,8 @@ class Feed:
 
     def restart(self) -> None:
         """Another process takes over: it knows nothing."""
-        self.detection, self.watermarks = Detection(freshness=FRESH), Watermarks()
+        self.detection = Detection(freshness=FRESH)
+        self.evaluation = Evaluation(detection=self.detection, freshness=FRESH)
 
 
 def person_one() -> User:

@@ -14,6 +14,7 @@ from alerts.detection import Detection
 from devices.models import Device, Installation, Reading, User
 from devices.partitions import Partitions
 from ingestion.batch import Batch, Position
+from ingestion.evaluation import Evaluation
 from ingestion.ledger import Claim, Fenced, Owner, begin, claim, next_offsets
 from ingestion.models import QuarantinedMessage
 from ingestion.pipeline import Outcome, Pipeline
@@ -22,6 +23,7 @@ from ingestion.verdicts import Limits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ZERO = Position("t", 0)
+FRESH = timedelta(minutes=15)
 OWNER = Owner("me", "group", "cluster")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -33,7 +35,7 @@ class Shop:
         Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
         self.pipeline = Pipeline(
             owner=OWNER,
-            detection=Detection(freshness=timedelta(minutes=15)),
+            evaluation=Evaluation(detection=Detection(freshness=FRESH), freshness=FRESH),
             partitions=Partitions(span="month"),
             provision=provision,
         )
@@ -50,6 +52,10 @@ class Shop:
         batch = Batch(payloads, [b"key"] * count, [ZERO] * count, offsets, received, {ZERO: self.next})
         prepared = prepare(batch, limits=Limits(), known=self.pipeline.people)
         return self.pipeline.write(batch, prepared, first={ZERO: first}, claims=self.claims, at=NOW)
+
+    def judge_late(self) -> None:
+        while self.pipeline.judge_late(first={ZERO: self.next}, claims=self.claims, at=NOW) is not None:
+            pass
 
 
 @pytest.fixture

@@ -1,0 +1,92 @@
+"""Derived columns of live rows: with the baselines of their people, and what was stored in the minutes before."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from alerts.engine import RuleSet
+from alerts.engine.derived import RATE_REACH, derived
+from alerts.stored_rows import rows_within
+from devices.baselines import FRAME, baselines_holding
+from devices.metrics import BASELINED
+
+__all__ = ["RATE_REACH", "Deriving"]
+ASK_AGAIN: Final = timedelta(minutes=1)  # for people without a set: theirs may be made meanwhile
+_DAY: Final = timedelta(days=1)
+_INSTANT: Final = timedelta(microseconds=1)
+
+
+class Deriving:
+    """Adds derived columns. The baselines that it remembers, of each person for a day, are a cache."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[datetime, datetime]] = {}  # from when until when a person's sets are in _sets
+        self._sets = FRAME.to_frame()
+        self._asked_at: datetime | None = None
+
+    def drop(self) -> None:
+        self._known.clear()
+        self._sets = FRAME.to_frame()
+
+    def whole(self, rules: RuleSet, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows that hold all of the 10 minutes before those that matter, with the columns that `rules` derive."""
+        if rows.is_empty():
+            return rows.with_columns(pl.lit(None, pl.Float64).alias(name) for name in rules.derived)
+        return derived(rows, rules.derived, baselines=_holding(rows))
+
+    def following(self, rules: RuleSet, rows: pl.DataFrame, *, at: datetime) -> pl.DataFrame:
+        """Rows each of which is newer than all that is stored of its person but these rows."""
+        if rows.is_empty():
+            return rows
+        earlier = _before(rows) if rules.has_rates else None
+        return derived(rows, rules.derived, baselines=self._baselines(rows, at), earlier=earlier)
+
+    def _baselines(self, rows: pl.DataFrame, at: datetime) -> pl.DataFrame:
+        self._forget_strangers(at)
+        spans = rows.group_by("user_id").agg(pl.min("recorded_at").alias("since"), pl.max("recorded_at").alias("until"))
+        missing = [
+            (user_id, since, until)
+            for user_id, since, until in spans.iter_rows()
+            if not _within(self._known.get(user_id), since, until)
+        ]
+        if missing:
+            self._read(missing)
+        return self._sets
+
+    def _read(self, missing: list[tuple[int, datetime, datetime]]) -> None:
+        """The sets of these people until the midnight after their last row: then the next one may hold."""
+        since, until = min(each[1] for each in missing), max(_midnight_after(each[2]) for each in missing)
+        people = [user_id for user_id, _, _ in missing]
+        read = baselines_holding(user_ids=people, since=since, until=until - _INSTANT, metrics=BASELINED)
+        others = self._sets.filter(~pl.col("user_id").is_in(people))
+        self._sets = pl.concat((others, read))
+        self._known |= dict.fromkeys(people, (since, until))
+
+    def _forget_strangers(self, at: datetime) -> None:
+        if self._asked_at is not None and at - self._asked_at < ASK_AGAIN:
+            return
+        self._asked_at = at
+        known = set(self._sets["user_id"].unique())
+        self._known = {user_id: span for user_id, span in self._known.items() if user_id in known}
+
+
+def _within(known: tuple[datetime, datetime] | None, since: datetime, until: datetime) -> bool:
+    return known is not None and known[0] <= since and until < known[1]
+
+
+def _midnight_after(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
+
+
+def _holding(rows: pl.DataFrame) -> pl.DataFrame:
+    since, until = rows.select(pl.min("recorded_at").alias("since"), pl.max("recorded_at").alias("until")).row(0)
+    return baselines_holding(user_ids=rows["user_id"].unique().to_list(), since=since, until=until, metrics=BASELINED)
+
+
+def _before(rows: pl.DataFrame) -> pl.DataFrame:
+    """What is stored of these people in the minutes before their first row."""
+    first = rows.group_by("user_id").agg(pl.min("recorded_at"))
+    at = first["recorded_at"].to_list()
+    stored = rows_within(first["user_id"].to_list(), [each - RATE_REACH for each in at], at)
+    return stored.select(name for name in rows.columns if name in stored.columns)

@@ -1,0 +1,98 @@
+"""The rules over one source, and what is remembered of people under them."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import chain
+from types import MappingProxyType
+from typing import Final
+
+import polars as pl
+
+from alerts.deriving import Deriving
+from alerts.engine import Advance, PersonState, RuleSet, Stretch, advance, new_person
+from alerts.engine.clock import moment
+from alerts.engine.state import ALWAYS
+from alerts.rebuild import new_people, rebuild
+
+_NO_TIMES: Final[Mapping[int, datetime]] = MappingProxyType({})
+Judged = tuple[list[Stretch], dict[int, PersonState]]
+
+
+class Lane:
+    """Rows of one source in, stretches and states out. The states are a cache: dropping them costs time alone."""
+
+    def __init__(self, rules: RuleSet, *, freshness: timedelta, deriving: Deriving) -> None:
+        self.rules = rules
+        self._freshness = freshness
+        self._deriving = deriving
+        self._states: dict[int, PersonState] = {}
+
+    def judge(
+        self, rows: pl.DataFrame, *, at: datetime, counts: Mapping[int, int], as_of: Mapping[int, datetime] = _NO_TIMES
+    ) -> Judged:
+        """What new rows, which are stored, mean. `counts` are how many readings of each person the batch stored, and
+        `as_of` is how far the time of people has come, where rows do not say it."""
+        again = self._disordered(rows) if self.rules.has_rates else {}
+        in_order = rows.filter(~pl.col("user_id").is_in(list(again))) if again else rows
+        if self.rules.derived:
+            in_order = self._deriving.following(self.rules, in_order, at=at)
+        found = advance(self.rules, self._states, in_order, freshness=self._freshness, as_of=as_of)
+        return _both([found, *self._reach(found.unreached | again, rows, at, counts, as_of)])
+
+    def again(self, people: Mapping[int, datetime]) -> Judged:
+        """These people's rows judged anew, each from a time on (or before), as they are stored now."""
+        return _both([self._rebuild(people)])
+
+    def keep(self, states: Mapping[int, PersonState]) -> None:
+        self._states |= states
+
+    def forget(self, people: Iterable[int]) -> None:
+        for user_id in people:
+            self._states.pop(user_id, None)
+
+    def drop(self) -> None:
+        self._states.clear()
+
+    def under(self, rules: RuleSet) -> "Lane":
+        """The same under other rules over the same source."""
+        self.rules = rules
+        return self
+
+    def _disordered(self, rows: pl.DataFrame) -> dict[int, datetime]:
+        """People with rows older than some that are stored: these rows change the rates of those after them."""
+        first = rows.group_by("user_id").agg(pl.min("recorded_at"))
+        times = ((user_id, at, self._states.get(user_id)) for user_id, at in first.iter_rows())
+        return {
+            user_id: at
+            for user_id, at, state in times
+            if state is None or (state.as_of_us != ALWAYS and at <= moment(state.as_of_us))
+        }
+
+    def _reach(
+        self, unreached: Mapping[int, datetime], rows: pl.DataFrame, at: datetime, counts: Mapping[int, int],
+        as_of: Mapping[int, datetime],
+    ) -> Iterable[Advance]:  # fmt: skip
+        """Judge the rows of people whose state is missing or too young: it is begun, or rebuilt from what is stored."""
+        if not unreached:
+            return
+        new = new_people({user_id: counts[user_id] for user_id in unreached})
+        if new:
+            first = rows.filter(pl.col("user_id").is_in(list(new)))
+            if self.rules.derived:
+                first = self._deriving.following(self.rules, first, at=at)
+            begun = dict.fromkeys(new, new_person(self.rules))
+            times = {user_id: as_of[user_id] for user_id in new if user_id in as_of}
+            yield advance(self.rules, begun, first, freshness=self._freshness, as_of=times)
+        if known := {user_id: first_at for user_id, first_at in unreached.items() if user_id not in new}:
+            yield self._rebuild(known)
+
+    def _rebuild(self, people: Mapping[int, datetime]) -> Advance:
+        again = rebuild(self.rules, people, self._deriving)
+        return advance(self.rules, again.states, again.rows, freshness=self._freshness, as_of=again.as_of)
+
+
+def _both(found: list[Advance]) -> Judged:
+    states: dict[int, PersonState] = {}
+    for each in found:
+        states |= each.states
+    return list(chain.from_iterable(each.stretches for each in found)), states

@@ -1,0 +1,119 @@
+"""What stored readings mean: which came late, the windows they make, and the alerts they raise.
+
+Readings that are not late are judged in the batch that stores them. What a late one changes is only noted there, in the
+same transaction, and judged soon after, in small transactions of its own, so that a flood of them holds nobody up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from alerts.detection import Detected, Detection
+from devices.metrics import Flag
+from ingestion.late import Span, Stretches
+from ingestion.watermarks import Watermarks
+from ingestion.windows import MINUTE, Windows, Written
+
+SILENT_FOR: Final = timedelta(minutes=10)  # then our own clock completes a person's windows
+IDLE_FOR: Final = timedelta(hours=1)  # then nothing is remembered of a person
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What a transaction found. `detected` goes to the screens, the rest is remembered once it is committed."""
+
+    detected: Detected = field(default_factory=Detected)
+    written: Written = field(default_factory=Written)
+    watermarks: dict[int, datetime] = field(default_factory=dict)
+    reopened: frozenset[int] = frozenset()  # people whose windows must be read again
+    has_late: bool = False  # something of it waits to be judged
+    passed: dict[int, datetime] = field(default_factory=dict)  # up to when windows were completed by our clock
+
+
+class Evaluation:
+    """Owns what is remembered of people: how far their time has come, their open windows, their pending episodes."""
+
+    def __init__(self, *, detection: Detection, freshness: timedelta) -> None:
+        self._detection = detection
+        self._watermarks = Watermarks()
+        self._windows = Windows(freshness=freshness)
+        self._heard: dict[int, datetime] = {}
+        self._passed: dict[int, datetime] = {}
+
+    def judge_lateness(self, readings: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, datetime]]:
+        """`readings` (in order of arrival) with Flag.LATE set, and the watermarks after them."""
+        return self._watermarks.judge(readings)
+
+    def evaluate(
+        self, new: pl.DataFrame, *, watermarks: dict[int, datetime], late: Stretches, at: datetime
+    ) -> Evaluated:
+        """Judge readings that this transaction has stored (in order of arrival, late ones flagged)."""
+        if new.is_empty():
+            return Evaluated(watermarks=watermarks)
+        punctual = new
+        if new.select((pl.col("flags") & Flag.LATE).any()).item():
+            is_late = pl.col("flags") & Flag.LATE != 0
+            late.note(new.filter(is_late))
+            punctual = new.filter(~is_late)
+        self._detection.read_rules(at=at, since=new["received_at"].min())
+        before = self._watermarks.before(new["user_id"].unique())
+        written = self._windows.write(punctual, before=before, wanted=self._detection.windows)
+        counts = dict(new.group_by("user_id").len().iter_rows())
+        detected = self._detection.detect(punctual, at=at, counts=counts, windows=written.found)
+        return Evaluated(detected, written, watermarks, has_late=punctual.height < new.height)
+
+    def again(self, spans: Mapping[int, Span], *, at: datetime) -> Evaluated:
+        """Judge anew what late readings touched, in a transaction of its own."""
+        self._detection.read_rules(at=at)
+        self._windows.rewrite(spans, at=at, wanted=self._detection.windows)
+        detected = self._detection.again({user_id: span.since for user_id, span in spans.items()}, at=at)
+        return Evaluated(detected, reopened=frozenset(spans))
+
+    def keep(self, evaluated: Evaluated, *, at: datetime) -> None:
+        """Take over what a committed transaction found."""
+        self._watermarks.keep(evaluated.watermarks)
+        self._windows.keep(evaluated.written)
+        self._windows.forget(evaluated.reopened)
+        self._detection.keep(evaluated.detected)
+        self._heard |= dict.fromkeys(evaluated.watermarks, at)
+        self._passed |= evaluated.passed
+
+    def drop(self) -> None:
+        """Forget everybody."""
+        self._watermarks.drop()
+        self._windows.drop()
+        self._detection.drop()
+        self._heard.clear()
+        self._passed.clear()
+
+    def silent(self, *, at: datetime) -> dict[int, datetime]:
+        """People of whom nothing was heard for 10 min while windows of theirs may be open; up to when theirs are over
+        already. Each is named once a minute."""
+        longest = self._windows.longest
+        found = {}
+        for user_id, heard in self._heard.items():
+            watermark = self._watermarks.known(user_id)
+            over = max(watermark, self._passed.get(user_id, watermark))
+            if at - heard >= SILENT_FOR and over < watermark + longest and at - over >= MINUTE.size:
+                found[user_id] = over
+        return found
+
+    def pass_time(self, silent: Mapping[int, datetime], *, at: datetime) -> Evaluated:
+        """Complete the windows of silent people by our own clock, and judge these; in a transaction of its own."""
+        self._detection.read_rules(at=at)
+        written = self._windows.pass_time(silent, at=at, wanted=self._detection.windows)
+        detected = self._detection.detect_windows(written.found, at=at)
+        return Evaluated(detected, reopened=frozenset(silent), passed=dict.fromkeys(silent, at))
+
+    def forget_idle(self, *, at: datetime) -> None:
+        """Forget people of whom nothing was heard for an hour: whoever speaks again is read back."""
+        idle = [user_id for user_id, heard in self._heard.items() if at - heard >= IDLE_FOR]
+        for user_id in idle:
+            del self._heard[user_id]
+            self._passed.pop(user_id, None)
+        self._watermarks.forget(idle)
+        self._windows.forget(idle)
+        self._detection.forget(idle)
