@@ -21,6 +21,7 @@ WITHOUT_SERVICES = frozenset(
         "findstatic",
         "help",
         "makemessages",
+        "score_rules",
         "spectacular",
         "startapp",
         "startproject",

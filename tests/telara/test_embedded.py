@@ -216,6 +216,7 @@ def test_a_command_that_needs_no_service_starts_none(checkout: Copy, command: li
         ("manage.py --version", False),
         ("manage.py migrate --help", False),
         ("manage.py check_rules alerts/rules", False),
+        ("manage.py score_rules --days 1", False),
         ("manage.py backtest --readings a.csv", False),
         ("manage.py backtest --readings=a.csv", False),
         ("manage.py backtest --since 2025-01-01", True),
