@@ -1,4 +1,4 @@
-"""What stored readings mean: which came late, the windows they make, and the alerts they raise.
+"""What stored readings mean: which came late or are in doubt, the windows they make, and the alerts they raise.
 
 Readings that are not late are judged in the batch that stores them. What a late one changes is only noted there, in the
 same transaction, and judged soon after, in small transactions of its own, so that a flood of them holds nobody up.
@@ -14,6 +14,7 @@ import polars as pl
 from alerts.detection import Detected, Detection
 from devices.metrics import Flag
 from ingestion.late import Span, Stretches
+from ingestion.quality import NOTHING_NOTED, Noted, Quality
 from ingestion.watermarks import Watermarks
 from ingestion.windows import MINUTE, Windows, Written
 
@@ -22,12 +23,20 @@ IDLE_FOR: Final = timedelta(hours=1)  # then nothing is remembered of a person
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """What follows for people from what they sent: how far their time has come, and what their next values follow."""
+
+    watermarks: dict[int, datetime] = field(default_factory=dict)
+    noted: Noted = NOTHING_NOTED
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluated:
     """What a transaction found. `detected` goes to the screens, the rest is remembered once it is committed."""
 
     detected: Detected = field(default_factory=Detected)
     written: Written = field(default_factory=Written)
-    watermarks: dict[int, datetime] = field(default_factory=dict)
+    arrival: Arrival = field(default_factory=Arrival)
     reopened: frozenset[int] = frozenset()  # people whose windows must be read again
     has_late: bool = False  # something of it waits to be judged
     passed: dict[int, datetime] = field(default_factory=dict)  # up to when windows were completed by our clock
@@ -39,20 +48,21 @@ class Evaluation:
     def __init__(self, *, detection: Detection, freshness: timedelta) -> None:
         self._detection = detection
         self._watermarks = Watermarks()
+        self._quality = Quality()
         self._windows = Windows(freshness=freshness)
         self._heard: dict[int, datetime] = {}
         self._passed: dict[int, datetime] = {}
 
-    def judge_lateness(self, readings: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, datetime]]:
-        """`readings` (in order of arrival) with Flag.LATE set, and the watermarks after them."""
-        return self._watermarks.judge(readings)
+    def judge_arrival(self, readings: pl.DataFrame) -> tuple[pl.DataFrame, Arrival]:
+        """`readings` (in order of arrival) with the flags that depend on what came before them, and what follows."""
+        judged, watermarks = self._watermarks.judge(readings)
+        judged, noted = self._quality.judge(judged)
+        return judged, Arrival(watermarks, noted)
 
-    def evaluate(
-        self, new: pl.DataFrame, *, watermarks: dict[int, datetime], late: Stretches, at: datetime
-    ) -> Evaluated:
+    def evaluate(self, new: pl.DataFrame, *, arrival: Arrival, late: Stretches, at: datetime) -> Evaluated:
         """Judge readings that this transaction has stored (in order of arrival, late ones flagged)."""
         if new.is_empty():
-            return Evaluated(watermarks=watermarks)
+            return Evaluated(arrival=arrival)
         punctual = new
         if new.select((pl.col("flags") & Flag.LATE).any()).item():
             is_late = pl.col("flags") & Flag.LATE != 0
@@ -63,7 +73,7 @@ class Evaluation:
         written = self._windows.write(punctual, before=before, wanted=self._detection.windows)
         counts = dict(new.group_by("user_id").len().iter_rows())
         detected = self._detection.detect(punctual, at=at, counts=counts, windows=written.found)
-        return Evaluated(detected, written, watermarks, has_late=punctual.height < new.height)
+        return Evaluated(detected, written, arrival, has_late=punctual.height < new.height)
 
     def again(self, spans: Mapping[int, Span], *, at: datetime) -> Evaluated:
         """Judge anew what late readings touched, in a transaction of its own."""
@@ -74,16 +84,18 @@ class Evaluation:
 
     def keep(self, evaluated: Evaluated, *, at: datetime) -> None:
         """Take over what a committed transaction found."""
-        self._watermarks.keep(evaluated.watermarks)
+        self._watermarks.keep(evaluated.arrival.watermarks)
+        self._quality.keep(evaluated.arrival.noted)
         self._windows.keep(evaluated.written)
         self._windows.forget(evaluated.reopened)
         self._detection.keep(evaluated.detected)
-        self._heard |= dict.fromkeys(evaluated.watermarks, at)
+        self._heard |= dict.fromkeys(evaluated.arrival.watermarks, at)
         self._passed |= evaluated.passed
 
     def drop(self) -> None:
         """Forget everybody."""
         self._watermarks.drop()
+        self._quality.drop()
         self._windows.drop()
         self._detection.drop()
         self._heard.clear()
@@ -115,5 +127,6 @@ class Evaluation:
             del self._heard[user_id]
             self._passed.pop(user_id, None)
         self._watermarks.forget(idle)
+        self._quality.forget(idle)
         self._windows.forget(idle)
         self._detection.forget(idle)

@@ -25,6 +25,20 @@ for _digit in "0123456789abcdefABCDEF":
     _VALUE_OF_DIGIT[ord(_digit)] = int(_digit, 16)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BinaryRows:
+    """What COPY takes, and where in it each row begins."""
+
+    data: bytes
+    begins: npt.NDArray[np.int64]
+
+    def with_integers(self, values: npt.NDArray[np.int64], *, at: int) -> "BinaryRows":
+        """The rows with these values, one a row, in an integer field whose four bytes lie `at` bytes into each row."""
+        data = np.frombuffer(self.data, np.uint8).copy()
+        data[(self.begins + at)[:, None] + np.arange(4)] = values.astype(">i4").view(np.uint8).reshape(-1, 4)
+        return BinaryRows(data.tobytes(), self.begins)
+
+
 @dataclass(frozen=True, slots=True)
 class _Field:
     """A column of n values, all of one width; of the text of a row only the first `length` bytes count, -1 is NULL."""
@@ -37,7 +51,7 @@ class _Field:
         return self.values.dtype.itemsize
 
 
-def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> bytes:
+def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> BinaryRows:
     """`rows` as COPY .. (FORMAT binary) reads them; `types` are the PostgreSQL types of the columns.
 
     Known types: bigint, integer, double precision, timestamptz, uuid (as 36 characters) and text (of few values).
@@ -55,13 +69,16 @@ def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> bytes:
         laid_out[name] = field.values
     ragged = {name: field for name, field in fields.items() if (field.lengths < field.width).any()}
     full = laid_out.view(np.uint8).reshape(rows.height, size)
+    ends = np.full(rows.height, size)
     if ragged:
+        ends -= sum(field.width - np.maximum(field.lengths, 0) for field in ragged.values())
         holds = np.ones(full.shape, np.bool_)
         for name, field in ragged.items():
             at = starts[name]
             holds[:, at : at + field.width] = np.arange(field.width) < field.lengths[:, None]
         full = full[holds]
-    return b"".join([HEADER, full.data, TRAILER])
+    ends = len(HEADER) + ends.cumsum()
+    return BinaryRows(b"".join([HEADER, full.data, TRAILER]), np.concatenate([[len(HEADER)], ends])[: rows.height])
 
 
 def _field(column: pl.Series, kind: str) -> _Field:

@@ -20,11 +20,13 @@ from ingestion.late import Stretches, stretches_take
 from ingestion.ledger import Claim, Owner, advance, fence
 from ingestion.models import QuarantinedMessage
 from ingestion.people import register_devices, resolve_people
+from ingestion.pgcopy import BinaryRows
 from ingestion.prepare import Prepared, prepare_decoded, with_ids
 from ingestion.quarantine import quarantine
-from ingestion.store import store
+from ingestion.store import store, with_flags
 from ingestion.verdicts import Code, Rejected
 
+Readings = tuple[pl.DataFrame, BinaryRows | None, dict[int, Rejected]]
 CAUTIOUS_BATCHES: Final = 10
 TOUCH_DEVICES_EVERY: Final = timedelta(minutes=1)
 
@@ -121,13 +123,14 @@ class Pipeline:
         with transaction.atomic(durable=True):
             fence(first, claims, owner=self._owner)
             readings, written, strangers = self._readings(prepared, at)
-            judged, watermarks = self._evaluation.judge_lateness(readings)
-            is_unchanged = judged["flags"].equals(readings["flags"])
-            stored = store(judged, written=written if is_unchanged else None, is_likely_new=not self._cautious_for)
+            judged, arrival = self._evaluation.judge_arrival(readings)
+            if written is not None and not judged["flags"].equals(readings["flags"]):
+                written = with_flags(written, judged)
+            stored = store(judged, written=written, is_likely_new=not self._cautious_for)
             self._register_devices(stored.new, at)
             reach("after_store")
             late = Stretches(self._owner.cluster_id, lambda: _positions(batch, prepared))
-            evaluated = self._evaluation.evaluate(stored.new, watermarks=watermarks, late=late, at=at)
+            evaluated = self._evaluation.evaluate(stored.new, arrival=arrival, late=late, at=at)
             hours_mark(stored.new, at=at)
             rejected = prepared.decoded.rejected | strangers
             quarantined = quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
@@ -142,7 +145,7 @@ class Pipeline:
             evaluated,
         )
 
-    def _readings(self, prepared: Prepared, at: datetime) -> tuple[pl.DataFrame, bytes | None, dict[int, Rejected]]:
+    def _readings(self, prepared: Prepared, at: datetime) -> Readings:
         """The rows to store (COLUMNS, username, device_sources), these as COPY takes them, and whom nobody knows."""
         names = prepared.rows["username"].unique().to_list()
         known = resolve_people(names, provision=self._provision, at=at)

@@ -9,6 +9,7 @@ from devices.models.reading import COLUMNS
 from devices.quality import assess
 from ingestion.batch import Batch
 from ingestion.columns import Decoded, decode
+from ingestion.pgcopy import BinaryRows
 from ingestion.store import direct_rows
 from ingestion.verdicts import Limits
 
@@ -22,7 +23,7 @@ class Prepared:
     decoded: Decoded
     rows: pl.DataFrame
     people: dict[str, int]
-    written: bytes | None
+    written: BinaryRows | None
 
 
 def prepare(batch: Batch, *, limits: Limits, known: Mapping[str, int]) -> Prepared:

@@ -44,7 +44,7 @@ def as_postgres_reads(rows):
         )
         frame = pl.DataFrame(rows, schema=SCHEMA).with_row_index("seq")
         copied = binary_rows(frame.with_columns(pl.col("seq").cast(pl.Int64)), {"seq": "integer"} | TYPES)
-        cursor.copy_expert("COPY copied FROM STDIN (FORMAT binary)", io.BytesIO(copied))
+        cursor.copy_expert("COPY copied FROM STDIN (FORMAT binary)", io.BytesIO(copied.data))
         cursor.execute("SELECT * FROM copied ORDER BY seq")
         found = [dict(zip(TYPES, row[1:], strict=True)) for row in cursor.fetchall()]
         cursor.execute("DROP TABLE copied")

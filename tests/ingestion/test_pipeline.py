@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from alerts.detection import Detection
+from devices.metrics import Flag
 from devices.models import Device, Installation, Reading, User
 from devices.partitions import Partitions
 from ingestion.batch import Batch, Position
@@ -154,7 +155,8 @@ def test_what_is_received_long_after_the_persons_newest_is_flagged_late(shop: Sh
     shop.write(event(at=NOW - 12 * minute), event("person_2", at=NOW - 12 * minute))
     late = Reading.objects.filter(flags=1).order_by("recorded_at").values_list("recorded_at", flat=True)
     assert list(late) == [NOW - 12 * minute, NOW - 11 * minute]
-    assert Reading.objects.filter(flags=0).count() == 4
+    assert Reading.objects.filter(flags=0).count() == 3
+    assert Reading.objects.get(flags=Flag.OUT_OF_ORDER).recorded_at == NOW - 10 * minute
 
 
 def test_suspect_values_are_stored_and_flagged_and_sentinels_are_null(shop: Shop):
