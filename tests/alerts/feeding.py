@@ -82,9 +82,9 @@ class Feed:
         """One batch in one transaction, then what follows the commit."""
         Partitions(span="month").ensure(readings["recorded_at"].to_list())
         with transaction.atomic(durable=True):
-            judged, after = self.evaluation.judge_lateness(readings)
+            judged, arrival = self.evaluation.judge_arrival(readings)
             late = Stretches("cluster", lambda: dict.fromkeys(readings["username"], ZERO))
-            evaluated = self.evaluation.evaluate(store(judged).new, watermarks=after, late=late, at=now)
+            evaluated = self.evaluation.evaluate(store(judged).new, arrival=arrival, late=late, at=now)
         self.evaluation.keep(evaluated, at=now)
         if self.is_prompt:
             self.judge_late(now=now)
