@@ -2,9 +2,9 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate, compress
 from typing import Any, Final
 
@@ -25,6 +25,11 @@ _BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 _AFTER_ALL: Final = datetime.max.replace(tzinfo=UTC)
 
 Place = tuple[str, datetime, datetime]  # a person, and the first and the last matching reading
+Watch = Callable[[int, datetime], None]  # a person's key, and up to when their readings are done; people by key
+
+# What who waits for an answer may ask for.
+MOST_READINGS: Final = 2_000_000  # some seconds of work
+LONGEST: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +84,19 @@ class Outcome:
     summaries: list[RuleSummary]
 
 
-def backtest_stored(*, rules: Sequence[Rule], scope: Scope) -> Outcome:
+def backtest_stored(*, rules: Sequence[Rule], scope: Scope, watch: Watch | None = None) -> Outcome:
     """What `rules` find in the stored readings of `scope`, whenever they were received; nothing is written.
 
-    A rule whose id is in the database under another wording is run beside that wording's present version.
+    A rule whose id is in the database under another wording is run beside that wording's present version. `watch` is
+    told after each piece how far it is; what it raises ends the run. Raises TooMuchHistoryError, TookTooLongError.
     """
     with one_view():
         drafts = [replace(rule, version=0, active_from=None, active_until=None) for rule in rules]
         present = _present([rule.id for rule in rules])
         changed = [present[d.id] for d in drafts if d.id in present and not _same(present[d.id], d)]
         replay = Replay([*drafts, *changed], baselines=_baselines([*drafts, *changed], scope))
-        seen = read_history(scope, metrics_of([*drafts, *changed]), replay.feed)
+        take = replay.feed if watch is None else _watched(replay, watch)
+        seen = read_history(scope, metrics_of([*drafts, *changed]), take)
         found: dict[RuleKey, list[Finding]] = defaultdict(list)
         for finding in replay.findings(scope.people):
             found[finding.rule].append(finding)
@@ -107,6 +114,14 @@ def _baselines(rules: Sequence[Rule], scope: Scope) -> pl.DataFrame:
         return NO_BASELINES
     since, until = scope.since or _BEFORE_ALL, scope.until or _AFTER_ALL
     return baselines_holding(user_ids=list(scope.people), since=since, until=until, metrics=metrics)
+
+
+def _watched(replay: Replay, watch: Watch) -> Callable[[pl.DataFrame], None]:
+    def take(readings: pl.DataFrame) -> None:
+        replay.feed(readings)
+        watch(readings["user_id"][-1], readings["recorded_at"][-1])
+
+    return take
 
 
 def present_rules(*, rule_id: str | None = None) -> list[Rule]:

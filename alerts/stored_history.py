@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from psycopg2.errors import QueryCanceled
 
 from devices.metrics import METRICS
 
@@ -30,23 +31,33 @@ class TooMuchHistoryError(Exception):
     """There is more of it than was asked for at most."""
 
 
+class TookTooLongError(Exception):
+    """It could not be read in the time that there was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose readings, recorded in [since, until); `people` are `user_id`s by the person's key."""
+    """Whose readings, recorded in [since, until); `people` are `user_id`s by the person's key.
+
+    `at_most` bounds how many, `within` how long reading them may take, and what is made of them meanwhile.
+    """
 
     people: dict[int, str]
     since: datetime | None = None
     until: datetime | None = None
     at_most: int | None = None
+    within: timedelta | None = None
 
 
 @dataclass(slots=True)
 class Seen:
-    """How much history there was. A person-hour is an hour of the clock (UTC) in which a person has a reading."""
+    """How much history there was, from the `first` reading on. A person-hour is an hour of the clock (UTC) in which a
+    person has a reading."""
 
     readings: int = 0
     people: int = 0
     person_hours: int = 0
+    first: datetime | None = None
 
     @property
     def person_days(self) -> float:
@@ -68,18 +79,34 @@ def one_view() -> Iterator[None]:
 def read_history(scope: Scope, metrics: Sequence[str], take: Callable[[pl.DataFrame], None]) -> Seen:
     """Give `take` the readings in order of person, time and id: no piece ends within an instant of a person.
 
-    Raises TooMuchHistoryError where they are more than the scope allows.
+    Raises TooMuchHistoryError and TookTooLongError where the scope's bounds are met.
     """
     pieces = _Pieces(metrics, take)
-    columns = "".join(f", r.{name}" for name in metrics)
-    with connection.cursor() as cursor, connection.wrap_database_errors:  # which copy_expert is not by itself
-        limit = None if scope.at_most is None else scope.at_most + 1
-        sql = cursor.mogrify(_ROWS.format(metrics=columns), [list(scope.people), scope.since, scope.until, limit])
-        cursor.copy_expert(sql, pieces)
+    try:
+        _copy(scope, metrics, pieces)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        raise TookTooLongError from None
     pieces.finish()
     if scope.at_most is not None and pieces.seen.readings > scope.at_most:
         raise TooMuchHistoryError
     return pieces.seen
+
+
+def _copy(scope: Scope, metrics: Sequence[str], pieces: "_Pieces") -> None:
+    """The server waits for who reads, so that its timeout bounds both."""
+    columns = "".join(f", r.{name}" for name in metrics)
+    limit = None if scope.at_most is None else scope.at_most + 1
+    with connection.cursor() as cursor, connection.wrap_database_errors:  # which copy_expert is not by itself
+        if scope.within is not None:
+            cursor.execute("SET LOCAL statement_timeout = %s", [scope.within // timedelta(milliseconds=1)])
+        sql = cursor.mogrify(_ROWS.format(metrics=columns), [list(scope.people), scope.since, scope.until, limit])
+        try:
+            cursor.copy_expert(sql, pieces)
+        except BaseException:
+            connection.connection.cancel()  # what the server would still send is waited for before anything else
+            raise
 
 
 class _Pieces:
@@ -135,6 +162,8 @@ class _Pieces:
         hours = rows.select("user_id", pl.col("recorded_at") // _HOUR).unique(maintain_order=True)
         before = self._last
         self._last = (hours["user_id"][-1], hours["recorded_at"][-1])
+        first = datetime.fromtimestamp(rows.select(pl.min("recorded_at")).item() / 1_000_000, UTC)
+        self.seen.first = first if self.seen.first is None else min(self.seen.first, first)
         self.seen.readings += rows.height
         self.seen.people += hours["user_id"].n_unique() - (before is not None and before[0] == hours["user_id"][0])
         self.seen.person_hours += hours.height - (before == hours.row(0))
