@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 from django.contrib.auth.decorators import login_required
@@ -35,19 +35,25 @@ WALKED: Final = 20_000  # readings: more than a day of one every 5 s
 ALERTS_SHOWN: Final = 12
 SPANS_DRAWN: Final = 200
 DAYS_SHOWN: Final = 7
+FIRST_YEAR: Final = 2000  # no reading is older
 BAND_AHEAD: Final = timedelta(hours=12)  # for how long a live page stays open without asking for a fresh copy
 
 
 @login_required
 def wearer(request: HttpRequest, user_id: str) -> HttpResponse:
-    """GET /wearers/ID/?range=5m|1h|24h|7d|30d; with htmx only its parts."""
+    """GET /wearers/ID/?range=5m|1h|24h|7d|30d; ?until=ISO shows that time instead of now; with htmx only its parts."""
     user = cast("User", request.user)
     person = person_of(user, user_id)
     chosen = range_of(request.GET.get("range", DEFAULT_RANGE.name))
     if chosen is None:
         names = ", ".join(each.name for each in RANGES)
         return render(request, "400.html", {"exception": f"There is no such range; there are {names}."}, status=400)
-    at = timezone.now()
+    now = timezone.now()
+    try:
+        at = _until(request.GET.get("until", ""), now)
+    except ValueError:
+        words = "That is no time: until=2026-03-01T12:00:00Z."
+        return render(request, "400.html", {"exception": words}, status=400)
     strips = strips_drawn(person, chosen, at)
     values = latest_values(user_ids=[person.pk], metrics=CURRENT, rows=WALKED).get(person.pk, {})
     alerts = alerts_of(person)
@@ -58,9 +64,10 @@ def wearer(request: HttpRequest, user_id: str) -> HttpResponse:
         "ranges": [(each, each is chosen) for each in RANGES],
         "range": chosen,
         "since": at - chosen.length,
+        "until": at if at < now else None,
         "strips": strips,
         "has_band": any(strip.band and not strip.band.is_learning for strip in strips),
-        "data": page_data(strips, chosen, at),
+        "data": page_data(strips, chosen, at, is_live=chosen.is_live and at == now),
         "tiles": tiles_of(values, alerts, heard),
         "heard": heard,
         "worst": worst_of(alerts),
@@ -133,13 +140,23 @@ def rules_now(at: datetime) -> list[Rule]:
     return rules
 
 
-def page_data(strips: list[Strip], chosen: Range, at: datetime) -> dict[str, Any]:
+def _until(text: str, now: datetime) -> datetime:
+    """The end of what is shown: `now` where nothing earlier is asked for. Raises ValueError."""
+    if not text:
+        return now
+    asked = datetime.fromisoformat(text)
+    if asked.tzinfo is None or asked.year < FIRST_YEAR:
+        raise ValueError(text)
+    return min(asked, now).astimezone(UTC)
+
+
+def page_data(strips: list[Strip], chosen: Range, at: datetime, *, is_live: bool) -> dict[str, Any]:
     """For the page's script: the strips, and where an event holds each metric."""
     return {
         "until": at.timestamp(),
         "length": chosen.length.total_seconds(),
         "bucket": chosen.bucket.total_seconds(),
-        "live": chosen.is_live,
+        "live": is_live,
         "strips": {strip.name: strip.as_json() for strip in strips},
         "paths": {metric.name: [metric.group, metric.field] for metric in METRICS.values()},
         "decimals": {name: METRICS[name].decimals for name in CURRENT},

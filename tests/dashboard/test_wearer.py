@@ -171,3 +171,27 @@ def test_it_asks_the_same_number_of_queries_for_few_and_many_alerts(visit: Visit
         )
         Device.objects.create(user=wearer, kind=f"d{n}")
     assert queries() == before
+
+
+def test_it_shows_another_time_when_asked_to(visit: Visit, wearer: User, analyst: User) -> None:
+    then = timezone.now() - timedelta(days=3)
+    read(wearer, times=3, until=then, heart_rate=111)
+    read(wearer, times=3, until=just_now(), heart_rate=60)
+    until = (then + timedelta(minutes=10)).isoformat()
+    response = visit(analyst).get("/wearers/user_001/", {"range": "1h", "until": until})
+    (line,) = strips(response)["heart_rate"].lines
+    assert {point[1] for point in line.points} == {111}
+    data = response.context["data"]
+    assert (data["live"], data["until"]) == (False, (then + timedelta(minutes=10)).timestamp())
+    assert "?range=5m&amp;until=" in response.text
+    assert 'href="?range=1h">Now</a>' in response.text
+
+
+def test_a_time_to_come_is_now_and_what_is_no_time_is_refused(visit: Visit, wearer: User, analyst: User) -> None:
+    for later in ("2999-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"):
+        response = visit(analyst).get("/wearers/user_001/", {"range": "1h", "until": later})
+        assert (response.context["until"], response.context["data"]["live"]) == (None, True)
+    for wrong in ("yesterday", "2026-03-01T12:00:00", "0001-01-01T00:00:00+14:00", "1999-12-31T23:59:59Z"):
+        response = visit(analyst).get("/wearers/user_001/", {"until": wrong})
+        assert response.status_code == 400
+        assert "That is no time" in response.text
