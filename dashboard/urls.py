@@ -4,6 +4,7 @@ from django.urls import path
 
 from dashboard import alert, desk, login, simulator, triage, wearer, wearers
 from dashboard.overview import views as overview
+from dashboard.rules import backtest
 from dashboard.rules import views as rules
 
 urlpatterns = [
@@ -19,6 +20,9 @@ urlpatterns = [
     path("rules/<slug:rule_id>/switch/", rules.switch, name="rule-switch"),
     path("rules/<slug:rule_id>/yaml/", rules.export, name="rule-yaml"),
     path("rules-lint/", rules.lint, name="rules-lint"),
+    path("rules-backtest/", backtest.backtest, name="rules-backtest"),
+    path("rules-backtest/progress/", backtest.progress, name="rules-backtest-progress"),
+    path("rules-backtest/stop/", backtest.stop, name="rules-backtest-stop"),
     path("simulator/", simulator.simulator, name="simulator"),
     path("simulator/<int:simulation_id>/stop/", simulator.simulator_stop, name="simulator-stop"),
     path("login/", login.Login.as_view(), name="login"),

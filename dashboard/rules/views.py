@@ -20,6 +20,7 @@ from alerts.rule_files import Problem
 from alerts.selectors import rule_get
 from alerts.services.rules import RuleProblems, rule_disable, rule_enable, rule_problems, rule_write
 from alerts.services.triage import NOTE_LENGTH
+from dashboard.rules.backtest import choices
 from dashboard.rules.listing import Row, grouped, rows_of, said_by
 
 if TYPE_CHECKING:
@@ -142,9 +143,10 @@ def _save(request: HttpRequest, rule: Rule | None) -> HttpResponse:
 
 
 def _new(request: HttpRequest, source: str, problems: tuple[Problem, ...] = ()) -> HttpResponse:
-    if not cast("User", request.user).has_perm(PERMISSION):
+    user = cast("User", request.user)
+    if not user.has_perm(PERMISSION):
         raise PermissionDenied("Changing rules takes the permission to.")
-    context = _list(request) | {"source": source, "problems": problems, "editing": True, "next_number": 1}
+    context = _editing(request) | {"source": source, "problems": problems, "next_number": 1}
     return render(request, "rules.html", context, status=400 if problems else 200)
 
 
@@ -163,11 +165,15 @@ def _list(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def _editing(request: HttpRequest) -> dict[str, Any]:
+    return _list(request) | choices(cast("User", request.user)) | {"editing": True}
+
+
 def _editor(request: HttpRequest, rule: Rule, source: str, problems: tuple[Problem, ...]) -> dict[str, Any]:
     versions = list(rule.versions.all())
     newest = versions[-1]
     changes = {change.number: change for change in rule.changes.select_related("by").order_by("pk")}
-    return _list(request) | {
+    return _editing(request) | {
         "rule": rule,
         "says": (says := said_by(newest)),
         "is_technical": says is not None and says.rule_class == "technical",
@@ -176,7 +182,6 @@ def _editor(request: HttpRequest, rule: Rule, source: str, problems: tuple[Probl
         "source": source,
         "unsaved": source != newest.source,
         "problems": problems,
-        "editing": True,
         "versions": [(version, _why(changes.get(version.number))) for version in reversed(versions)],
     }
 

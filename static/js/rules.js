@@ -1,5 +1,6 @@
 // The rules: cursor and keys in the list; in the editor, line numbers, and lint 300 ms after the last key.
 
+import { startBacktest } from "./backtest.js";
 import { key } from "./keyboard.js";
 
 const LINT_AFTER_MS = 300;
@@ -18,8 +19,8 @@ function move(step) {
 
 /** @typedef {{line: number, column: number, message: string}} Problem */
 
-/** @param {HTMLFormElement} form */
-function startEditor(form) {
+/** @param {HTMLFormElement} form @param {() => void} tryIt */
+function startEditor(form, tryIt) {
   const source = /** @type {HTMLTextAreaElement} */ (form.querySelector("#source"));
   const lines = /** @type {HTMLElement} */ (form.querySelector("#lines"));
   const list = /** @type {HTMLElement} */ (form.querySelector("#problems"));
@@ -27,6 +28,7 @@ function startEditor(form) {
   const save = /** @type {HTMLButtonElement | null} */ (form.querySelector("#save"));
   const discard = /** @type {HTMLElement | null} */ (form.querySelector("#discard"));
   const saved = form.dataset.saved === "yes" ? source.value : null;
+  const run = /** @type {HTMLButtonElement | null} */ (document.querySelector("#backtest-run"));
   let due = 0;
   let asked = 0;
   let leaving = false;
@@ -55,6 +57,7 @@ function startEditor(form) {
     verdict.classList.toggle("wrong", Boolean(first));
     source.setAttribute("aria-invalid", first ? "true" : "false");
     if (save) save.disabled = Boolean(first) || !isChanged();
+    if (run) run.disabled = Boolean(first);
   }
 
   /** @param {Problem} problem */
@@ -122,7 +125,12 @@ function startEditor(form) {
   if (source.readOnly) return;
   source.addEventListener("input", typed);
   form.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.key !== "s") return;
+    if (!(event.ctrlKey || event.metaKey)) return;
+    if (event.key === "Enter" && event.target === source) {
+      event.preventDefault();
+      tryIt();
+    }
+    if (event.key !== "s") return;
     event.preventDefault();
     if (save && !save.disabled) form.requestSubmit(save);
   });
@@ -137,7 +145,12 @@ function startEditor(form) {
 }
 
 const form = /** @type {HTMLFormElement | null} */ (document.querySelector("#editor"));
-if (form) startEditor(form);
+const trial = /** @type {HTMLFormElement | null} */ (document.querySelector("#backtest"));
+if (form && trial) {
+  const tryIt = startBacktest(trial);
+  startEditor(form, tryIt);
+  key("b", "run the backtest; in the editor Ctrl+Enter", tryIt);
+}
 document.addEventListener("toggle", (event) => {
   const menu = /** @type {HTMLElement} */ (event.target);
   if (menu instanceof HTMLDetailsElement && menu.open) /** @type {HTMLElement | null} */ (menu.querySelector('input[name="note"]'))?.focus();
