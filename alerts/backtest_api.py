@@ -120,7 +120,7 @@ class BacktestView(APIView):
         given = BacktestQuery(data=request.data)
         given.is_valid(raise_exception=True)
         wanted = given.validated_data
-        parsed = parse_rule(wanted["source"], backtest=True)
+        parsed = parse_rule(wanted["source"])
         if parsed.rule is None:
             raise no_rule(parsed.problems)
         people = _people(person(request), wanted.get("user_id"))

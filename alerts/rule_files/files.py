@@ -23,18 +23,13 @@ class RuleFile:
     path: str
 
 
-def read_rules(paths: Iterable[str | Path] = (), *, backtest: bool = False) -> tuple[list[Rule], list[Problem]]:
-    """The rules of these files and folders (default: those that come with Telara), and every problem in them.
-
-    What only backtests can run is a problem unless it is for one.
-    """
-    files, problems = read_rule_files(paths, backtest=backtest)
+def read_rules(paths: Iterable[str | Path] = ()) -> tuple[list[Rule], list[Problem]]:
+    """The rules of these files and folders (default: those that come with Telara), and every problem in them."""
+    files, problems = read_rule_files(paths)
     return [file.rule for file in files], problems
 
 
-def read_rule_files(
-    paths: Iterable[str | Path] = (), *, backtest: bool = False
-) -> tuple[list[RuleFile], list[Problem]]:
+def read_rule_files(paths: Iterable[str | Path] = ()) -> tuple[list[RuleFile], list[Problem]]:
     """As `read_rules`, with the text of each."""
     files: list[RuleFile] = []
     problems: list[Problem] = []
@@ -45,7 +40,7 @@ def read_rule_files(
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             problems.append(Problem(str(path), 1, 1, f"cannot be read: {reason}"))
             continue
-        parsed = parse_rule(source, path=str(path), backtest=backtest)
+        parsed = parse_rule(source, path=str(path))
         problems.extend(parsed.problems)
         if parsed.rule:
             files.append(RuleFile(parsed.rule, source, str(path)))

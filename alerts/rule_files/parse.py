@@ -13,7 +13,7 @@ import yaml
 
 from alerts.engine.language import Condition, ConditionError, judge, judge_clear, read_condition
 from alerts.engine.rule import DEFAULT_COOLDOWN, MAX_COUNT, RULE_CLASSES, SEVERITIES, Clear, Rule, Sustained
-from alerts.engine.source import DERIVED_COLUMNS, Column, Source, Window, columns_of
+from alerts.engine.source import Column, Source, Window, columns_of
 from alerts.rule_files.document import DocumentError, place_in, read_document
 from alerts.rule_files.problem import Problem
 
@@ -45,11 +45,8 @@ class Parsed:
     problems: tuple[Problem, ...]
 
 
-def parse_rule(
-    text: str, *, path: str = "rule", version: int = 1, backtest: bool = False, judged: bool = True
-) -> Parsed:
-    """The rule of a YAML text; `path` is what problems call it. What backtests alone can run yet (rules over
-    windows, derived columns) is refused unless it is for one.
+def parse_rule(text: str, *, path: str = "rule", version: int = 1, judged: bool = True) -> Parsed:
+    """The rule of a YAML text; `path` is what problems call it.
 
     Conditions that can never be TRUE, or never FALSE, are problems too, unless `judged` is off: what is stored already
     is read as it was meant then.
@@ -58,7 +55,7 @@ def parse_rule(
         node = read_document(text)
     except DocumentError as error:
         return Parsed(None, (Problem(path, error.line, error.column, error.message),))
-    reader = _Reader(path, backtest=backtest, judged=judged)
+    reader = _Reader(path, judged=judged)
     rule = reader.rule(node, version)
     problems = tuple(sorted(reader.problems))
     return Parsed(None if problems else rule, problems)
@@ -75,9 +72,8 @@ class _FieldError(Exception):
 class _Reader:
     """Gathers the problems of one document."""
 
-    def __init__(self, path: str, *, backtest: bool, judged: bool) -> None:
+    def __init__(self, path: str, *, judged: bool) -> None:
         self.path = path
-        self.backtest = backtest
         self.judged = judged
         self.problems: list[Problem] = []
 
@@ -87,7 +83,7 @@ class _Reader:
         alert_type = self.read(fields, "alert_type", _matching(ALERT_TYPE, "UPPER_CASE words joined by '_'"))
         title = self.read(fields, "title", _title)
         severity = self.read(fields, "severity", _one_of(SEVERITIES))
-        over = self.over(fields)
+        over = self.read(fields, "over", _over) or "reading"
         columns = columns_of(over)
         when = self.read(fields, "when", partial(_condition, columns=columns))
         max_gap = self.read(fields, "max_gap", _positive)
@@ -106,7 +102,7 @@ class _Reader:
         references = self.items(fields.get("references"), _text)
         if not (rule_id and alert_type and title and severity and when and max_gap):
             return None
-        rule = Rule(
+        return Rule(
             id=rule_id,
             alert_type=alert_type,
             title=title,
@@ -125,20 +121,6 @@ class _Reader:
             references=references,
             version=version,
         )
-        return self.live(fields, rule)
-
-    def over(self, fields: dict[str, yaml.Node]) -> Source:
-        over = self.read(fields, "over", _over) or "reading"
-        if isinstance(over, Window) and not self.backtest:
-            self.problem(fields["over"], f"over: {over} is there for backtests alone: live rules see readings")
-        return over
-
-    def live(self, fields: dict[str, yaml.Node], rule: Rule) -> Rule:
-        """The rule; its derived columns are a problem where live rules cannot see them."""
-        found = ", ".join(name for name in rule.columns if name in DERIVED_COLUMNS)
-        if found and not self.backtest:
-            self.problem(fields["when"], f"{found}: there for backtests alone, live rules see what readings hold")
-        return rule
 
     def sustained(self, node: yaml.Node | None) -> Sustained:
         fields = self.nested(node, SUSTAINED_KEYS, ())

@@ -45,7 +45,7 @@ def everyone(**scope: Any) -> Scope:
 
 
 def tried(*sources: str, **scope: Any) -> Outcome:
-    rules = [rule for source in sources if (rule := parse_rule(source, backtest=True).rule)]
+    rules = [rule for source in sources if (rule := parse_rule(source).rule)]
     assert len(rules) == len(sources)
     return backtest_stored(rules=rules, scope=everyone(**scope))
 
@@ -117,7 +117,7 @@ def test_windows_are_the_same_wherever_the_pieces_end(seed: int) -> None:
     Feed().write(frame(*rows), now=at(4000))
     names = {person.pk: person.username for person in people}
     readings = frame(*rows).with_columns(pl.col("user_id").replace_strict(names, return_dtype=pl.String))
-    rules = [rule for source in WINDOWS if (rule := parse_rule(source, version=0, backtest=True).rule)]
+    rules = [rule for source in WINDOWS if (rule := parse_rule(source, version=0).rule)]
     expected = said(backtest(rules, readings))
     assert {line[0] for line in expected} == {"racing-minute", "racing-sliding"}
     assert said(tried(*WINDOWS).findings) == expected
@@ -146,7 +146,7 @@ def test_derived_columns_are_the_same_wherever_the_pieces_end(seed: int) -> None
         for each in hours:
             each.user, each.valid_from, each.zone, each.values, each.days = people[0], begins, "UTC", 500, 9
         Baseline.objects.bulk_create(hours)
-    rules = [rule for source in DERIVED if (rule := parse_rule(source, version=0, backtest=True).rule)]
+    rules = [rule for source in DERIVED if (rule := parse_rule(source, version=0).rule)]
     replay = Replay(rules, baselines=baselines_holding(user_ids=[p.pk for p in people], since=at(0), until=at(4000)))
     replay.feed(frame(*rows).with_columns(pl.col("recorded_at").alias("received_at")))
     expected = said_briefly(replay.findings({person.pk: person.username for person in people}))

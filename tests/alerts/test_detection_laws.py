@@ -1,17 +1,21 @@
 """The laws of detection with PostgreSQL in the way: rows of equal time, of any order, in any batches, with crashes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerts.engine import RuleSet, advance, new_person
+from alerts.backtest import Replay
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleVersion
 from alerts.rule_versions import engine_rule
-from devices.models import Reading, User
-from tests.alerts.feeding import FRESH, RACING, Feed, at, load
+from devices.baselines import baselines_holding
+from devices.metrics import Flag
+from devices.models import Baseline, MetricWindow, Reading, User
+from ingestion.models import LateStretch
+from tests.alerts.feeding import RACING, Feed, at, load
 from tests.ingestion.rows import frame, row
 from tests.made import make_wearer
 
@@ -21,11 +25,35 @@ AT_ONCE = "{count: 1}"
 RULES = (
     RACING.replace("{count: 3, within: 60s}", "{count: 3, within: 20s}"),
     RACING.replace("id: racing", "id: plain").replace("{count: 3, within: 60s}", AT_ONCE),
-    RACING.replace("id: racing", "id: long").replace("{count: 3, within: 60s}", "{for: 30s}"),
+    RACING.replace("id: racing", "id: lasting").replace("{count: 3, within: 60s}", "{for: 30s}"),
     RACING.replace("id: racing", "id: cleared")
     .replace("{count: 3, within: 60s}", "{count: 2}")
     .replace("heart_rate > 100", "heart_rate > 100 AND activity_level < 10")
     + "clear: {when: heart_rate < 95, count: 2}\n",
+)
+WINDOWED = tuple(
+    RACING.replace("id: racing", f"id: {name}")
+    .replace("over: reading", f"over: {over}")
+    .replace("heart_rate > 100", when)
+    .replace("{count: 3, within: 60s}", sustained)
+    .replace("max_gap: 60s", f"max_gap: {gap}")
+    .replace("measures: [heart_rate]", "measures: [avg_heart_rate]")
+    for name, over, when, sustained, gap in (
+        ("minute", "window(1m)", "avg_heart_rate > 100", "{count: 1}", "2m"),
+        ("sliding", "window(2m, every 1m)", "max_heart_rate - min_heart_rate > 20", "{count: 2}", "3m"),
+        ("fine", "window(30s, every 10s)", "count >= 2 AND avg_heart_rate > 96", "{for: 30s}", "40s"),
+        ("long", "window(20m)", "stddev_heart_rate > 10", "{count: 1}", "30m"),
+    )
+)
+DERIVED = tuple(
+    RACING.replace("id: racing", f"id: {name}")
+    .replace("heart_rate > 100", when)
+    .replace("{count: 3, within: 60s}", sustained)
+    for name, when, sustained in (
+        ("far", "heart_rate_z > 4 AND heart_rate > 90", "{for: 20s}"),
+        ("rising", "heart_rate_rate > 30", "{count: 1}"),
+        ("off", "not_worn = 1", "{count: 2}"),
+    )
 )
 RATES = (120.0, 120.0, 120.0, 110.0, 97.0, 80.0, None)
 
@@ -57,7 +85,8 @@ steps = st.lists(st.builds(Step, st.integers(1, 12), st.sampled_from(("", "", "f
 def test_what_stands_is_what_the_engine_finds_in_all_rows_at_once(drawn: Any, plan: list[Step], chance: Any):
     everybody = begin()
     rows = made(drawn, everybody, chance)
-    feed, clock = Feed(), 5000.0
+    made_usual(everybody[0])
+    feed, clock = Feed(is_prompt=chance.random() < 0.5), 5000.0
     arrival = [each for _, _, each in sorted(rows, key=lambda one: one[:2])]
     for step in plan:
         batch, arrival = arrival[: step.size], arrival[step.size :]
@@ -66,6 +95,7 @@ def test_what_stands_is_what_the_engine_finds_in_all_rows_at_once(drawn: Any, pl
         clock += 0.4
         feed.write(frame(*batch), now=at(clock))
         then(feed, step.then, clock)
+    feed.judge_late(now=at(clock + 5))
     feed.detection.flush(at=at(clock + 10))
     assert standing() == found([each for _, _, each in rows], everybody)
 
@@ -74,7 +104,10 @@ def begin() -> list[User]:
     for model in (AlertChange, OutboxEntry, Alert, Reading, RuleVersion):
         model.objects.all().delete()
     Rule.objects.all().delete()
-    load(*RULES)
+    MetricWindow.objects.all().delete()
+    LateStretch.objects.all().delete()
+    Baseline.objects.all().delete()
+    load(*RULES, *WINDOWED, *DERIVED)
     return [User.objects.filter(username=name).first() or make_wearer(name) for name in ("one", "two")]
 
 
@@ -85,8 +118,21 @@ def made(drawn: Any, everybody: list[User], chance: Any) -> list[tuple[float, in
     for number, (who, after, rate, activity, late) in zip(numbers, drawn, strict=True):
         second += after
         fields = {"user_id": everybody[who].pk, "recorded_at": at(second), "received_at": at(4000)}
+        fields["flags"] = int(Flag.HEART_RATE_NOT_MEASURED) if rate is None and activity is None else 0
         rows.append((second + late, number, row(number, heart_rate=rate, activity_level=activity, **fields)))
     return rows
+
+
+def made_usual(person: User) -> None:
+    """Two sets, the second valid from within the readings on."""
+    for begins, median in ((at(0) - timedelta(days=1), 80.0), (at(300), 105.0)):
+        Baseline.objects.bulk_create(
+            Baseline(
+                user=person, metric="heart_rate", local_hour=hour, median=median, mad=5, valid_from=begins, zone="UTC",
+                values=500, days=9,
+            )
+            for hour in range(24)
+        )  # fmt: skip
 
 
 def then(feed: Feed, what: str, clock: float) -> None:
@@ -99,24 +145,28 @@ def then(feed: Feed, what: str, clock: float) -> None:
 
 
 def standing() -> list[tuple[Any, ...]]:
-    alerts = Alert.objects.standing().select_related("rule")
+    alerts = Alert.objects.standing().select_related("rule", "user")
     return sorted(
-        (a.user_id, a.rule.rule_id, a.started_at, a.opened_at, a.ended_at, str(None if a.provisional else a.settled_at),
-         "open" if a.provisional else a.end or "open", a.event_count, measured(a.measures["heart_rate"]))
+        (a.rule.rule_id, a.user.username, a.started_at, a.opened_at, a.ended_at,
+         str(None if a.provisional else a.settled_at), "open" if a.provisional else a.end or "open", a.event_count,
+         *(measured(name, measure) for name, measure in a.measures.items()))
         for a in alerts
     )  # fmt: skip
 
 
+def measured(name: str, measure: dict[str, Any]) -> tuple[str, float, float, float]:
+    return name, measure["avg"], measure["min"], measure["max"]
+
+
 def found(rows: list[dict[str, Any]], everybody: list[User]) -> list[tuple[Any, ...]]:
-    rules = RuleSet(engine_rule(version) for version in RuleVersion.objects.select_related("rule"))
-    states = {user.pk: new_person(rules) for user in everybody}
-    stretches = advance(rules, states, frame(*rows), freshness=FRESH).stretches
+    """What the engine says of all rows in one piece, with nothing remembered and nothing read back."""
+    rules = [engine_rule(version) for version in RuleVersion.objects.select_related("rule")]
+    people = [user.pk for user in everybody]
+    sets = baselines_holding(user_ids=people, since=at(0), until=at(100_000))
+    replay = Replay([replace(rule, active_from=None, active_until=None) for rule in rules], baselines=sets)
+    replay.feed(frame(*rows))
     return sorted(
-        (s.user_id, s.rule.id, e.started_at, e.opened_at, e.ended_at, str(e.settled_at), e.end, e.event_count,
-         (e.measures["heart_rate"].avg, e.measures["heart_rate"].low, e.measures["heart_rate"].high))
-        for s in stretches for e in s.episodes
+        (f.rule.id, f.user_id, e.started_at, e.opened_at, e.ended_at, str(e.settled_at), e.end, e.event_count,
+         *((name, each.avg, each.low, each.high) for name, each in e.measures.items()))
+        for f in replay.findings({user.pk: user.username for user in everybody}) for e in [f.episode]
     )  # fmt: skip
-
-
-def measured(measure: dict[str, Any]) -> tuple[float, float, float]:
-    return measure["avg"], measure["min"], measure["max"]

@@ -17,7 +17,7 @@ RULES = {rule.id: rule for rule in read_rules()[0]}
 
 def said(rule_id: str, *readings: dict[str, Any], source: str = "") -> str:
     """Of the one episode that the rule finds in rows a second apart."""
-    rule = parse_rule(source, backtest=True).rule if source else RULES[rule_id]
+    rule = parse_rule(source).rule if source else RULES[rule_id]
     assert rule is not None
     types = {name: pl.String if column.is_text else pl.Float64 for name, column in COLUMNS.items()}
     columns = {name: pl.Series([row.get(name) for row in readings], dtype=type_) for name, type_ in types.items()}

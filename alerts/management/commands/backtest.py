@@ -81,7 +81,7 @@ def _time(text: str) -> datetime:
 
 
 def _rules(paths: list[str] | None, rule_id: str | None) -> list[Rule]:
-    rules, problems = read_rules(paths or (), backtest=True)
+    rules, problems = read_rules(paths or ())
     if problems:
         raise CommandError("\n".join(map(str, problems)))
     return _one(rules, rule_id)

@@ -148,7 +148,7 @@ def test_the_doubts_of_its_rows_are_those_of_the_window() -> None:
 def test_a_rule_over_windows_means_what_it_means_over_any_rows(
     over: str, when: str, rows: list[dict[str, Any]], count: int, gap: str
 ) -> None:
-    rule = parse_rule(RULE.format(over=over, when=when, count=count, gap=gap), backtest=True).rule
+    rule = parse_rule(RULE.format(over=over, when=when, count=count, gap=gap)).rule
     assert rule is not None
     assert isinstance(rule.over, Window)
     expected = []

@@ -141,42 +141,29 @@ WINDOWED = GOOD.replace("over: reading", "over: window(10m, every 10s)").replace
 )
 
 
-@pytest.mark.parametrize("over", ["window(1m)", "window(10m, every 10s)"])
-def test_live_rules_see_readings(over: str) -> None:
-    (problem,) = problems(WINDOWED.replace("window(10m, every 10s)", over))
-    assert problem == f"f.yaml:5:7: over: {over} is there for backtests alone: live rules see readings"
-
-
 DERIVED = GOOD.replace("heart_rate > 100", "heart_rate_z > 4 AND heart_rate > 90")
 
 
-def test_live_rules_see_what_readings_hold():
-    found = "there for backtests alone, live rules see what readings hold"
-    assert problems(DERIVED) == [f"f.yaml:6:7: heart_rate_z: {found}"]
-    clear = GOOD + "clear: {when: not_worn = 0}\nmeasures: [heart_rate_rate]\n"
-    assert problems(clear) == [f"f.yaml:6:7: heart_rate_rate, not_worn: {found}"]
-
-
 def test_a_rule_with_derived_columns_reads_back() -> None:
-    rule = parse_rule(DERIVED + "measures: [heart_rate_rate]\n", backtest=True).rule
+    rule = parse_rule(DERIVED + "measures: [heart_rate_rate]\n").rule
     assert rule is not None
     assert rule.columns == ("heart_rate_rate", "heart_rate_z", "heart_rate")
     assert RuleSet([rule]).derived == ("heart_rate_rate", "heart_rate_z")
-    assert parse_rule(write_rule(rule), backtest=True) == Parsed(rule, ())
+    assert parse_rule(write_rule(rule)) == Parsed(rule, ())
 
 
 def test_a_derived_column_that_there_is_not_gets_a_suggestion() -> None:
     wrong = DERIVED.replace("heart_rate_z", "hart_rate_z")
-    (problem,) = parse_rule(wrong, path="f.yaml", backtest=True).problems
+    (problem,) = parse_rule(wrong, path="f.yaml").problems
     assert str(problem) == "f.yaml:6:7: unknown column hart_rate_z; did you mean heart_rate_z?"
 
 
 def test_a_rule_over_windows_reads_their_columns_and_reads_back() -> None:
-    rule = parse_rule(WINDOWED + "measures: [max_heart_rate]\n", backtest=True).rule
+    rule = parse_rule(WINDOWED + "measures: [max_heart_rate]\n").rule
     assert rule is not None
     assert rule.over == Window(timedelta(minutes=10), timedelta(seconds=10))
     assert rule.columns == ("max_heart_rate", "avg_heart_rate", "count")
-    assert parse_rule(write_rule(rule), backtest=True) == Parsed(rule, ())
+    assert parse_rule(write_rule(rule)) == Parsed(rule, ())
 
 
 @pytest.mark.parametrize(
@@ -191,13 +178,13 @@ def test_a_rule_over_windows_reads_their_columns_and_reads_back() -> None:
     ],
 )
 def test_a_window_that_cannot_be_is_refused(over: str, message: str) -> None:
-    found = parse_rule(WINDOWED.replace("window(10m, every 10s)", over), path="f.yaml", backtest=True).problems
+    found = parse_rule(WINDOWED.replace("window(10m, every 10s)", over), path="f.yaml").problems
     assert any(str(problem).startswith("f.yaml:5:7: ") and message in str(problem) for problem in found)
 
 
 def test_a_column_of_another_source_is_unknown_here() -> None:
     wrong = WINDOWED.replace("avg_heart_rate", "heart_rate")
-    (problem,) = parse_rule(wrong, path="f.yaml", backtest=True).problems
+    (problem,) = parse_rule(wrong, path="f.yaml").problems
     assert "unknown column heart_rate; did you mean" in str(problem)
 
 

@@ -22,7 +22,7 @@ GOOD: dict[str, Any] = {
 def taken(rule: dict[str, Any]) -> tuple[bool, bool]:
     """By the schema, by the parser."""
     by_schema = Draft202012Validator(rule_schema()).is_valid(rule)
-    return by_schema, parse_rule(yaml.safe_dump(rule), backtest=True).rule is not None
+    return by_schema, parse_rule(yaml.safe_dump(rule)).rule is not None
 
 
 def test_the_kept_one_is_current_and_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
