@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -139,6 +139,11 @@ class _Lane:
         self._last = theirs["user_id"][-1], theirs.select(pl.max("recorded_at")).item()
         self._kept = theirs.filter(pl.col("recorded_at") > self._last[1] - window.size)
         return rows
+
+
+NO_HISTORY: Final = (
+    "a rule over absence cannot be tried on the past: stored readings do not tell when nobody was listening"
+)
 
 
 def backtest(rules: Sequence[Rule], readings: pl.DataFrame) -> list[Finding]:

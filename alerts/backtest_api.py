@@ -9,8 +9,10 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from alerts.backtest import NO_HISTORY
 from alerts.backtest_stored import Outcome, backtest_stored
-from alerts.rule_files import parse_rule
+from alerts.engine import AbsenceRule
+from alerts.rule_files import RuleFile, parse_rule, problem_at
 from alerts.rules_api import no_rule
 from alerts.serializers import Statistics
 from alerts.stored_history import Scope, TooMuchHistoryError
@@ -123,6 +125,8 @@ class BacktestView(APIView):
         parsed = parse_rule(wanted["source"])
         if parsed.rule is None:
             raise no_rule(parsed.problems)
+        if isinstance(parsed.rule, AbsenceRule):
+            raise no_history(RuleFile(parsed.rule, wanted["source"], "rule"))
         people = _people(person(request), wanted.get("user_id"))
         scope = Scope(people, wanted["since"], wanted["until"], MOST_READINGS)
         try:
@@ -131,6 +135,13 @@ class BacktestView(APIView):
             reason = f"More than {MOST_READINGS:,} readings: take less time, or one wearer."
             raise ApiError(400, "too_much", reason, fields={"since": [reason]}) from None
         return Response({"since": scope.since, "until": scope.until, **_answer(outcome)})
+
+
+def no_history(file: RuleFile) -> ApiError:
+    """The answer to a rule over absence."""
+    place = problem_at(file, "over", NO_HISTORY)
+    said = {"line": place.line, "column": place.column, "message": place.message}
+    return ApiError(400, "no_history", f"{NO_HISTORY.capitalize()}.", fields={"source": [said]})
 
 
 def _people(caller: User, user_id: str | None) -> dict[int, str]:

@@ -12,7 +12,7 @@ import polars as pl
 from django.db.models import QuerySet
 
 from alerts.backtest import Finding, Replay
-from alerts.engine import Rule, RuleKey
+from alerts.engine import AnyRule, Rule, RuleKey
 from alerts.engine.derived import NO_BASELINES
 from alerts.engine.ruleset import metrics_of
 from alerts.models import Alert, RuleVersion
@@ -124,7 +124,7 @@ def _watched(replay: Replay, watch: Watch) -> Callable[[pl.DataFrame], None]:
     return take
 
 
-def present_rules(*, rule_id: str | None = None) -> list[Rule]:
+def present_rules(*, rule_id: str | None = None) -> list[AnyRule]:
     """The present wording of the enabled rules of the database, by id; of one rule, enabled or not."""
     chosen = _newest().filter(rule__enabled=True) if rule_id is None else _newest().filter(rule__rule_id=rule_id)
     return [engine_rule(version) for version in chosen]
@@ -132,7 +132,7 @@ def present_rules(*, rule_id: str | None = None) -> list[Rule]:
 
 def _present(ids: Sequence[str]) -> dict[str, Rule]:
     rules = map(engine_rule, _newest().filter(rule__rule_id__in=ids))
-    return {rule.id: replace(rule, active_from=None, active_until=None) for rule in rules}
+    return {r.id: replace(r, active_from=None, active_until=None) for r in rules if isinstance(r, Rule)}
 
 
 def _newest() -> QuerySet[RuleVersion]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import polars as pl
 from django.db.models import Q
 
-from alerts.engine import Rule
+from alerts.engine import AnyRule, Rule
 from alerts.engine.language import to_polars, to_text, tree
 from alerts.engine.source import COLUMNS
 from alerts.models import Alert, RuleVersion
@@ -81,7 +81,7 @@ class Explanation:
 _WORDS: Mapping[Verdict, str] = {True: "TRUE", False: "FALSE", None: "NULL"}
 
 
-def rule_of(alert: Alert) -> Rule | None:
+def rule_of(alert: Alert) -> AnyRule | None:
     """The wording that fired; None where this release can no longer read it, or it is gone."""
     version = RuleVersion.objects.filter(rule_id=alert.rule_id, number=alert.rule_version).select_related("rule")
     try:

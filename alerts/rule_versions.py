@@ -8,6 +8,7 @@ from typing import Final
 
 from django.db.models import Q
 
+from alerts.engine.rule import AbsenceRule, AnyRule, over_rows
 from alerts.engine.rule import Rule as EngineRule
 from alerts.models import RuleVersion
 from alerts.rule_files import parse_rule
@@ -21,30 +22,38 @@ class UnreadableRuleError(RuntimeError):
 
 
 def active_rule_versions(at: datetime, *, since: datetime | None = None) -> list[EngineRule]:
-    """Every version whose [active_from, active_until) reaches past `since` (default: a little before `at`), those that
-    are yet to begin included, by rule and number. A consumer that lags gives the receipt of its oldest row as `since`.
+    """Every version over rows whose [active_from, active_until) reaches past `since` (default: a little before `at`),
+    those that are yet to begin included, by rule and number. A consumer that lags gives the receipt of its oldest row
+    as `since`.
 
     Raises UnreadableRuleError.
     """
     oldest = min(at - REMEMBERED, since or at)
     covers = Q(active_until__isnull=True) | Q(active_until__gt=oldest)
     versions = RuleVersion.objects.filter(covers).select_related("rule").order_by("rule__rule_id", "number")
-    return [engine_rule(version) for version in versions if version.active_until != version.active_from]
+    return over_rows(engine_rule(version) for version in versions if version.active_until != version.active_from)
 
 
-def engine_rule(version: RuleVersion) -> EngineRule:
+def absence_rules(at: datetime) -> list[AbsenceRule]:
+    """The versions over absence that are in force at `at`, by rule. Raises UnreadableRuleError."""
+    covers = Q(active_until__isnull=True) | Q(active_until__gt=at)
+    versions = RuleVersion.objects.filter(covers, active_from__lte=at).select_related("rule").order_by("rule__rule_id")
+    return [rule for version in versions if isinstance(rule := engine_rule(version), AbsenceRule)]
+
+
+def engine_rule(version: RuleVersion) -> AnyRule:
     """`version` as the engine takes it; raises UnreadableRuleError."""
     rule = _parsed(version.source, str(version))
     return replace(rule, version=version.number, active_from=version.active_from, active_until=version.active_until)
 
 
-def engine_rules(versions: Iterable[RuleVersion]) -> dict[tuple[str, int], EngineRule]:
+def engine_rules(versions: Iterable[RuleVersion]) -> dict[tuple[str, int], AnyRule]:
     """`versions` (rule selected) as the engine takes them, by rule id and number."""
     return {(version.rule.rule_id, version.number): engine_rule(version) for version in versions}
 
 
 @lru_cache(maxsize=512)
-def _parsed(source: str, name: str) -> EngineRule:
+def _parsed(source: str, name: str) -> AnyRule:
     parsed = parse_rule(source, path=name, judged=False)
     if parsed.rule is None:
         raise UnreadableRuleError("; ".join(map(str, parsed.problems)))

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from alerts.circumstances import circumstances_json
+from alerts.engine import Rule as EngineRule
 from alerts.explain import explain, rule_of
 from alerts.models import Alert, AlertChange, Rule, RuleVersion, Summary
 from alerts.models.alert import AlertClass, CloseReason, End, EpisodeState, QuietReason, Severity, Triage
@@ -111,7 +112,8 @@ class AlertDetailSerializer(AlertSerializer):
     triaged_at = serializers.DateTimeField(allow_null=True)
     evidence = serializers.JSONField(help_text="The first and the last matching readings.")
     explanation = ExplanationSerializer(
-        allow_null=True, help_text="Null where this release can no longer read the version that fired."
+        allow_null=True,
+        help_text="Null for a rule over absence, and where this release can no longer read the version that fired.",
     )
     circumstances = CircumstancesSerializer()
     history = AlertChangeSerializer(many=True)
@@ -125,7 +127,7 @@ class AlertDetailSerializer(AlertSerializer):
             "triaged_by": alert.triaged_by.username if alert.triaged_by else None,
             "triaged_at": alert.triaged_at,
             "evidence": {name: kept for name, kept in alert.evidence.items() if name != "circumstances"},
-            "explanation": explain(alert, rule).as_json() if rule else None,
+            "explanation": explain(alert, rule).as_json() if isinstance(rule, EngineRule) else None,
             "circumstances": circumstances_json(alert),
             "history": AlertChangeSerializer(alert.changes.select_related("by"), many=True).data,
         }

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from alerts.engine import RuleSet, advance, new_person
+from alerts.engine.rule import over_rows
 from alerts.rule_files import read_rules
 from devices.metrics import METRICS
 
@@ -64,7 +65,7 @@ def disordered(frame: pl.DataFrame, share: float, seed: int = 2) -> pl.DataFrame
 
 
 def run(frame: pl.DataFrame) -> None:
-    rules = RuleSet(read_rules()[0])
+    rules = RuleSet(over_rows(read_rules()[0]))
     states = {user: new_person(rules) for user in range(PEOPLE)}
     batches = [frame[at : at + BATCH] for at in range(0, frame.height, BATCH)]
     found = unreached = 0

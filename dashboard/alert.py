@@ -42,7 +42,8 @@ def alert(request: HttpRequest, alert_id: UUID) -> HttpResponse:
     if choice is None:
         return render(request, "400.html", {"exception": "There is no such range."}, status=400)
     at = timezone.now()
-    rule = rule_of(shown)
+    wording = rule_of(shown)
+    rule = wording if isinstance(wording, EngineRule) else None
     context = {
         "page_title": shown.title,
         "alert": shown,

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from alerts.engine import Rule
+from alerts.engine.rule import over_rows
 from alerts.models import Alert, RuleVersion, Summary
 from alerts.models.alert import AlertClass, EpisodeState, Triage
 from alerts.rule_versions import UnreadableRuleError, engine_rule
@@ -131,13 +132,13 @@ def strips_drawn(person: User, chosen: Range, at: datetime) -> list[Strip]:
 
 
 def rules_now(at: datetime) -> list[Rule]:
-    """The rules in force; a version that this release cannot read has no limit to show."""
+    """The rules over rows in force; a version that this release cannot read has no limit to show."""
     versions = RuleVersion.objects.filter(Q(active_until__isnull=True) | Q(active_until__gt=at), active_from__lte=at)
     rules = []
     for version in versions.select_related("rule"):
         with suppress(UnreadableRuleError):
             rules.append(engine_rule(version))
-    return rules
+    return over_rows(rules)
 
 
 def _until(text: str, now: datetime) -> datetime:

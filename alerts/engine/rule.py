@@ -1,9 +1,11 @@
 """A rule as the engine takes it: read, checked, and free of where it came from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple, get_args
 
+from alerts.engine.clock import duration
 from alerts.engine.language import Condition
 from alerts.engine.source import Source
 
@@ -13,6 +15,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 RULE_CLASSES: Final[tuple[RuleClass, ...]] = get_args(RuleClass)
 
 MAX_COUNT: Final = 1_000
+MAX_FACTOR: Final = 1_000
 DEFAULT_COOLDOWN: Final = timedelta(minutes=5)
 
 
@@ -41,25 +44,16 @@ class Clear:
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One wording of a rule. Without `clear`, NOT `when` ends an episode, once.
-
-    It sees the rows received in [active_from, active_until); all others give NULL.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """What every rule says of itself, whatever it looks at. In force in [active_from, active_until)."""
 
     id: str
     alert_type: str
     title: str
     severity: Severity
-    when: Condition
-    max_gap: timedelta
     rule_class: RuleClass = "clinical"
-    over: Source = "reading"
-    sustained: Sustained = Sustained()
-    clear: Clear | None = None
     cooldown: timedelta = DEFAULT_COOLDOWN
-    measures: tuple[str, ...] = ()
     replaces: str | None = None
     description: str = ""
     falsepositives: tuple[str, ...] = ()
@@ -72,8 +66,52 @@ class Rule:
     def key(self) -> RuleKey:
         return RuleKey(self.id, self.version)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Wording):
+    """One wording of a rule over rows. Without `clear`, NOT `when` ends an episode, once.
+
+    It sees the rows received while it is in force; all others give NULL.
+    """
+
+    when: Condition
+    max_gap: timedelta
+    over: Source = "reading"
+    sustained: Sustained = Sustained()
+    clear: Clear | None = None
+    measures: tuple[str, ...] = ()
+
+    @property
+    def asks(self) -> str:
+        """What it looks for, in one line."""
+        return self.when.text
+
     @property
     def columns(self) -> tuple[str, ...]:
         """What an alert of this rule shows of each row: the measures, then what the conditions read."""
         read = self.clear.when.columns if self.clear else ()
         return tuple(dict.fromkeys((*self.measures, *self.when.columns, *read)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbsenceRule(Wording):
+    """One wording of a rule over what does not come: nothing for `factor` x the person's cadence, and `at_least`.
+
+    It has no rows, so that no `RuleSet` holds one: `absence.py` says what it means.
+    """
+
+    factor: float
+    at_least: timedelta
+
+    @property
+    def asks(self) -> str:
+        """What it looks for, in one line."""
+        return f"nothing heard for {self.factor:g} x cadence, at least {duration(self.at_least)}"
+
+
+AnyRule = Rule | AbsenceRule
+
+
+def over_rows(rules: Iterable[AnyRule]) -> list[Rule]:
+    """Those of `rules` that have rows to look at, in their order."""
+    return [rule for rule in rules if isinstance(rule, Rule)]

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from alerts.engine.rule import Rule
+from alerts.engine.rule import AnyRule
 from alerts.rule_files.document import read_document
 from alerts.rule_files.parse import parse_rule
 from alerts.rule_files.problem import Problem
@@ -18,12 +18,12 @@ DEFAULT_FOLDER: Final = Path(__file__).resolve().parent.parent / "rules"
 class RuleFile:
     """A rule, the YAML text it came from, and the file."""
 
-    rule: Rule
+    rule: AnyRule
     source: str
     path: str
 
 
-def read_rules(paths: Iterable[str | Path] = ()) -> tuple[list[Rule], list[Problem]]:
+def read_rules(paths: Iterable[str | Path] = ()) -> tuple[list[AnyRule], list[Problem]]:
     """The rules of these files and folders (default: those that come with Telara), and every problem in them."""
     files, problems = read_rule_files(paths)
     return [file.rule for file in files], problems
@@ -65,12 +65,12 @@ def _conflicts(files: list[RuleFile]) -> Iterator[Problem]:
     for file in files:
         other = by_id.setdefault(file.rule.id, file)
         if other is not file:
-            yield _at_value(file, "id", f"{file.rule.id} is also the id of {other.path}")
+            yield problem_at(file, "id", f"{file.rule.id} is also the id of {other.path}")
     for file in files:
         replaced = by_id.get(file.rule.replaces or "")
         if replaced and replaced.rule.alert_type != file.rule.alert_type:
             expected = replaced.rule.alert_type
-            yield _at_value(file, "replaces", f"{replaced.rule.id} has another alert_type: {expected}")
+            yield problem_at(file, "replaces", f"{replaced.rule.id} has another alert_type: {expected}")
 
 
 def unknown_replaced(files: Iterable[RuleFile]) -> list[Problem]:
@@ -78,7 +78,7 @@ def unknown_replaced(files: Iterable[RuleFile]) -> list[Problem]:
     files = list(files)
     known = {file.rule.id for file in (*files, *read_rule_files()[0])}
     return [
-        _at_value(file, "replaces", f"there is no rule {file.rule.replaces}" + _meant(file.rule.replaces, known))
+        problem_at(file, "replaces", f"there is no rule {file.rule.replaces}" + _meant(file.rule.replaces, known))
         for file in files
         if file.rule.replaces and file.rule.replaces not in known
     ]
@@ -89,7 +89,7 @@ def _meant(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _at_value(file: RuleFile, key: str, message: str) -> Problem:
+def problem_at(file: RuleFile, key: str, message: str) -> Problem:
     """A problem of what stands at a top-level key, which the text of a rule that was read has."""
     mark = next(value.start_mark for name, value in read_document(file.source).value if name.value == key)
     return Problem(file.path, mark.line + 1, mark.column + 1, message)

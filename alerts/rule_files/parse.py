@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import yaml
 
 from alerts.engine.language import Condition, ConditionError, judge, judge_clear, read_condition
-from alerts.engine.rule import DEFAULT_COOLDOWN, MAX_COUNT, RULE_CLASSES, SEVERITIES, Clear, Rule, Sustained
+from alerts.engine.rule import (
+    DEFAULT_COOLDOWN,
+    MAX_COUNT,
+    MAX_FACTOR,
+    RULE_CLASSES,
+    SEVERITIES,
+    AbsenceRule,
+    AnyRule,
+    Clear,
+    Rule,
+    Sustained,
+)
 from alerts.engine.source import Column, Source, Window, columns_of
 from alerts.rule_files.document import DocumentError, place_in, read_document
 from alerts.rule_files.problem import Problem
@@ -20,12 +31,15 @@ from alerts.rule_files.problem import Problem
 T = TypeVar("T")
 
 KEYS: Final = (
-    "id", "alert_type", "title", "severity", "class", "over", "when", "sustained", "max_gap", "clear", "cooldown",
-    "measures", "replaces", "description", "falsepositives", "references",
+    "id", "alert_type", "title", "severity", "class", "over", "when", "sustained", "max_gap", "clear", "factor",
+    "at_least", "cooldown", "measures", "replaces", "description", "falsepositives", "references",
 )  # fmt: skip
 SUSTAINED_KEYS: Final = ("count", "within", "for")
 CLEAR_KEYS: Final = ("when", "count")
-REQUIRED: Final = ("id", "alert_type", "title", "severity", "over", "when", "max_gap")
+REQUIRED: Final = ("id", "alert_type", "title", "severity", "over")
+OF_ROWS: Final = ("when", "sustained", "max_gap", "clear", "measures")  # what a rule over rows alone may say
+REQUIRED_OF_ROWS: Final = ("when", "max_gap")
+OF_ABSENCE: Final = ("factor", "at_least")  # what a rule over absence alone says, all of it
 LONGEST_NAME: Final = 64
 LONGEST_TITLE: Final = 128
 ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -35,13 +49,16 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST: Final = timedelta(days=366)
 WINDOW: Final = re.compile(r"window\((\d{1,9}[smhd])(?:, every (\d{1,9}[smhd]))?\)")
 _MOST_STEPS: Final = 1_000  # of a sliding window
+FACTOR: Final = re.compile(r"\d{1,4}(\.\d{1,9})?")
+LONGEST_ABSENCE: Final = timedelta(days=7)  # who is away for longer is not looked at
+_Over = Source | Literal["absence"]
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """Either the rule, or what is wrong with the text."""
 
-    rule: Rule | None
+    rule: AnyRule | None
     problems: tuple[Problem, ...]
 
 
@@ -77,50 +94,71 @@ class _Reader:
         self.judged = judged
         self.problems: list[Problem] = []
 
-    def rule(self, node: yaml.MappingNode, version: int) -> Rule | None:
+    def rule(self, node: yaml.MappingNode, version: int) -> AnyRule | None:
         fields = self.mapping(node, KEYS, REQUIRED)
         rule_id = self.read(fields, "id", _matching(ID, "lower-case words joined by '-', at most 64 characters"))
         alert_type = self.read(fields, "alert_type", _matching(ALERT_TYPE, "UPPER_CASE words joined by '_'"))
         title = self.read(fields, "title", _title)
         severity = self.read(fields, "severity", _one_of(SEVERITIES))
         over = self.read(fields, "over", _over) or "reading"
+        looks = self.absence(node, fields) if over == "absence" else self.rows(node, fields, over)
+        cooldown = self.read(fields, "cooldown", _duration)
+        replaces = self.read(fields, "replaces", _matching(ID, "the id of another rule"))
+        if replaces is not None and replaces == rule_id:
+            self.problem(fields["replaces"], "a rule cannot replace itself")
+        said: dict[str, Any] = {
+            "rule_class": self.read(fields, "class", _one_of(RULE_CLASSES)) or "clinical",
+            "cooldown": DEFAULT_COOLDOWN if cooldown is None else cooldown,
+            "replaces": replaces,
+            "description": self.read(fields, "description", _text) or "",
+            "falsepositives": self.items(fields.get("falsepositives"), _text),
+            "references": self.items(fields.get("references"), _text),
+        }
+        if not (rule_id and alert_type and title and severity and looks):
+            return None
+        said |= {"id": rule_id, "alert_type": alert_type, "title": title, "severity": severity, "version": version}
+        return AbsenceRule(**said, **looks) if over == "absence" else Rule(**said, **looks)
+
+    def rows(self, node: yaml.MappingNode, fields: dict[str, yaml.Node], over: Source) -> dict[str, Any] | None:
+        """What a rule over rows says of them; None where it does not say enough."""
+        self.choose(node, fields, REQUIRED_OF_ROWS, OF_ABSENCE, "it belongs to rules over absence alone")
         columns = columns_of(over)
         when = self.read(fields, "when", partial(_condition, columns=columns))
         max_gap = self.read(fields, "max_gap", _positive)
-        rule_class = self.read(fields, "class", _one_of(RULE_CLASSES)) or "clinical"
         sustained = self.sustained(fields.get("sustained"))
         clear = self.clear(fields.get("clear"), columns)
         if self.judged and when:
             self.judge(fields, when, clear)
-        cooldown = self.read(fields, "cooldown", _duration)
         measures = self.items(fields.get("measures"), partial(_measure, columns=columns))
-        replaces = self.read(fields, "replaces", _matching(ID, "the id of another rule"))
-        if replaces is not None and replaces == rule_id:
-            self.problem(fields["replaces"], "a rule cannot replace itself")
-        description = self.read(fields, "description", _text)
-        falsepositives = self.items(fields.get("falsepositives"), _text)
-        references = self.items(fields.get("references"), _text)
-        if not (rule_id and alert_type and title and severity and when and max_gap):
+        if not (when and max_gap):
             return None
-        return Rule(
-            id=rule_id,
-            alert_type=alert_type,
-            title=title,
-            severity=severity,
-            when=when,
-            max_gap=max_gap,
-            rule_class=rule_class,
-            over=over,
-            sustained=sustained,
-            clear=clear,
-            cooldown=DEFAULT_COOLDOWN if cooldown is None else cooldown,
-            measures=measures,
-            replaces=replaces,
-            description=description or "",
-            falsepositives=falsepositives,
-            references=references,
-            version=version,
-        )
+        return {
+            "when": when, "max_gap": max_gap, "over": over, "sustained": sustained, "clear": clear,
+            "measures": measures,
+        }  # fmt: skip
+
+    def absence(self, node: yaml.MappingNode, fields: dict[str, yaml.Node]) -> dict[str, Any] | None:
+        """What a rule over absence says of it; None where it does not say enough."""
+        self.choose(node, fields, OF_ABSENCE, OF_ROWS, "a rule over absence has factor and at_least in its place")
+        factor = self.read(fields, "factor", _factor)
+        at_least = self.read(fields, "at_least", _absence)
+        return {"factor": factor, "at_least": at_least} if factor and at_least else None
+
+    def choose(
+        self,
+        node: yaml.MappingNode,
+        fields: dict[str, yaml.Node],
+        required: tuple[str, ...],
+        refused: tuple[str, ...],
+        reason: str,
+    ) -> None:
+        """What the kind of the rule needs, and what it has no use for."""
+        for key in required:
+            if key not in fields:
+                self.problem(node, f"{key} is missing")
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode) and key_node.value in refused:
+                self.problem(key_node, f"{key_node.value}: {reason}")
 
     def sustained(self, node: yaml.Node | None) -> Sustained:
         fields = self.nested(node, SUSTAINED_KEYS, ())
@@ -239,13 +277,15 @@ def _one_of(choices: tuple[T, ...]) -> Callable[[yaml.Node], T]:
     return convert
 
 
-def _over(node: yaml.Node) -> Source:
+def _over(node: yaml.Node) -> _Over:
     value = _text(node)
     if value == "reading":
         return "reading"
+    if value == "absence":
+        return "absence"
     match = WINDOW.fullmatch(value)
     if not match:
-        raise _FieldError(node, f"{value!r} is no source of rows: reading, window(1m), window(30m, every 1m)")
+        raise _FieldError(node, f"{value!r} is none of reading, absence, window(1m), window(30m, every 1m)")
     size, every = (_length(node, text) for text in (match[1], match[2] or match[1]))
     if not every or size % every or size // every > _MOST_STEPS:
         raise _FieldError(node, f"{value!r}: the size must be 1 to {_MOST_STEPS:,} times the step, without a rest")
@@ -272,6 +312,20 @@ def _positive(node: yaml.Node) -> timedelta:
     if not length:
         raise _FieldError(node, "it must be longer than 0s")
     return length
+
+
+def _absence(node: yaml.Node) -> timedelta:
+    length = _positive(node)
+    if length > LONGEST_ABSENCE:
+        raise _FieldError(node, f"{node.value!r} is longer than {LONGEST_ABSENCE.days} days")
+    return length
+
+
+def _factor(node: yaml.Node) -> float:
+    value = _text(node)
+    if not FACTOR.fullmatch(value) or not 1 < float(value) <= MAX_FACTOR:
+        raise _FieldError(node, f"{value!r} is not a number above 1, {MAX_FACTOR:,} at most")
+    return float(value)
 
 
 def _count(node: yaml.Node) -> int:

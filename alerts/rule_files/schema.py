@@ -8,7 +8,7 @@ import re
 from typing import Any, Final
 
 from alerts.engine.language import MAX_CHARACTERS
-from alerts.engine.rule import MAX_COUNT, RULE_CLASSES, SEVERITIES
+from alerts.engine.rule import MAX_COUNT, MAX_FACTOR, RULE_CLASSES, SEVERITIES
 from alerts.rule_files.parse import (
     ALERT_TYPE,
     CLEAR_KEYS,
@@ -17,7 +17,10 @@ from alerts.rule_files.parse import (
     KEYS,
     LONGEST_NAME,
     LONGEST_TITLE,
+    OF_ABSENCE,
+    OF_ROWS,
     REQUIRED,
+    REQUIRED_OF_ROWS,
     SUSTAINED_KEYS,
     WINDOW,
 )
@@ -34,6 +37,9 @@ def rule_schema() -> dict[str, Any]:
         "title": "Telara rule",
         "description": "Which rows, which condition, sustained how, cleared how; `check_rules` says the rest.",
         **_mapping({key: properties[key] for key in KEYS}, REQUIRED),
+        "if": {"properties": {"over": {"const": "absence"}}, "required": ["over"]},
+        "then": _kind(OF_ABSENCE, OF_ROWS),
+        "else": _kind(REQUIRED_OF_ROWS, OF_ABSENCE),
     }
 
 
@@ -54,6 +60,8 @@ def _properties() -> dict[str, dict[str, Any]]:
         "sustained": _sustained(),
         "max_gap": _duration("A row that comes later than this after the last one starts anew."),
         "clear": _clear(),
+        "factor": _factor(),
+        "at_least": _duration("Nothing heard for at least this, however often something comes; 7 days at most."),
         "cooldown": _duration("For so long after an episode the next one tells nobody."),
         "measures": _list({"type": "string", "examples": list(NUMERIC)}, "What the alert shows of the readings."),
         "replaces": _word(ID, "The rule that this one is the critical form of."),
@@ -64,8 +72,22 @@ def _properties() -> dict[str, dict[str, Any]]:
 
 
 def _over() -> dict[str, Any]:
-    said = "The rows the rule sees: each reading, or a window of them, such as window(10m) or window(1m, every 10s)."
-    return {"type": "string", "pattern": f"^(reading|{WINDOW.pattern})$", "default": "reading", "description": said}
+    said = (
+        "The rows the rule sees: each reading, or a window of them, such as window(10m) or window(1m, every 10s);"
+        " or absence: that nothing comes."
+    )
+    pattern = f"^(reading|absence|{WINDOW.pattern})$"
+    return {"type": "string", "pattern": pattern, "default": "reading", "description": said}
+
+
+def _factor() -> dict[str, Any]:
+    said = "Nothing heard for so many times the usual time between two readings of the person."
+    return {"type": "number", "exclusiveMinimum": 1, "maximum": MAX_FACTOR, "description": said}
+
+
+def _kind(required: tuple[str, ...], refused: tuple[str, ...]) -> dict[str, Any]:
+    """What a rule of one kind must say, and must not."""
+    return {"required": list(required), "properties": dict.fromkeys(refused, False)}
 
 
 def _sustained() -> dict[str, Any]:

@@ -5,10 +5,10 @@ from typing import Any
 import yaml
 
 from alerts.engine.clock import duration
-from alerts.engine.rule import DEFAULT_COOLDOWN, Rule
+from alerts.engine.rule import DEFAULT_COOLDOWN, AbsenceRule, AnyRule, Rule
 
 
-def write_rule(rule: Rule) -> str:
+def write_rule(rule: AnyRule) -> str:
     """The shortest text that says all of the rule: defaults are left out."""
     document: dict[str, Any] = {
         "id": rule.id,
@@ -16,13 +16,9 @@ def write_rule(rule: Rule) -> str:
         "title": rule.title,
         "severity": rule.severity,
         "class": rule.rule_class if rule.rule_class != "clinical" else None,
-        "over": str(rule.over),
-        "when": rule.when.text,
-        "sustained": _sustained(rule),
-        "max_gap": duration(rule.max_gap),
-        "clear": {"when": rule.clear.when.text, "count": rule.clear.count} if rule.clear else None,
+        **(_absence(rule) if isinstance(rule, AbsenceRule) else _rows(rule)),
         "cooldown": duration(rule.cooldown) if rule.cooldown != DEFAULT_COOLDOWN else None,
-        "measures": list(rule.measures),
+        "measures": list(rule.measures) if isinstance(rule, Rule) else None,
         "replaces": rule.replaces,
         "description": rule.description,
         "falsepositives": list(rule.falsepositives),
@@ -30,6 +26,21 @@ def write_rule(rule: Rule) -> str:
     }
     said = {key: value for key, value in document.items() if value}
     return yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _rows(rule: Rule) -> dict[str, Any]:
+    return {
+        "over": str(rule.over),
+        "when": rule.when.text,
+        "sustained": _sustained(rule),
+        "max_gap": duration(rule.max_gap),
+        "clear": {"when": rule.clear.when.text, "count": rule.clear.count} if rule.clear else None,
+    }
+
+
+def _absence(rule: AbsenceRule) -> dict[str, Any]:
+    factor = int(rule.factor) if rule.factor.is_integer() else rule.factor
+    return {"over": "absence", "factor": factor, "at_least": duration(rule.at_least)}
 
 
 def _sustained(rule: Rule) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.db.models import Exists, F, Max, OuterRef, QuerySet
 
 from alerts.announce import announce_on_commit
 from alerts.audit import audit_add, change_of
-from alerts.engine.rule import Rule as EngineRule
+from alerts.engine.rule import AnyRule
 from alerts.models import Alert, Rule, RuleChange, RuleVersion
 from alerts.models.alert import End, EpisodeState
 from alerts.outbox import outbox_add
@@ -138,7 +138,7 @@ def episodes_end_with_rules(*, at: datetime, limit: int = 500) -> list[Alert]:
         return ended
 
 
-def _read(source: str, rule: Rule | None) -> tuple[EngineRule | None, tuple[Problem, ...]]:
+def _read(source: str, rule: Rule | None) -> tuple[AnyRule | None, tuple[Problem, ...]]:
     """The rule that `source` says, or why it cannot be a version of `rule`."""
     parsed = parse_rule(source)
     if parsed.rule is not None and rule is not None and parsed.rule.id != rule.rule_id:

@@ -35,11 +35,14 @@ def thresholds(*, at: datetime) -> list[dict[str, Any]]:
 
 
 def _active(at: datetime) -> Iterator[Rule]:
-    """A rule that cannot be read has no line; the stream worker is who refuses to run with it."""
+    """A rule that cannot be read has no line, nor has one over absence; the stream worker is who refuses to run with
+    what it cannot read."""
     versions = RuleVersion.objects.filter(active_from__lte=at, active_until=None).select_related("rule")
     for version in versions.order_by("rule__rule_id"):
         with suppress(UnreadableRuleError):
-            yield engine_rule(version)
+            rule = engine_rule(version)
+            if isinstance(rule, Rule):
+                yield rule
 
 
 def _of(rule: Rule) -> Iterator[Threshold]:

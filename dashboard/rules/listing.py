@@ -8,7 +8,7 @@ from typing import Final
 
 from django.db.models import Count, Q
 
-from alerts.engine import Rule as EngineRule
+from alerts.engine import AnyRule
 from alerts.models import Alert, Rule, RuleVersion
 from alerts.models.alert import CloseReason, EpisodeState, Severity, Triage
 from alerts.rule_versions import UnreadableRuleError, engine_rule
@@ -44,7 +44,7 @@ class Row:
 
     rule: Rule
     newest: RuleVersion
-    says: EngineRule | None
+    says: AnyRule | None
     figures: Figures
 
     @property
@@ -69,7 +69,7 @@ class Row:
         return int(self.is_technical), _RANK[says.severity], self.title.lower()
 
     def matches(self, words: str) -> bool:
-        text = f"{self.rule.rule_id} {self.title} {self.says.when.text if self.says else ''}".lower()
+        text = f"{self.rule.rule_id} {self.title} {self.says.asks if self.says else ''}".lower()
         return all(word in text for word in words.lower().split())
 
 
@@ -100,7 +100,7 @@ def figures_of(*, user: User, at: datetime) -> Mapping[int, Figures]:
     return {rule: Figures(opened, closed, false) for rule, opened, closed, false in counted.order_by("rule_id")}
 
 
-def said_by(version: RuleVersion) -> EngineRule | None:
+def said_by(version: RuleVersion) -> AnyRule | None:
     try:
         return engine_rule(version)
     except UnreadableRuleError:

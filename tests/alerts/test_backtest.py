@@ -166,3 +166,24 @@ def test_a_strap_that_is_off_is_seen_in_a_file(tmp_path: Path) -> None:
     found = json.loads(line)
     assert (found["started_at"], found["ended_at"]) == ("2026-01-05T10:01:00.000Z", "2026-01-05T10:03:00.000Z")
     assert (found["event_count"], found["end"], found["measures"]) == (2, "cleared", {})
+
+
+SILENT = """\
+id: silent
+alert_type: SILENT
+title: Silent
+severity: LOW
+over: absence
+factor: 3
+at_least: 2m
+"""
+
+
+def test_a_rule_over_absence_is_left_out_and_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "silent.yaml").write_text(SILENT)
+    arguments = ("--readings", DATA / "fitbit-days.csv.gz", "--json", "--rules", tmp_path / "silent.yaml")
+    out, err = run(*arguments, MADE)
+    assert {json.loads(each)["rule_id"] for each in out.splitlines()} == {"tachycardia-at-rest"}
+    assert "left out silent: a rule over absence cannot be tried on the past" in err
+    with pytest.raises(CommandError, match="silent: a rule over absence cannot be tried on the past"):
+        run(*arguments)

@@ -33,7 +33,7 @@ max_gap: 60s
 
 def made(when: str, alert_type: str, *, over: str = "reading", name: str = "made", more: str = "") -> Rule:
     text = SOURCE.format(id=name, type=alert_type, over=over, when=when) + more
-    rule = parse_rule(text, backtest=True).rule
+    rule = parse_rule(text).rule
     assert rule is not None
     return rule
 

@@ -14,6 +14,15 @@ from tests.api.test_errors import error
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EASY = RACING.replace("{count: 3, within: 60s}", "{count: 1}")
+SILENT = """
+id: silent
+alert_type: SILENT
+title: Silent
+severity: LOW
+over: absence
+factor: 3
+at_least: 2m
+"""
 SPAN = {"since": at(-60).isoformat(), "until": at(3600).isoformat()}
 
 
@@ -133,3 +142,11 @@ def test_it_is_throttled_more_than_the_rest(call, analyst: User) -> None:
     cache.clear()
     answers = {send(client, "x").status_code for _ in range(21)}
     assert answers == {400, 429}
+
+
+def test_a_rule_over_absence_cannot_be_tried_on_the_past(call, analyst: User) -> None:
+    found = error(send(call(analyst), SILENT), 400)
+    assert found["code"] == "no_history"
+    (place,) = found["fields"]["source"]
+    assert (place["line"], place["column"]) == (6, 7)
+    assert place["message"].startswith("a rule over absence cannot be tried on the past")

@@ -303,3 +303,8 @@ def test_progress_goes_by_people_and_within_one_by_time() -> None:
         assert found is not None
         shares.append(round(found.share, 3))
     assert shares == [0.167, 0.333, 0.333, 0.833, 1.0]
+
+
+def test_a_rule_over_absence_is_refused_with_the_reason(visit: Visit, analyst: User) -> None:
+    silent = "id: silent\nalert_type: SILENT\ntitle: Silent\nseverity: LOW\nover: absence\nfactor: 3\nat_least: 2m\n"
+    assert "A rule over absence cannot be tried on the past" in run(visit(analyst), silent).text

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from django.core.management.base import BaseCommand, CommandError
 
-from alerts.backtest import Finding, backtest
-from alerts.engine import Rule
+from alerts.backtest import NO_HISTORY, Finding, backtest
+from alerts.engine import AbsenceRule, AnyRule, Rule
+from alerts.engine.rule import over_rows
 from alerts.rule_files import read_rules
 from devices.metrics import BASELINED
 from devices.readings_file import ReadingsFileError, read_readings
@@ -46,7 +47,7 @@ class Command(BaseCommand):
             self.stdout.write(line)
 
     def _in_files(self, options: dict[str, Any]) -> list[Finding]:
-        rules = _rules(options["rules"], options["rule"])
+        rules = self._over_rows(_rules(options["rules"], options["rule"]))
         try:
             readings = read_readings(options["readings"])
         except ReadingsFileError as error:
@@ -63,12 +64,22 @@ class Command(BaseCommand):
         from alerts.backtest_stored import backtest_stored
         from alerts.stored_history import Scope
 
-        rules = _rules(options["rules"], None) if options["rules"] else _stored_rules(options["rule"])
+        rules = self._over_rows(_rules(options["rules"], None) if options["rules"] else _stored_rules(options["rule"]))
         scope = Scope(_people(options["user"]), options["since"], options["until"])
         outcome = backtest_stored(rules=rules, scope=scope)
         for line in _summary(outcome):
             self.stderr.write(line)
         return outcome.findings
+
+    def _over_rows(self, rules: Sequence[AnyRule]) -> list[Rule]:
+        """Those that can be tried on the past; the others are named. Raises CommandError where none is left."""
+        others = ", ".join(rule.id for rule in rules if isinstance(rule, AbsenceRule))
+        found = over_rows(rules)
+        if others and not found:
+            raise CommandError(f"{others}: {NO_HISTORY}.")
+        if others:
+            self.stderr.write(f"left out {others}: {NO_HISTORY}")
+        return found
 
 
 def _time(text: str) -> datetime:
@@ -80,7 +91,7 @@ def _time(text: str) -> datetime:
         raise ArgumentTypeError(f"{text!r} is no time: write it as 2026-03-01T12:00:00Z") from None
 
 
-def _rules(paths: list[str] | None, rule_id: str | None) -> list[Rule]:
+def _rules(paths: list[str] | None, rule_id: str | None) -> list[AnyRule]:
     rules, problems = read_rules(paths or ())
     if problems:
         raise CommandError("\n".join(map(str, problems)))
@@ -92,7 +103,7 @@ def _against_usual(rules: list[Rule]) -> list[str]:
     return sorted({column for rule in rules for column in rule.columns if column in distances})
 
 
-def _stored_rules(rule_id: str | None) -> list[Rule]:
+def _stored_rules(rule_id: str | None) -> list[AnyRule]:
     from alerts.backtest_stored import present_rules
     from alerts.rule_versions import UnreadableRuleError
 
@@ -103,7 +114,7 @@ def _stored_rules(rule_id: str | None) -> list[Rule]:
         raise CommandError(str(error)) from error
 
 
-def _one(rules: list[Rule], rule_id: str | None) -> list[Rule]:
+def _one(rules: list[AnyRule], rule_id: str | None) -> list[AnyRule]:
     chosen = [rule for rule in rules if rule_id in (None, rule.id)]
     if not rules:
         raise CommandError("There are no rules in the database: load some with load_rules, or name files by --rules.")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
+from alerts.engine.rule import over_rows
 from alerts.rule_files import read_rules
 from alerts.scoring import Score, Trial, score
 from devices.simulator.grid import MAX_RATE_HZ
@@ -35,7 +36,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        rules, problems = read_rules(options["rules"] or (), backtest=True)
+        rules, problems = read_rules(options["rules"] or ())
         if problems:
             raise CommandError("\n".join(map(str, problems)))
         if options["wearers"] < 1 or options["days"] < 1 or not 0 < options["rate"] <= MAX_RATE_HZ:
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         trial = Trial(options["wearers"], options["days"], options["rate"], options["seed"])
         file: Path | None = options["write"]
         text = "" if file is None else _marked(file)
-        scores = score(rules, trial)
+        scores = score(over_rows(rules), trial)
         if file is None:
             self.stdout.write("\n".join(_aligned([_COLUMNS, *map(_cells, scores)])))
             return

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from alerts.engine import Clear, RuleSet, Sustained, Window
+from alerts.engine import AbsenceRule, Clear, RuleSet, Sustained, Window
 from alerts.engine.language import read_condition
 from alerts.rule_files import Problem, parse_rule, write_rule
 from alerts.rule_files.parse import Parsed
@@ -169,7 +169,7 @@ def test_a_rule_over_windows_reads_their_columns_and_reads_back() -> None:
 @pytest.mark.parametrize(
     ("over", "message"),
     [
-        ("absence", "'absence' is no source of rows: reading, window(1m), window(30m, every 1m)"),
+        ("windows", "'windows' is none of reading, absence, window(1m), window(30m, every 1m)"),
         ("window(10m, every 3m)", "the size must be 1 to 1,000 times the step, without a rest"),
         ("window(10m, every 20m)", "the size must be 1 to 1,000 times the step, without a rest"),
         ("window(1d, every 1s)", "the size must be 1 to 1,000 times the step, without a rest"),
@@ -186,6 +186,58 @@ def test_a_column_of_another_source_is_unknown_here() -> None:
     wrong = WINDOWED.replace("avg_heart_rate", "heart_rate")
     (problem,) = parse_rule(wrong, path="f.yaml").problems
     assert "unknown column heart_rate; did you mean" in str(problem)
+
+
+ABSENCE = GOOD.replace(
+    "over: reading\nwhen: heart_rate > 100\nmax_gap: 60s\n",
+    """\
+over: absence
+factor: 2.5
+at_least: 90s
+""",
+)
+
+
+def test_a_rule_over_absence_says_how_long_is_too_long_and_reads_back() -> None:
+    rule = parse_rule(ABSENCE + "class: technical\nreplaces: slow\ncooldown: 0s\n", version=2).rule
+    assert isinstance(rule, AbsenceRule)
+    assert (rule.factor, rule.at_least, rule.key) == (2.5, timedelta(seconds=90), ("fast", 2))
+    assert (rule.rule_class, rule.replaces, rule.cooldown) == ("technical", "slow", timedelta(0))
+    assert rule.asks == "nothing heard for 2.5 x cadence, at least 90s"
+    assert parse_rule(write_rule(rule), version=2) == Parsed(rule, ())
+
+
+def test_a_rule_over_absence_has_nothing_to_say_of_rows() -> None:
+    rows = (
+        "when: heart_rate > 100\nsustained: {count: 2}\nmax_gap: 60s\nclear: {when: hrv_ms > 1}\nmeasures: [hrv_ms]\n"
+    )
+    reason = "a rule over absence has factor and at_least in its place"
+    keys = ("when", "sustained", "max_gap", "clear", "measures")
+    assert problems(ABSENCE + rows) == [f"f.yaml:{line}:1: {key}: {reason}" for line, key in enumerate(keys, 8)]
+
+
+def test_a_rule_over_rows_has_nothing_to_say_of_absence() -> None:
+    reason = "it belongs to rules over absence alone"
+    assert problems(GOOD + "at_least: 2m\nfactor: 3\n") == [
+        f"f.yaml:8:1: at_least: {reason}", f"f.yaml:9:1: factor: {reason}"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "problem"),
+    [
+        ("factor: 2.5", "factor: 1", "f.yaml:6:9: '1' is not a number above 1, 1,000 at most"),
+        ("factor: 2.5", "factor: 1001", "f.yaml:6:9: '1001' is not a number above 1, 1,000 at most"),
+        ("factor: 2.5", "factor: three", "f.yaml:6:9: 'three' is not a number above 1, 1,000 at most"),
+        ("factor: 2.5", "factor: [3]", "f.yaml:6:9: a text is needed here"),
+        ("at_least: 90s", "at_least: 0s", "f.yaml:7:11: it must be longer than 0s"),
+        ("at_least: 90s", "at_least: 8d", "f.yaml:7:11: '8d' is longer than 7 days"),
+        ("factor: 2.5\n", "", "f.yaml:1:1: factor is missing"),
+        ("at_least: 90s\n", "", "f.yaml:1:1: at_least is missing"),
+    ],
+)
+def test_what_is_too_long_must_be_said_in_numbers(right: str, wrong: str, problem: str) -> None:
+    assert problems(ABSENCE.replace(right, wrong)) == [problem]
 
 
 @pytest.mark.parametrize("text", ["1.5h", "-1s", "60 s", "1w", "99999999d", "0s"])

@@ -17,6 +17,10 @@ GOOD: dict[str, Any] = {
     "id": "fast", "alert_type": "FAST", "title": "Fast", "severity": "HIGH", "over": "reading",
     "when": "heart_rate > 100", "max_gap": "60s",
 }  # fmt: skip
+ABSENCE: dict[str, Any] = {
+    "id": "silent", "alert_type": "SILENT", "title": "Silent", "severity": "LOW", "over": "absence",
+    "factor": 3, "at_least": "2m",
+}  # fmt: skip
 
 
 def taken(rule: dict[str, Any]) -> tuple[bool, bool]:
@@ -70,10 +74,37 @@ def test_both_take(change: dict[str, Any]) -> None:
         {"clear": "heart_rate < 95"},
         {"measures": "heart_rate"},
         {"sevrity": "HIGH"},
+        {"factor": 3},
+        {"at_least": "2m"},
     ],
 )
 def test_both_refuse(change: dict[str, Any]) -> None:
     assert taken(GOOD | change) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_taken"),
+    [
+        ({}, True),
+        ({"factor": 1.5, "at_least": "7d", "cooldown": "0s", "replaces": "other"}, True),
+        ({"factor": 1}, False),
+        ({"factor": 1_001}, False),
+        ({"factor": "many"}, False),
+        ({"at_least": "soon"}, False),
+        ({"when": "heart_rate > 100"}, False),
+        ({"sustained": {"count": 2}}, False),
+        ({"max_gap": "60s"}, False),
+        ({"clear": {"when": "heart_rate < 95"}}, False),
+        ({"measures": ["heart_rate"]}, False),
+    ],
+)
+def test_both_say_the_same_of_a_rule_over_absence(change: dict[str, Any], is_taken: bool) -> None:
+    assert taken(ABSENCE | change) == (is_taken, is_taken)
+
+
+@pytest.mark.parametrize("missing", ["factor", "at_least"])
+def test_both_miss_what_a_rule_over_absence_needs(missing: str) -> None:
+    assert taken({key: value for key, value in ABSENCE.items() if key != missing}) == (False, False)
 
 
 @pytest.mark.parametrize("missing", sorted(GOOD))
