@@ -166,11 +166,12 @@ class _Writing:
         return self._rows[rule.id]
 
     def _update(self, stretch: Stretch, rule: Rule, alert: Alert, episode: Episode, told: Delivery) -> None:
-        if _stays_ended(alert, episode):
-            return
         before = _essence(alert)
         was, content = alert.episode, (alert.event_count, alert.ended_at, alert.measures)
+        stays_ended, end = _stays_ended(alert, episode), alert.end
         _take_over(alert, rule, episode, over=self._over(rule))
+        if stays_ended:
+            alert.episode, alert.end, alert.provisional = was, end, True
         if alert.quiet:
             _deliver(alert, told, at=self._at)
         essential = before != _essence(alert)

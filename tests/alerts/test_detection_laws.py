@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from alerts.backtest import Replay
@@ -80,7 +80,9 @@ readings = st.lists(
 steps = st.lists(st.builds(Step, st.integers(1, 12), st.sampled_from(("", "", "flush", "drop", "sweep"))), min_size=40)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate)
+)
 @given(readings, steps, st.randoms(use_true_random=False))
 def test_what_stands_is_what_the_engine_finds_in_all_rows_at_once(drawn: Any, plan: list[Step], chance: Any):
     everybody = begin()
