@@ -19,11 +19,13 @@ from alerts.engine.source import COLUMNS
 from alerts.models import Alert, RuleVersion
 from alerts.rule_versions import UnreadableRuleError, engine_rule
 from alerts.thresholds import thresholds_of_tree
+from devices.doubts import doubts_of
 from devices.metrics import METRICS
 from devices.models import Reading
 from devices.times import rfc3339
 
 Cell = float | str | None
+Doubts = Mapping[tuple[datetime, str], Mapping[str, str]]
 Verdict = bool | None  # None: NULL, a metric that it needs was absent
 
 
@@ -39,13 +41,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A row, and what each part says of it. `number` counts the matching rows from 1; 0 is the one before them."""
+    """A row, and what each part says of it. `number` counts the matching rows from 1; 0 is the one before them.
+
+    `doubts` say by metric why a value is in doubt; of readings that are no longer stored nobody knows.
+    """
 
     number: int
     recorded_at: datetime
     event_id: str
     values: Mapping[str, Cell]
     verdicts: tuple[Verdict, ...]
+    doubts: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Explanation:
                     "event_id": row.event_id,
                     "values": dict(row.values),
                     "verdicts": [_WORDS[verdict] for verdict in row.verdicts],
+                    "doubts": dict(row.doubts),
                 }
                 for row in rows
             ],
@@ -97,13 +104,17 @@ def explain(alert: Alert, rule: Rule) -> Explanation:
     before = _before(alert, rule)
     values = [row["values"] for _, row in numbered] + ([before["values"]] if before else [])
     verdicts = _judge(trees, rule.when.columns, values)
-    rows = tuple(_judged(number, row, said) for (number, row), said in zip(numbered, verdicts, strict=False))
-    return Explanation(joined_by, tuple(map(_part, trees)), _judged(0, before, verdicts[-1]) if before else None, rows)
+    doubts = _doubts(alert, [row for _, row in numbered] + ([before] if before else []))
+    rows = tuple(_judged(number, row, said, doubts) for (number, row), said in zip(numbered, verdicts, strict=False))
+    first = _judged(0, before, verdicts[-1], doubts) if before else None
+    return Explanation(joined_by, tuple(map(_part, trees)), first, rows)
 
 
 def unexplained(alert: Alert) -> Explanation:
     """The alert's kept rows where nobody can read the condition any more."""
-    return Explanation("AND", (), None, tuple(_judged(number, row, ()) for number, row in kept_rows(alert)))
+    numbered = kept_rows(alert)
+    doubts = _doubts(alert, [row for _, row in numbered])
+    return Explanation("AND", (), None, tuple(_judged(number, row, (), doubts) for number, row in numbered))
 
 
 def kept_rows(alert: Alert) -> list[tuple[int, dict[str, Any]]]:
@@ -157,9 +168,17 @@ def _judge(
     return judged.rows()
 
 
-def _judged(number: int, row: Mapping[str, Any], verdicts: tuple[Verdict, ...]) -> Judged:
+def _judged(number: int, row: Mapping[str, Any], verdicts: tuple[Verdict, ...], doubts: Doubts) -> Judged:
     at = datetime.fromisoformat(row["recorded_at"])
-    return Judged(number, at, row["event_id"], row["values"], verdicts)
+    return Judged(number, at, row["event_id"], row["values"], verdicts, doubts.get((at, row["event_id"]), {}))
+
+
+def _doubts(alert: Alert, rows: Sequence[Mapping[str, Any]]) -> Doubts:
+    """Why values of these readings are in doubt, by time and id; one query."""
+    times = [datetime.fromisoformat(row["recorded_at"]) for row in rows]
+    stored = Reading.objects.filter(user_id=alert.user_id, recorded_at__in=times)
+    flags = stored.values_list("recorded_at", "event_id", "flags").order_by()
+    return {(at, str(event_id)): doubts_of(said) for at, event_id, said in flags}
 
 
 def _before(alert: Alert, rule: Rule) -> dict[str, Any] | None:

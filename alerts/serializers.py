@@ -80,6 +80,10 @@ class JudgedSerializer(serializers.Serializer[None]):
     event_id = serializers.CharField()
     values = serializers.DictField(help_text="Number, text or null by column.")
     verdicts = serializers.ListField(child=serializers.ChoiceField(choices=("TRUE", "FALSE", "NULL")))
+    doubts = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="By metric why a value is in doubt: jump, stuck, out of bounds; not worn where there is none.",
+    )
 
 
 class ExplanationSerializer(serializers.Serializer[None]):
@@ -93,7 +97,7 @@ class ExplanationSerializer(serializers.Serializer[None]):
 
 class CircumstancesSerializer(serializers.Serializer[None]):
     """How the person was when it opened; `still_at_least`: perhaps for longer. `suspect_count` matching readings were
-    out of their plausible range."""
+    in doubt: out of their plausible range, a jump, or stuck."""
 
     still_since = serializers.DateTimeField(allow_null=True)
     still_at_least = serializers.BooleanField()

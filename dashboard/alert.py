@@ -1,5 +1,6 @@
 """An alert: why did this fire, and is it true?"""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -81,11 +82,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A cell: a value, or what a part of the condition said of the reading; `kind` is its class."""
+    """A cell: a value and why it is `doubt`ed, or what a part of the condition said of the reading; `kind` is its
+    class."""
 
     text: str
     kind: str
     is_true: bool = False
+    doubt: str = ""
 
 
 _VERDICTS: Final = {
@@ -107,7 +110,8 @@ class EvidenceRow:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The matching readings an alert keeps: the first (behind the one `before` them), those that are folded, the last;
-    `elsewhere` were not kept. `joined_by` says whether all parts of the condition or one of them made it true."""
+    `elsewhere` were not kept. `joined_by` says whether all parts of the condition or one of them made it true;
+    `suspect` counts the readings in doubt, `reasons` says why, of those kept."""
 
     columns: list[Column]
     first: list[EvidenceRow]
@@ -115,6 +119,7 @@ class Evidence:
     last: list[EvidenceRow]
     elsewhere: int
     suspect: int
+    reasons: str
     joined_by: str
 
 
@@ -136,8 +141,15 @@ def evidence_of(alert: Alert, rule: EngineRule | None) -> Evidence:
         last=last,
         elsewhere=alert.event_count - len(table),
         suspect=alert.evidence.get("suspect", 0),
+        reasons=_reasons(told.rows, alert),
         joined_by=told.joined_by if len(told.parts) > 1 else "",
     )
+
+
+def _reasons(rows: Sequence[Judged], alert: Alert) -> str:
+    """`jump 1, out of bounds 2`: why values that the alert measures are in doubt."""
+    counts = Counter(word for row in rows for name, word in row.doubts.items() if _measured(name, alert))
+    return ", ".join(f"{word} {count}" for word, count in sorted(counts.items()))
 
 
 def _places(names: list[str], parts: Sequence[Part]) -> list[Place]:
@@ -156,9 +168,8 @@ def _cells(row: Judged, places: Sequence[Place], alert: Alert) -> list[Shown]:
     cells = []
     for place in places:
         if isinstance(place, str):
-            cells.append(
-                Shown(_value(place, row.values.get(place)), "number fires" if _measured(place, alert) else "number")
-            )
+            kind = "number fires" if _measured(place, alert) else "number"
+            cells.append(Shown(_value(place, row.values.get(place)), kind, doubt=row.doubts.get(place, "")))
         else:
             cells.append(_VERDICTS[row.verdicts[place[0]]])
     return cells

@@ -11,6 +11,7 @@ from alerts.engine.language import to_postgres
 from alerts.models import Alert
 from alerts.models.alert import AlertClass, EpisodeState
 from alerts.thresholds import Threshold, clears_at, fires_at
+from devices.doubts import doubt_of
 from devices.metrics import METRICS
 
 MOST_POINTS: Final = 600
@@ -85,14 +86,14 @@ def span_of(alert: Alert, choice: Choice, at: datetime) -> tuple[datetime, datet
 
 
 def _rows(alert: Alert, rule: Rule | None, names: list[str], since: datetime, until: datetime) -> list[tuple[Any, ...]]:
-    """At most 600 (time, fired, then lowest, average and highest of each metric), in order of time; one query."""
+    """At most 600 (time, fired, lowest, average and highest of each metric, flags), in order of time; one query."""
     numbers = ", ".join(f"min({name}), avg({name}), max({name})" for name in names)
     fired = to_postgres(rule.when.tree) if rule else "false"
     some = " OR ".join(f"{name} IS NOT NULL" for name in names)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT avg(extract(epoch FROM recorded_at)::float8), bool_or({fired}), {numbers} FROM devices_reading"
-            f" WHERE user_id = %s AND recorded_at >= %s AND recorded_at <= %s AND ({some})"
+            f"SELECT avg(extract(epoch FROM recorded_at)::float8), bool_or({fired}), {numbers}, bit_or(flags)"
+            f" FROM devices_reading WHERE user_id = %s AND recorded_at >= %s AND recorded_at <= %s AND ({some})"
             " GROUP BY floor(extract(epoch FROM recorded_at)::float8 / %s) ORDER BY 1",
             [alert.user_id, since, until, max((until - since).total_seconds() / MOST_POINTS, 1e-3)],
         )
@@ -111,7 +112,7 @@ def _data(  # noqa: PLR0913, PLR0917  # the parts of one chart
         "axis": metric.axis,
         "decimals": metric.decimals,
         "gapAfter": max(gap, 2 * (until - since).total_seconds() / MOST_POINTS),
-        "lines": [_line(rows, 2 + 3 * place, start, end) for place in range(len(names))],
+        "lines": [_line(rows, name, 2 + 3 * place, start, end) for place, name in enumerate(names)],
         "limits": _limits(alert, rule),
         "spans": [{"from": start, "to": end, "severity": alert.severity, "technical": _is_technical(alert)}],
         "marks": [{"at": alert.opened_at.timestamp(), "label": _opened(alert, rule)}],
@@ -122,12 +123,13 @@ def _is_technical(alert: Alert) -> bool:
     return alert.alert_class == AlertClass.TECHNICAL
 
 
-def _line(rows: list[tuple[Any, ...]], place: int, start: float, end: float) -> dict[str, Any]:
+def _line(rows: list[tuple[Any, ...]], name: str, place: int, start: float, end: float) -> dict[str, Any]:
     return {
         "at": [row[0] for row in rows],
         "min": [row[place] for row in rows],
         "avg": [row[place + 1] for row in rows],
         "max": [row[place + 2] for row in rows],
+        "doubts": [doubt_of(name, row[-1]) if row[place] is not None else "" for row in rows],
         "hits": [bool(row[1]) and start - 1e-3 <= row[0] <= end + 1e-3 for row in rows],
     }
 

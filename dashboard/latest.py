@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection
 
+from devices.doubts import doubt_of
 from devices.metrics import METRICS
 
 
@@ -37,10 +38,9 @@ class Value:
         return self.value if isinstance(self.value, str) else f"{self.value:.{METRICS[self.metric].decimals}f}"
 
     @property
-    def is_suspect(self) -> bool:
-        """Out of the inner bounds: shown, and marked."""
-        flag = METRICS[self.metric].suspect_flag
-        return bool(flag and self.flags & flag)
+    def doubt(self) -> str:
+        """Why it is in doubt, in a word or three; empty where it is not."""
+        return doubt_of(self.metric, self.flags)
 
 
 def latest_values(*, user_ids: Sequence[int], metrics: Iterable[str], rows: int) -> dict[int, dict[str, Value]]:

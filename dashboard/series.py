@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from django.db import connection
 
-from devices.metrics import METRICS, NUMERIC
+from devices.doubts import doubt_of
+from devices.metrics import NUMERIC
 
 MOST_POINTS: Final = 600
 
@@ -48,7 +49,7 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One metric where it was measured: times, (lowest, average, highest), which points hold a suspect value.
+    """One metric where it was measured: times, (lowest, average, highest), and of points in doubt why.
 
     A stretch without a value that is longer than `gap_after_s` is a gap.
     """
@@ -56,7 +57,7 @@ class Line:
     name: str
     at: list[float]
     points: list[Point]
-    suspect: list[bool]
+    doubts: list[str]
     gap_after_s: float
 
     @property
@@ -68,7 +69,7 @@ class Line:
         columns = {
             kind: [round(point[place], 3) for point in self.points] for place, kind in enumerate(("min", "avg", "max"))
         }
-        return {"at": self.at, "suspect": self.suspect, **columns}
+        return {"at": self.at, "doubts": self.doubts, **columns}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,11 @@ class Series:
         """The points where this metric was measured."""
         values = self.lines.get(name) or [None] * len(self.at)
         there = [(at, value, flags) for at, value, flags in zip(self.at, values, self.flags, strict=True) if value]
-        flag = METRICS[name].suspect_flag or 0
         return Line(
             name=name,
             at=[at for at, _, _ in there],
             points=[point for _, point, _ in there],
-            suspect=[bool(flags & flag) for _, _, flags in there],
+            doubts=[doubt_of(name, flags) for _, _, flags in there],
             gap_after_s=self._gap_after([at for at, _, _ in there]),
         )
 

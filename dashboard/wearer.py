@@ -174,7 +174,7 @@ class Tile:
     text: str
     at: datetime | None
     fault: str
-    is_suspect: bool
+    doubt: str
     cadence_s: float | None
 
 
@@ -201,7 +201,7 @@ def _tile(names: tuple[str, ...], values: dict[str, Value], alerts: list[Alert],
         text="/".join(value.text for value in there),
         at=first.recorded_at if first else None,
         fault=str(worst.severity).lower() if worst else "",
-        is_suspect=any(value.is_suspect for value in there),
+        doubt=next(filter(None, (value.doubt for value in there)), ""),
         cadence_s=heard.cadence_s if regular else None,
     )
 

@@ -1,5 +1,6 @@
 """The strips of a wearer's page: which metric is drawn how, with which episodes and which limits."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -88,8 +89,15 @@ class Strip:
         gaps = f", {first.gaps} gap{'' if first.gaps == 1 else 's'}" if self.plan.kind == "line" else ""
         return (
             f"latest {latest} at {at:%H:%M:%S} UTC, lowest {low:.{self.decimals}f},"
-            f" highest {high:.{self.decimals}f}{gaps}{self._usual_at(at)}"
+            f" highest {high:.{self.decimals}f}{gaps}{self._in_doubt()}{self._usual_at(at)}"
         )
+
+    def _in_doubt(self) -> str:
+        """`, 12 points in doubt (jump 2, stuck 10)`."""
+        counts = Counter(filter(None, self.lines[0].doubts))
+        reasons = ", ".join(f"{word} {count}" for word, count in sorted(counts.items()))
+        count = counts.total()
+        return f", {count} point{'' if count == 1 else 's'} in doubt ({reasons})" if count else ""
 
     def _usual_at(self, at: datetime) -> str:
         if self.band is None:
@@ -126,7 +134,7 @@ def _strip(plan: Plan, series: Series, alerts: Sequence[Alert], rules: list[Rule
     if plan.kind == "stages":
         at, stages, gap = series.text(plan.metrics[0])
         levels = [(0.0, 0.0, 0.0)] * len(at)
-        return Strip(plan, [Line(plan.metrics[0], at, levels, [False] * len(at), gap)], stages, gap)
+        return Strip(plan, [Line(plan.metrics[0], at, levels, [""] * len(at), gap)], stages, gap)
     lines = [series.line(name) for name in plan.metrics]
     if plan.kind == "pairs":
         lines = _both(lines)
@@ -146,7 +154,7 @@ def _only(line: Line, times: set[float]) -> Line:
         name=line.name,
         at=[line.at[place] for place in places],
         points=[line.points[place] for place in places],
-        suspect=[line.suspect[place] for place in places],
+        doubts=[line.doubts[place] for place in places],
         gap_after_s=line.gap_after_s,
     )
 

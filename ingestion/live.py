@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from devices.doubts import doubts_of
 from devices.metrics import METRICS, Flag
 from devices.times import rfc3339
 
@@ -39,7 +40,8 @@ class Newest:
 
 
 def event_json(row: dict[str, Any]) -> dict[str, Any]:
-    """A reading's row (COLUMNS, username, device_sources) as the contract's event; absent values are left out."""
+    """A reading's row (COLUMNS, username, device_sources) as the contract's event, with flags and doubts;
+    absent values are left out."""
     groups: dict[str, dict[str, Any]] = {}
     for metric, value in _present(row):
         groups.setdefault(metric.group, {})[metric.field] = value
@@ -49,6 +51,7 @@ def event_json(row: dict[str, Any]) -> dict[str, Any]:
         "user_id": row["username"],
         "device_sources": row["device_sources"] or [],
         "flags": row["flags"],
+        **({"doubts": doubts} if (doubts := doubts_of(row["flags"])) else {}),
         **groups,
     }
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from devices.doubts import doubts_of
 from devices.metrics import METRICS, Metric
 from devices.selectors import flag_names
 from devices.times import rfc3339
@@ -24,6 +25,10 @@ class ReadingSerializer(serializers.Serializer[dict[str, Any]]):
     recorded_at = serializers.DateTimeField()
     received_at = serializers.DateTimeField()
     flags = serializers.ListField(child=serializers.CharField(), help_text="What is remarkable: late, suspect_hrv.")
+    doubts = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="By metric why its value is in doubt, or absent: jump, stuck, out of bounds, not worn.",
+    )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return super().get_fields() | {metric.name: metric_field(metric) for metric in METRICS.values()}
@@ -35,6 +40,7 @@ class ReadingSerializer(serializers.Serializer[dict[str, Any]]):
             "recorded_at": rfc3339(row["recorded_at"]),
             "received_at": rfc3339(row["received_at"]),
             "flags": flag_names(row["flags"]),
+            "doubts": doubts_of(row["flags"]),
             **{name: row[name] for name in METRICS if name in row},
         }
 

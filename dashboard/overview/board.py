@@ -11,7 +11,7 @@ from dashboard.live.figures import changed_alerts, pipeline_figures
 from dashboard.overview.log import Log, Tab, just_ended, log_of
 from dashboard.overview.people import ON_TILE, Person, people_on_wall
 from dashboard.overview.rate import Rate, rate_of
-from dashboard.overview.series import MOST_LINES, WINDOW, episodes_of, series_of, sparks_of
+from dashboard.overview.series import CHARTED, MOST_LINES, WINDOW, episodes_of, series_of, sparks_of
 from dashboard.overview.thresholds import thresholds
 from devices.metrics import METRICS
 from devices.models import User
@@ -167,6 +167,7 @@ def _snapshot(board: Board) -> dict[str, Any]:
         "episodes": episodes_of(alerts=board.stretches, names=lines),
         "thresholds": thresholds(at=board.at),
         "axes": {name: METRICS[name].axis for name in (*ON_TILE, "hrv_ms")},
+        "suspect": {name: int(METRICS[name].suspect_flag or 0) for name in CHARTED},
         "decimals": {name: metric.decimals for name, metric in METRICS.items()},
         "revision": board.revision,
     }

@@ -12,6 +12,7 @@ from django.db import connection
 
 from alerts.models import Alert
 from alerts.models.alert import AlertClass, Severity
+from devices.doubts import doubts_of
 from devices.metrics import METRICS
 from devices.models import User
 
@@ -28,7 +29,8 @@ RANK: Final = {severity: place for place, severity in enumerate(Severity)}
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A wearer as the wall shows them. `fault` is the metric at fault, empty where nothing is."""
+    """A wearer as the wall shows them. `doubts` says of values of the newest reading why they are in doubt; `fault` is
+    the metric at fault, empty where nothing is."""
 
     pk: int
     user_id: str
@@ -36,6 +38,7 @@ class Person:
     gap_s: float
     heard_at: datetime | None
     values: Mapping[str, float] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
     alert: Alert | None = None
     fault: str = ""
 
@@ -76,9 +79,9 @@ class Person:
 
 _NEWEST = f"""
 SELECT u.id, r.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
-    SELECT array_agg(recorded_at) AS times,
+    SELECT array_agg(recorded_at) AS times, (array_agg(flags))[1] AS flags,
            {", ".join(f"(array_agg({name}) FILTER (WHERE {name} IS NOT NULL))[1] AS {name}" for name in SHOWN)}
-    FROM (SELECT recorded_at, {", ".join(SHOWN)} FROM devices_reading WHERE user_id = u.id
+    FROM (SELECT recorded_at, flags, {", ".join(SHOWN)} FROM devices_reading WHERE user_id = u.id
           ORDER BY recorded_at DESC, event_id DESC LIMIT {LOOK_BACK}) AS newest
 ) AS r
 """
@@ -109,6 +112,7 @@ def _person(wearer: User, row: Mapping[str, Any], alert: Alert | None) -> Person
         gap_s=gap_of(times),
         heard_at=times[0] if times else None,
         values=_evident(alert) | {name: row[name] for name in SHOWN if row[name] is not None},
+        doubts=doubts_of(row["flags"] or 0),
         alert=alert,
         fault=fault_of(alert),
     )

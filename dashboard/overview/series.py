@@ -18,7 +18,7 @@ SPARK_EVERY_S: Final = 5
 
 _SERIES = f"""
 SELECT u.id, r.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
-    SELECT (extract(epoch FROM recorded_at) * 1000)::bigint AS at, {", ".join(CHARTED)}
+    SELECT (extract(epoch FROM recorded_at) * 1000)::bigint AS at, flags, {", ".join(CHARTED)}
     FROM devices_reading WHERE user_id = u.id AND recorded_at > %s AND recorded_at <= %s
     ORDER BY recorded_at DESC, event_id DESC LIMIT {MOST_POINTS}
 ) AS r
@@ -35,11 +35,12 @@ Points = dict[str, list[Any]]
 
 
 def series_of(*, pks: Sequence[int], at: datetime) -> dict[int, Points]:
-    """By person: `t` (ms since the epoch, ascending) and a list of values a metric of CHARTED, null where absent."""
-    found: dict[int, Points] = {pk: {"t": [], **{name: [] for name in CHARTED}} for pk in pks}
+    """By person: `t` (ms since the epoch, ascending), `flags` and a list of values a metric of CHARTED, null where
+    absent."""
+    found: dict[int, Points] = {pk: {name: [] for name in ("t", "flags", *CHARTED)} for pk in pks}
     for pk, *row in reversed(_rows(_SERIES, pks, at)):
         points = found[pk]
-        for name, value in zip(("t", *CHARTED), row, strict=True):
+        for name, value in zip(("t", "flags", *CHARTED), row, strict=True):
             points[name].append(value)
     return found
 

@@ -134,11 +134,17 @@ _NAMED: Final = {
 
 @register.simple_tag
 def reading(person: Any, metric: str) -> SafeString:
-    """A live value of a `Person` of the wall: in its severity's colour where it is at fault, a dash where absent."""
+    """A live value of a `Person` of the wall: in its severity's colour where it is at fault, marked
+    where it is in doubt, a dash where absent."""
     alert, value = person.alert, person.values.get(metric)
     at_fault = alert is not None and person.is_clinical and person.fault == metric
     fault = f" fault-{alert.severity.lower()}" if at_fault else ""
-    return format_html('<b class="value{}" data-metric="{}">{}</b>', fault, metric, value_text(metric, value))
+    doubt = person.doubts.get(metric, "") if value is not None else ""
+    title = format_html(' title="{}"', doubt) if doubt else ""
+    return format_html(
+        '<b class="value{}{}" data-metric="{}"{}>{}</b>',
+        fault, " suspect" if doubt else "", metric, title, value_text(metric, value),
+    )  # fmt: skip
 
 
 @register.simple_tag

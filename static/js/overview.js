@@ -18,7 +18,6 @@ const isEmpty = main.classList.contains("is-empty");
 const CHARTED = ["heart_rate", "hrv_ms", "spo2_percent", "body_temp_c", "skin_temp_c"];
 const GROUPS = ["vitals", "activity"];
 const ORDER_EVERY_MS = 10_000;
-const SUSPECT_BITS = /** @type {Record<string, number>} */ ({ heart_rate: 8, hrv_ms: 9, spo2_percent: 10, skin_temp_c: 11, body_temp_c: 14 });
 
 /** What the server said last: see dashboard/overview/board.py. */
 let snapshot = JSON.parse(/** @type {HTMLElement} */ (document.querySelector("#snapshot")).textContent ?? "{}");
@@ -52,7 +51,7 @@ function vital(event) {
   const id = event.user_id;
   const at = Date.parse(event.timestamp);
   const values = Object.assign({}, ...GROUPS.map((group) => event[group] ?? {}));
-  addPoint(id, at, values);
+  addPoint(id, at, { ...values, flags: event.flags ?? 0 });
   for (const element of elements.get(id) ?? []) showValues(element, event, values);
   moved.add(id);
 }
@@ -83,7 +82,8 @@ function showValues(element, event, values) {
     if (value === undefined) continue;
     const text = value.toFixed(snapshot.decimals[metric] ?? 0) + (metric.endsWith("temp_c") ? "°" : "");
     if (shown.textContent !== text) shown.textContent = text;
-    shown.classList.toggle("suspect", Boolean((event.flags ?? 0) & (1 << (SUSPECT_BITS[metric] ?? 30))));
+    shown.title = event.doubts?.[metric] ?? "";
+    shown.classList.toggle("suspect", Boolean(shown.title));
   }
 }
 
@@ -238,7 +238,7 @@ function drawCharts() {
       const known = points.get(id) ?? { t: [] };
       const cadence = Number(elements.get(id)?.[0]?.dataset.cadence ?? 5);
       const { name, short } = snapshot.people[id];
-      return { id, name, short, t: known.t, values: known[chart.metric] ?? [], gapMs: gapOf(chart.metric, cadence, known) };
+      return { id, name, short, t: known.t, values: known[chart.metric] ?? [], doubtful: doubtful(known, chart.metric), gapMs: gapOf(chart.metric, cadence, known) };
     });
     chart.episodes = snapshot.episodes;
     chart.thresholds = snapshot.thresholds.filter((/** @type {any} */ each) => each.metric === chart.metric);
@@ -249,6 +249,9 @@ function drawCharts() {
     chart.draw();
   }
 }
+
+/** Which points hold a value in doubt. @param {Points} known @param {string} metric */
+const doubtful = (known, metric) => (known.flags ?? []).map((flags) => Boolean(/** @type {number} */ (flags) & snapshot.suspect[metric]));
 
 /** A gap is three cadences of the metric itself: the temperature speaks less often than the heart. @param {string} metric @param {number} cadence @param {Points} known */
 function gapOf(metric, cadence, known) {

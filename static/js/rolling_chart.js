@@ -19,7 +19,7 @@ export const WINDOW_MS = 5 * 60_000;
 const LABEL_PX = 80;
 const LABEL_LEAST_PX = 13;
 
-/** @typedef {{id: string, short: string, name: string, t: number[], values: (number | null)[], gapMs: number}} Line */
+/** @typedef {{id: string, short: string, name: string, t: number[], values: (number | null)[], doubtful: boolean[], gapMs: number}} Line */
 /** @typedef {{user_id: string, metrics: string[], severity: string, from: string, to: string | null}} Episode */
 
 export class RollingChart {
@@ -173,9 +173,10 @@ export class RollingChart {
     this.lines.forEach((line, i) => this._ends(u, line, this._paint(line, i)));
   }
 
-  /** Open dots at the ends of a gap, a dot at the last value, and a thin line from it to its label. */
+  /** Open dots at values in doubt and at the ends of a gap, a dot at the last value, and a thin line from it to its label. */
   _ends(/** @type {uPlot} */ u, /** @type {Line} */ line, /** @type {string} */ paint) {
-    const points = line.t.map((t, i) => ({ t, y: line.values[i] })).filter((point) => point.y !== null);
+    const points = line.t.map((t, i) => ({ t, y: line.values[i], open: line.doubtful[i] })).filter((point) => point.y !== null);
+    for (const point of points) if (point.open) drawDot(u, point.t / 1000, /** @type {number} */ (point.y), paint, true);
     points.forEach((point, i) => {
       const next = points[i + 1];
       if (!next || next.t - point.t <= line.gapMs) return;
@@ -184,7 +185,7 @@ export class RollingChart {
     });
     const last = points.at(-1);
     if (!last) return;
-    drawDot(u, last.t / 1000, /** @type {number} */ (last.y), paint);
+    drawDot(u, last.t / 1000, /** @type {number} */ (last.y), paint, last.open);
     const label = this._tops?.get(line.id);
     if (label === undefined) return;
     const { ctx, bbox } = u;
@@ -251,8 +252,9 @@ export class RollingChart {
       const values = /** @type {number[]} */ (line.values.filter((v) => v !== null));
       if (!values.length) return `${line.name}: not measured`;
       const gaps = line.t.filter((t, i) => i > 0 && t - line.t[i - 1] > line.gapMs).length;
+      const doubts = line.doubtful.filter((each, i) => each && line.values[i] !== null).length;
       const show = (/** @type {number} */ v) => v.toFixed(this.decimals);
-      return `${line.name}: latest ${show(values[values.length - 1])}, lowest ${show(Math.min(...values))}, highest ${show(Math.max(...values))}${gaps ? `, ${gaps} gaps` : ""}`;
+      return `${line.name}: latest ${show(values[values.length - 1])}, lowest ${show(Math.min(...values))}, highest ${show(Math.max(...values))}${gaps ? `, ${gaps} gaps` : ""}${doubts ? `, ${doubts} in doubt` : ""}`;
     });
     const old = this.grey ? `As of ${age(now() - this.heardAt)} ago. ` : "";
     const text = `${old}${this.words.title}, ${this.words.unit}, last 5 minutes. ${parts.join(". ")}.`;

@@ -5,7 +5,7 @@ import { drawShape, faded, haloText, uPlot } from "./chart.js";
 import { colour } from "./severity.js";
 
 /** @typedef {{at: number[], avg: (number | null)[], min?: (number | null)[], max?: (number | null)[],
- *   hits?: boolean[], suspect?: boolean[]}} Points
+ *   hits?: boolean[], doubts?: string[]}} Points
  *  @typedef {{value: number, label: string, severity?: string, clears?: boolean}} Limit
  *  @typedef {{from: number, to: number, severity: string, technical?: boolean, href?: string}} Span
  *  @typedef {{at: number[], low: (number | null)[], high: (number | null)[]}} Band from each time until the next
@@ -225,7 +225,7 @@ export class Chart {
     }
   }
 
-  /** Dots: readings that fired, hollow where suspect, open ends at gaps. @param {any} plot */
+  /** Dots: readings that fired, hollow where in doubt, open ends at gaps. @param {any} plot */
   _points(plot) {
     const { ctx } = plot;
     const paint = colour(this.content.spans?.[0]?.severity ?? "data");
@@ -235,8 +235,9 @@ export class Chart {
       line.at.forEach((at, place) => {
         const value = line.avg[place];
         if (value === null) return;
-        if (line.hits?.[place]) dot(plot, at, value, radius, paint, paint);
-        else if (line.suspect?.[place]) dot(plot, at, value, 2.4, colour("surface-1"), colour("data"));
+        const doubt = line.doubts?.[place];
+        if (line.hits?.[place]) dot(plot, at, value, doubt ? Math.max(radius, 2.4) : radius, doubt ? colour("surface-1") : paint, paint);
+        else if (doubt) dot(plot, at, value, 2.4, colour("surface-1"), colour("data"));
         else if (line.at.length === 1 || this._standsAlone(place)) dot(plot, at, value, 1.6, colour("data"), colour("data"));
       });
     }
@@ -272,7 +273,7 @@ export class Chart {
     });
   }
 
-  /** A bar from the second line to the first: diastolic to systolic. @param {any} plot */
+  /** A bar from the second line to the first: diastolic to systolic; hollow where in doubt. @param {any} plot */
   _pairs(plot) {
     const { ctx } = plot;
     const [high, low] = this.content.lines;
@@ -282,9 +283,14 @@ export class Chart {
       const [top, bottom] = [high.avg[place], low.avg[place]];
       if (top === null || bottom === null || bottom === undefined) return;
       const span = (this.content.spans ?? []).find((each) => at >= each.from - 1 && at <= each.to + 1 && !each.technical);
-      ctx.fillStyle = colour(span ? span.severity : "data");
-      const y = plot.valToPos(top, "y", true);
-      ctx.fillRect(plot.valToPos(at, "x", true) - width / 2, y, width, Math.max(plot.valToPos(bottom, "y", true) - y, 1));
+      const paint = colour(span ? span.severity : "data");
+      const [x, y] = [plot.valToPos(at, "x", true) - width / 2, plot.valToPos(top, "y", true)];
+      const height = Math.max(plot.valToPos(bottom, "y", true) - y, 1);
+      ctx.fillStyle = high.doubts?.[place] ? colour("surface-1") : paint;
+      ctx.strokeStyle = paint;
+      ctx.lineWidth = uPlot.pxRatio;
+      ctx.fillRect(x, y, width, height);
+      if (high.doubts?.[place]) ctx.strokeRect(x, y, width, height);
     });
   }
 
@@ -359,7 +365,7 @@ export class Chart {
     if (kind === "stages") return;
     const ends = this.content.lines.map((line) => {
       for (let place = line.at.length - 1; place >= 0; place -= 1) {
-        if (line.avg[place] !== null) return { at: line.at[place], value: /** @type {number} */ (line.avg[place]) };
+        if (line.avg[place] !== null) return { at: line.at[place], value: /** @type {number} */ (line.avg[place]), doubt: line.doubts?.[place] };
       }
       return null;
     });
@@ -368,7 +374,7 @@ export class Chart {
     const text = ends.map((end) => end?.value.toFixed(this.content.decimals ?? 0)).join("/");
     const span = (this.content.spans ?? []).find((each) => first.at >= each.from && first.at <= each.to + 1 && !each.technical);
     const paint = kind === "line" && span && span.severity !== "LOW" ? colour(span.severity) : colour("text");
-    if (kind === "line") for (const end of ends) if (end) dot(plot, end.at, end.value, 2.4, paint, paint);
+    if (kind === "line") for (const end of ends) if (end) dot(plot, end.at, end.value, 2.4, end.doubt ? colour("surface-1") : paint, paint);
     const x = plot.bbox.left + plot.bbox.width + 8 * uPlot.pxRatio;
     haloText(plot.ctx, text, x, plot.valToPos(first.value, "y", true), paint);
   }
@@ -396,7 +402,8 @@ export class Chart {
     });
     if (nearest < 0 || Math.abs(times[nearest] - at) > gapAfter) return "no data";
     if (kind === "stages") return stages?.[nearest] ?? "no data";
-    return lines.map((line) => line.avg[nearest]?.toFixed(decimals) ?? "–").join("/");
+    const doubt = lines.map((line) => line.doubts?.[nearest]).find(Boolean);
+    return lines.map((line) => line.avg[nearest]?.toFixed(decimals) ?? "–").join("/") + (doubt ? ` (${doubt})` : "");
   }
 }
 

@@ -59,6 +59,9 @@ function valueOf(event, name) {
   return typeof value === "number" ? value : null;
 }
 
+/** Why a value of these metrics is in doubt, in words. @param {any} event @param {string[]} names @returns {string} */
+const doubtOf = (event, names) => names.map((name) => event.doubts?.[name]).find(Boolean) ?? "";
+
 /** @param {any} event the contract's event */
 function show(event) {
   const heard = find("#heard");
@@ -74,7 +77,10 @@ function show(event) {
     if (values.some((value) => value === null) || (since.dataset.age ?? "") > event.timestamp) continue;
     const text = /** @type {HTMLElement} */ (tile.querySelector(".value"));
     text.textContent = values.map((value, place) => value?.toFixed(data.decimals[names[place]])).join("/");
-    text.classList.remove("none", "suspect");
+    const doubt = doubtOf(event, names);
+    text.classList.remove("none");
+    text.classList.toggle("suspect", Boolean(doubt));
+    /** @type {HTMLElement} */ (tile.querySelector(".doubt")).textContent = doubt;
     since.dataset.age = event.timestamp;
     if (tile.dataset.heard) tile.dataset.heard = event.timestamp;
   }
@@ -89,13 +95,13 @@ function append(event) {
     if (strip.kind === "stages") continue;
     const values = strip.metrics.map((name) => valueOf(event, name));
     if (values.some((value) => value === null)) continue;
-    strip.lines.forEach((line, place) => add(line, at, /** @type {number} */ (values[place])));
+    strip.lines.forEach((line, place) => add(line, at, /** @type {number} */ (values[place]), doubtOf(event, strip.metrics)));
   }
 }
 
 /** Into the last bucket, or as a new point; readings that come out of order wait for the next fresh copy.
- *  @param {any} line @param {number} at @param {number} value */
-function add(line, at, value) {
+ *  @param {any} line @param {number} at @param {number} value @param {string} doubt */
+function add(line, at, value, doubt) {
   const last = line.at.length - 1;
   if (last >= 0 && at <= line.at[last]) return;
   if (last >= 0 && Math.floor(line.at[last] / data.bucket) === Math.floor(at / data.bucket)) {
@@ -103,15 +109,16 @@ function add(line, at, value) {
     line.avg[last] += (value - line.avg[last]) / line.n;
     line.min[last] = Math.min(line.min[last], value);
     line.max[last] = Math.max(line.max[last], value);
+    line.doubts[last] ||= doubt;
     return;
   }
   line.n = 1;
   for (const column of [line.avg, line.min, line.max]) column.push(value);
   line.at.push(at);
-  line.suspect.push(false);
+  line.doubts.push(doubt);
   const old = line.at.filter((/** @type {number} */ each) => each < data.until - data.length).length;
   const extra = Math.max(old, line.at.length - AT_MOST);
-  if (extra > 0) for (const column of [line.at, line.avg, line.min, line.max, line.suspect]) column.splice(0, extra);
+  if (extra > 0) for (const column of [line.at, line.avg, line.min, line.max, line.doubts]) column.splice(0, extra);
 }
 
 function advance() {
@@ -135,13 +142,15 @@ function table(details) {
   element.className = "table";
   const times = strip.lines[0].at;
   const heads = strip.kind === "stages" ? ["Stage"] : strip.metrics.length > 1 ? ["Systolic", "Diastolic"] : ["Average", "Lowest", "Highest"];
-  line(element.createTHead(), ["Time (UTC)", ...heads], "th");
+  const inDoubt = strip.lines[0].doubts.some(Boolean);
+  line(element.createTHead(), ["Time (UTC)", ...heads, ...(inDoubt ? ["In doubt"] : [])], "th");
   const body = element.createTBody();
   for (let place = times.length - 1; place >= 0; place -= 1) {
     const first = strip.lines[0];
     const cells = strip.kind === "stages" ? [strip.stages[place]]
       : strip.metrics.length > 1 ? strip.lines.map((each) => each.avg[place].toFixed(strip.decimals))
         : [first.avg, first.min, first.max].map((column) => column[place].toFixed(strip.decimals));
+    if (inDoubt) cells.push(first.doubts[place]);
     line(body, [new Date(times[place] * 1000).toISOString().slice(0, 19).replace("T", " "), ...cells], "td");
   }
   holder.replaceChildren(element);

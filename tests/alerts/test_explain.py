@@ -180,3 +180,11 @@ def test_suspect_readings_are_counted() -> None:
     assert flag is not None
     send(Feed(), still(0, 120), still(1, 240, flags=int(flag)), still(2, 120))
     assert circumstances_json(the_alert())["suspect_count"] == 1
+
+
+def test_a_reading_in_doubt_says_why():
+    load(RACING)
+    send(Feed(), still(0, 70.0), still(5, 160.0), still(10, 158.0), still(15, 159.0))
+    told = why(the_alert())
+    assert [row.doubts for row in told.rows] == [{"heart_rate": "jump"}, {}, {}]
+    assert the_alert().evidence["suspect"] == 1

@@ -206,7 +206,7 @@ def test_the_detail_says_why_it_fired_and_how_the_person_was(call, analyst: User
             {"text": "heart_rate > 100", "columns": ["heart_rate"]},
             {"text": "steps_per_minute < 5", "columns": ["steps_per_minute"]},
         ],
-        "readings": [kept | {"number": 1, "verdicts": ["TRUE", "NULL"]}],
+        "readings": [kept | {"number": 1, "verdicts": ["TRUE", "NULL"], "doubts": {}}],
     }
     assert body["circumstances"] == noted | {"sleep_stage": None, "suspect_count": 1}
     assert body["evidence"] == evidence

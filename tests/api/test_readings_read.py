@@ -32,6 +32,7 @@ def test_readings_come_in_the_order_of_time_and_id(call, wearer: User, day: list
     assert rows[0] | {"posture": None} == rows[0]
     assert (rows[0]["user_id"], rows[0]["recorded_at"]) == ("user_001", "2026-03-01T12:00:00.000Z")
     assert rows[0]["flags"] == ["late", "suspect_hrv"]
+    assert rows[0]["doubts"] == {"hrv_ms": "out of bounds"}
 
 
 @pytest.mark.parametrize("order", ["oldest", "newest"])

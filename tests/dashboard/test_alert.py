@@ -13,7 +13,8 @@ from django.utils import timezone
 from alerts.models import Alert, AlertChange
 from alerts.services.triage import alert_acknowledge, alert_comment
 from dashboard.alert import evidence_of, rule_of
-from devices.models import User
+from devices.metrics import Flag
+from devices.models import Reading, User
 from devices.times import rfc3339
 from tests.dashboard.pages import Visit, read
 from tests.made import NOON, make_alert, make_rule
@@ -167,6 +168,23 @@ def test_the_chart_never_holds_more_than_600_points(visit: Visit, wearer: User, 
     read(wearer, times=3000, until=NOON + timedelta(minutes=10), every=timedelta(seconds=1), heart_rate=120)
     alert = fired(wearer, ended_at=NOON + timedelta(minutes=10))
     assert 0 < page(visit(analyst), alert, f"?range={choice}").context["chart"].points <= 601
+
+
+def test_a_reading_in_doubt_is_marked_in_the_chart_and_named_in_the_table(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    jump = Flag.HEART_RATE_JUMP | Flag.SUSPECT_HEART_RATE | Flag.SUSPECT_SPO2
+    read(wearer, times=1, until=NOON - timedelta(seconds=4), heart_rate=120, spo2_percent=60, flags=jump)
+    read(wearer, times=1, until=NOON - timedelta(seconds=3), heart_rate=121)
+    alert = fired(wearer)
+    stored = Reading.objects.get(flags=jump)
+    for row in alert.evidence["first"][:1] + alert.evidence["last"][:1]:
+        row["event_id"] = str(stored.event_id)
+    Alert.objects.filter(pk=alert.pk).update(evidence=alert.evidence | {"suspect": 1})
+    response = page(visit(analyst), alert)
+    assert response.context["chart"].data["lines"][0]["doubts"] == ["jump", ""]
+    assert '<span class="caption doubt">jump</span> <span class="suspect">101</span>' in response.text
+    assert "1 suspect reading: jump 1" in response.text
 
 
 def test_a_range_that_does_not_exist_is_refused(visit: Visit, wearer: User, analyst: User) -> None:

@@ -17,6 +17,7 @@ from alerts.services.triage import alert_acknowledge, alert_close
 from dashboard.live.figures import alert_figures
 from dashboard.overview import board
 from dashboard.overview.people import Person, gap_of
+from devices.metrics import Flag
 from devices.models import Reading, User
 from tests.made import make_alert, make_partitions, make_rule, make_user, make_wearer
 
@@ -97,6 +98,17 @@ def test_the_value_at_fault_takes_the_colour_and_a_place_on_the_tile(
     html = client.get("/").content.decode()
     assert '<b class="value fault-high" data-metric="blood_glucose_mg_dl">66</b> glucose' in html
     assert "skin</span>" not in html
+
+
+def test_a_value_in_doubt_is_marked_and_says_why(client: Client, chief: User, now: datetime) -> None:
+    wearer = make_wearer()
+    read(wearer, now - timedelta(seconds=5), heart_rate=70.0)
+    read(wearer, now, heart_rate=160.0, flags=Flag.HEART_RATE_JUMP | Flag.SUSPECT_HEART_RATE)
+    html = client.get("/").content.decode()
+    assert '<b class="value suspect" data-metric="heart_rate" title="jump">160</b>' in html
+    said = snapshot(html)
+    flags = said["points"][wearer.username]["flags"]
+    assert [bool(each & said["suspect"]["heart_rate"]) for each in flags] == [False, True]
 
 
 def test_the_log_has_one_row_for_an_alert_and_its_critical_form(client: Client, chief: User, now: datetime) -> None:

@@ -102,8 +102,20 @@ def test_a_suspect_value_is_marked(visit: Visit, wearer: User, analyst: User) ->
     read(wearer, times=1, until=just_now(), heart_rate=231, hrv_ms=40, flags=Flag.SUSPECT_HEART_RATE)
     response = visit(analyst).get("/wearers/user_001/?range=1h")
     drawn = strips(response)
-    assert (drawn["heart_rate"].lines[0].suspect, drawn["hrv"].lines[0].suspect) == ([True], [False])
-    assert [tile.is_suspect for tile in response.context["tiles"]][:2] == [True, False]
+    assert (drawn["heart_rate"].lines[0].doubts, drawn["hrv"].lines[0].doubts) == (["out of bounds"], [""])
+    assert [tile.doubt for tile in response.context["tiles"]][:2] == ["out of bounds", ""]
+    assert '<span class="doubt caption">out of bounds</span>' in response.content.decode()
+
+
+def test_a_strip_says_how_many_points_are_in_doubt_and_why(visit: Visit, wearer: User, analyst: User) -> None:
+    now = just_now()
+    read(wearer, times=1, until=now - timedelta(minutes=2), heart_rate=70)
+    jump, stuck = Flag.HEART_RATE_JUMP | Flag.SUSPECT_HEART_RATE, Flag.HEART_RATE_STUCK | Flag.SUSPECT_HEART_RATE
+    read(wearer, times=1, until=now - timedelta(minutes=1), heart_rate=160, flags=jump)
+    read(wearer, times=1, until=now, heart_rate=72, flags=stuck)
+    drawn = strips(visit(analyst).get("/wearers/user_001/?range=1h"))["heart_rate"]
+    assert drawn.lines[0].doubts == ["", "jump", "stuck"]
+    assert ", 2 points in doubt (jump 1, stuck 1)" in drawn.words
 
 
 def test_each_current_value_has_its_own_age(visit: Visit, wearer: User, analyst: User) -> None:
