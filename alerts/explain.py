@@ -5,24 +5,28 @@ The readings are the alert's own, so that the answer outlives them in the table 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import polars as pl
 from django.db.models import Q
 
-from alerts.engine import AnyRule, Rule
+from alerts.deriving import RATE_REACH, Deriving
+from alerts.engine import AnyRule, Rule, RuleSet
 from alerts.engine.language import to_polars, to_text, tree
-from alerts.engine.source import COLUMNS
+from alerts.engine.source import COLUMNS, metrics_behind
 from alerts.models import Alert, RuleVersion
 from alerts.rule_versions import UnreadableRuleError, engine_rule
+from alerts.stored_rows import rows_within
 from alerts.thresholds import thresholds_of_tree
 from devices.doubts import doubts_of
-from devices.metrics import METRICS
 from devices.models import Reading
 from devices.times import rfc3339
+
+_KEYS: Final = ("user_id", "recorded_at", "event_id")
+_INSTANT: Final = timedelta(microseconds=1)
 
 Cell = float | str | None
 Doubts = Mapping[tuple[datetime, str], Mapping[str, str]]
@@ -183,14 +187,26 @@ def _doubts(alert: Alert, rows: Sequence[Mapping[str, Any]]) -> Doubts:
 
 def _before(alert: Alert, rule: Rule) -> dict[str, Any] | None:
     """The last reading within `max_gap` before the first matching one that has any of the rule's metrics."""
-    names = [name for name in rule.columns if name in METRICS]
-    if rule.over != "reading" or not names:
+    metrics = metrics_behind(rule.columns)
+    if rule.over != "reading" or not metrics:
         return None
     readings = Reading.objects.filter(user_id=alert.user_id, recorded_at__lt=alert.started_at)
     near = readings.filter(recorded_at__gte=alert.started_at - rule.max_gap)
-    some = reduce(or_, (Q(**{f"{name}__isnull": False}) for name in names))
-    row = near.filter(some).order_by("-recorded_at", "-event_id").values("recorded_at", "event_id", *names).first()
+    some = reduce(or_, (Q(**{f"{name}__isnull": False}) for name in metrics))
+    row = near.filter(some).order_by("-recorded_at", "-event_id").values(*_KEYS, *metrics).first()
     if row is None:
         return None
-    values = {name: row[name] for name in names}
-    return {"recorded_at": rfc3339(row["recorded_at"]), "event_id": str(row["event_id"]), "values": values}
+    values = row | _derived(row, rule)
+    shown = {name: values[name] for name in rule.columns}
+    return {"recorded_at": rfc3339(row["recorded_at"]), "event_id": str(row["event_id"]), "values": shown}
+
+
+def _derived(row: Mapping[str, Any], rule: Rule) -> dict[str, Any]:
+    """The derived columns of a stored reading, as detection makes them of what is stored."""
+    rules = RuleSet([rule])
+    if not rules.derived:
+        return {}
+    at = row["recorded_at"]
+    rows = rows_within([row["user_id"]], [at - RATE_REACH], [at + _INSTANT])
+    made = Deriving().whole(rules, rows).filter(pl.col("recorded_at") == at, pl.col("event_id") == str(row["event_id"]))
+    return made.select(rules.derived).row(0, named=True)

@@ -14,7 +14,6 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from alerts.engine import Rule as EngineRule
-from alerts.engine.source import COLUMNS
 from alerts.explain import Judged, Part, explain, rule_of, unexplained
 from alerts.models import Alert, AlertChange
 from alerts.models.alert import AlertClass, CloseReason, EpisodeState, Triage
@@ -22,7 +21,7 @@ from alerts.selectors import alert_get, may_triage
 from dashboard.alert_chart import chart_of, choice_of, choices_of
 from dashboard.desk import snoozes_for
 from dashboard.latest import newest_times
-from devices.metrics import METRICS
+from dashboard.templatetags.words import column_label, column_value
 from devices.models import User
 
 SHOWN_AT_ENDS: Final = 5
@@ -135,7 +134,7 @@ def evidence_of(alert: Alert, rule: EngineRule | None) -> Evidence:
     if told.before:
         first = [EvidenceRow(told.before.recorded_at, _cells(told.before, places, alert), "no run"), *first]
     return Evidence(
-        columns=[Column(_label(place) if isinstance(place, str) else place[1].asked, place) for place in places],
+        columns=[Column(column_label(place) if isinstance(place, str) else place[1].asked, place) for place in places],
         first=first,
         folded=folded,
         last=last,
@@ -182,12 +181,7 @@ def _measured(name: str, alert: Alert) -> bool:
 def _value(name: str, value: float | str | None) -> str:
     if value is None:
         return "none"
-    metric = COLUMNS[name].metric if name in COLUMNS else None
-    return value if isinstance(value, str) else f"{value:.{metric.decimals if metric else 2}f}"
-
-
-def _label(name: str) -> str:
-    return METRICS[name].label if name in METRICS else name
+    return value if isinstance(value, str) else column_value(value, name)
 
 
 def _run(row: Judged, needed: int, alert: Alert) -> str:

@@ -1,13 +1,16 @@
 """The chart of an alert: the readings around its episode, which of them fired, and where the rule fires and clears."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
 
-from alerts.engine import Rule
+from alerts.engine import Rule, Window
 from alerts.engine.language import to_postgres
+from alerts.engine.source import COLUMNS, metrics_behind
+from alerts.explain import kept_rows
 from alerts.models import Alert
 from alerts.models.alert import AlertClass, EpisodeState
 from alerts.thresholds import Threshold, clears_at, fires_at
@@ -56,7 +59,7 @@ class AlertChart:
 
 def chart_of(alert: Alert, rule: Rule | None, *, choice: Choice, at: datetime) -> AlertChart | None:
     """The measures of the alert over the chosen time; None where it measures nothing that a chart can show."""
-    names = [name for name in alert.measures if name in METRICS and not METRICS[name].is_text]
+    names = _shown(alert, rule)
     if not names:
         return None
     since, until = span_of(alert, choice, at)
@@ -74,6 +77,13 @@ def chart_of(alert: Alert, rule: Rule | None, *, choice: Choice, at: datetime) -
     )
 
 
+def _shown(alert: Alert, rule: Rule | None) -> list[str]:
+    """The numbers that the measures are of, or, where a rule has none, the first that its condition reads."""
+    measured = [name for name in metrics_behind(alert.measures) if not METRICS[name].is_text]
+    read = metrics_behind(rule.columns) if rule else []
+    return measured or [name for name in read if not METRICS[name].is_text][:1]
+
+
 def span_of(alert: Alert, choice: Choice, at: datetime) -> tuple[datetime, datetime]:
     """From a little before the first matching reading to a little after the last; never into the future."""
     if choice.around is not None:
@@ -88,16 +98,26 @@ def span_of(alert: Alert, choice: Choice, at: datetime) -> tuple[datetime, datet
 def _rows(alert: Alert, rule: Rule | None, names: list[str], since: datetime, until: datetime) -> list[tuple[Any, ...]]:
     """At most 600 (time, fired, lowest, average and highest of each metric, flags), in order of time; one query."""
     numbers = ", ".join(f"min({name}), avg({name}), max({name})" for name in names)
-    fired = to_postgres(rule.when.tree) if rule else "false"
+    fired, parameters = _fired(alert, rule)
     some = " OR ".join(f"{name} IS NOT NULL" for name in names)
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT avg(extract(epoch FROM recorded_at)::float8), bool_or({fired}), {numbers}, bit_or(flags)"
             f" FROM devices_reading WHERE user_id = %s AND recorded_at >= %s AND recorded_at <= %s AND ({some})"
             " GROUP BY floor(extract(epoch FROM recorded_at)::float8 / %s) ORDER BY 1",
-            [alert.user_id, since, until, max((until - since).total_seconds() / MOST_POINTS, 1e-3)],
+            [*parameters, alert.user_id, since, until, max((until - since).total_seconds() / MOST_POINTS, 1e-3)],
         )
         return list(cursor.fetchall())
+
+
+def _fired(alert: Alert, rule: Rule | None) -> tuple[str, list[Any]]:
+    """SQL for whether a stored reading matched, and its parameters. What the table does not hold (distances from usual,
+    changes) is known of the readings that the alert keeps; a window is none of its readings."""
+    if rule is None or rule.over != "reading":
+        return "false", []
+    if all(name in METRICS for name in rule.when.columns):
+        return to_postgres(rule.when.tree), []
+    return "recorded_at = ANY(%s::timestamptz[])", [[row["recorded_at"] for _, row in kept_rows(alert)]]
 
 
 def _data(  # noqa: PLR0913, PLR0917  # the parts of one chart
@@ -113,7 +133,7 @@ def _data(  # noqa: PLR0913, PLR0917  # the parts of one chart
         "decimals": metric.decimals,
         "gapAfter": max(gap, 2 * (until - since).total_seconds() / MOST_POINTS),
         "lines": [_line(rows, name, 2 + 3 * place, start, end) for place, name in enumerate(names)],
-        "limits": _limits(alert, rule),
+        "limits": _limits(alert, rule, names),
         "spans": [{"from": start, "to": end, "severity": alert.severity, "technical": _is_technical(alert)}],
         "marks": [{"at": alert.opened_at.timestamp(), "label": _opened(alert, rule)}],
     }
@@ -134,22 +154,33 @@ def _line(rows: list[tuple[Any, ...]], name: str, place: int, start: float, end:
     }
 
 
-def _limits(alert: Alert, rule: Rule | None) -> list[dict[str, Any]]:
+def _limits(alert: Alert, rule: Rule | None, names: Sequence[str]) -> list[dict[str, Any]]:
     if rule is None:
         return []
-    fires = [_limit(limit, "fires", alert, rule) for limit in fires_at(rule)]
+    fires = [_limit(limit, "fires", alert, rule) for limit in fires_at(rule) if _is_on_scale(limit, names)]
     count = rule.clear.count if rule.clear else 1
     in_a_row = f", {count} in a row" if count > 1 else ""
-    clears = [_limit(limit, "clears", alert, rule, in_a_row) | {"clears": True} for limit in clears_at(rule)]
+    clears = [
+        _limit(limit, "clears", alert, rule, in_a_row) | {"clears": True}
+        for limit in clears_at(rule)
+        if _is_on_scale(limit, names)
+    ]
     return fires + clears
 
 
+def _is_on_scale(limit: Threshold, names: Sequence[str]) -> bool:
+    """Whether it is a value of a charted metric, not a count, a spread, or a distance from usual."""
+    column = COLUMNS[limit.column]
+    return any((column.low, column.high) == (METRICS[name].low, METRICS[name].high) for name in names)
+
+
 def _limit(limit: Threshold, word: str, alert: Alert, rule: Rule, more: str = "") -> dict[str, Any]:
-    named = f" {METRICS[limit.column].label.lower()}" if len(rule.measures) > 1 else ""
+    named = f" {COLUMNS[limit.column].label.lower()}" if len(rule.measures) > 1 else ""
     return {"value": limit.value, "label": f"{word}{named} {limit.text}{more}", "severity": alert.severity}
 
 
 def _opened(alert: Alert, rule: Rule | None) -> str:
     count = rule.sustained.count if rule else 1
-    nth = f" at reading {count}" if count > 1 else ""
+    row = "window" if rule and isinstance(rule.over, Window) else "reading"
+    nth = f" at {row} {count}" if count > 1 else ""
     return f"opened{nth}, {alert.opened_at:%H:%M:%S}"

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from alerts.engine import Rule
 from alerts.engine.rule import over_rows
+from alerts.engine.source import metrics_behind
 from alerts.models import Alert, RuleVersion, Summary
 from alerts.models.alert import AlertClass, EpisodeState, Triage
 from alerts.rule_versions import UnreadableRuleError, engine_rule
@@ -191,7 +192,7 @@ def tiles_of(values: dict[str, Value], alerts: list[Alert], heard: Heard) -> lis
 def _tile(names: tuple[str, ...], values: dict[str, Value], alerts: list[Alert], heard: Heard) -> Tile:
     there = [values[name] for name in names if name in values]
     first = there[0] if there else None
-    firing = [a for a in alerts if a.episode == EpisodeState.FIRING and names[0] in a.measures]
+    firing = [a for a in alerts if a.episode == EpisodeState.FIRING and names[0] in metrics_behind(a.measures)]
     worst = worst_of(firing)
     regular = first is not None and heard.at is not None and names[0] not in _NOW_AND_THEN
     return Tile(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from alerts.engine import Rule
+from alerts.engine.source import metrics_behind
 from alerts.models import Alert
 from alerts.models.alert import AlertClass, EpisodeState, Severity
 from alerts.thresholds import fires_at
@@ -138,7 +139,7 @@ def _strip(plan: Plan, series: Series, alerts: Sequence[Alert], rules: list[Rule
     lines = [series.line(name) for name in plan.metrics]
     if plan.kind == "pairs":
         lines = _both(lines)
-    spans = [_span(alert) for alert in alerts if set(plan.metrics) & set(alert.measures)]
+    spans = [_span(alert) for alert in alerts if set(plan.metrics) & set(metrics_behind(alert.measures))]
     return Strip(plan, lines, [], lines[0].gap_after_s, spans, limits_of(plan, rules), bands.get(plan.metrics[0]))
 
 

@@ -1,6 +1,6 @@
 """What a rule looks at: single readings, or windows of them, and the columns that each kind of row has."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -140,3 +140,9 @@ COLUMNS: Final[Mapping[str, Column]] = MappingProxyType({**READING_COLUMNS, **WI
 def columns_of(source: Source) -> Mapping[str, Column]:
     """What the conditions and measures of a rule over `source` may name."""
     return WINDOW_COLUMNS if isinstance(source, Window) else READING_COLUMNS
+
+
+def metrics_behind(names: Iterable[str]) -> list[str]:
+    """The metrics that these columns are or are made of, each once, in order."""
+    metrics = (COLUMNS[name].metric for name in names if name in COLUMNS)
+    return list(dict.fromkeys(metric.name for metric in metrics if metric))

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from django.db import connection
 
+from alerts.engine.source import metrics_behind
 from alerts.models import Alert
 from alerts.models.alert import AlertClass, Severity
 from devices.doubts import doubts_of
-from devices.metrics import METRICS
 from devices.models import User
 
 # What a tile may show. The value of each is the newest among the last LOOK_BACK readings.
@@ -132,8 +132,8 @@ def _evident(alert: Alert | None) -> dict[str, float]:
 
 
 def fault_of(alert: Alert | None) -> str:
-    """The metric an alert is about: the first of its measures."""
-    return next((name for name in alert.measures if name in METRICS), "") if alert else ""
+    """The metric an alert is about: that of the first of its measures."""
+    return next(iter(metrics_behind(alert.measures)), "") if alert else ""
 
 
 def _need(person: Person, at: datetime) -> tuple[int, int, bool, float, str]:

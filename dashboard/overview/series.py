@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.db import connection
 
+from alerts.engine.source import metrics_behind
 from alerts.models import Alert
 from alerts.models.alert import AlertClass
 from devices.times import rfc3339
@@ -66,7 +67,7 @@ def episodes_of(*, alerts: Sequence[Alert], names: Mapping[int, str]) -> list[di
         {
             "alert_id": str(alert.pk),
             "user_id": names[alert.user_id],
-            "metrics": [name for name in alert.measures if name in CHARTED],
+            "metrics": [name for name in metrics_behind(alert.measures) if name in CHARTED],
             "severity": alert.severity,
             "from": rfc3339(alert.started_at),
             "to": None if alert.episode == "firing" else rfc3339(alert.ended_at),

@@ -6,9 +6,10 @@ from typing import Final
 
 from django import template
 
+from alerts.engine import Rule, Window
+from alerts.engine.source import COLUMNS
 from alerts.models import AlertChange
 from dashboard.templatetags.telara import age_text
-from devices.metrics import METRICS
 
 register = template.Library()
 
@@ -21,19 +22,27 @@ def length_text(length: timedelta) -> str:
 
 
 @register.filter
-def metric_label(name: str) -> str:
-    return METRICS[name].label if name in METRICS else name
+def column_label(name: str) -> str:
+    """What a column of readings or windows is called."""
+    return COLUMNS[name].label if name in COLUMNS else name
 
 
 @register.filter
-def metric_unit(name: str) -> str:
-    return METRICS[name].shown if name in METRICS else ""
+def column_unit(name: str) -> str:
+    return COLUMNS[name].shown if name in COLUMNS else ""
 
 
 @register.filter
-def metric_value(value: float, name: str) -> str:
-    """A value with the decimals of its metric."""
-    return f"{value:.{METRICS[name].decimals if name in METRICS else 2}f}"
+def column_value(value: float, name: str) -> str:
+    """A value with the decimals of its column."""
+    return f"{value:.{COLUMNS[name].decimals if name in COLUMNS else 2}f}"
+
+
+@register.filter
+def rows_word(rule: Rule | None, count: int) -> str:
+    """What a rule sees, in words: readings, or windows."""
+    noun = "window" if rule and isinstance(rule.over, Window) else "reading"
+    return noun if count == 1 else f"{noun}s"
 
 
 _CHANGES: Final = {

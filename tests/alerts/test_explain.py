@@ -8,7 +8,7 @@ from alerts.circumstances import circumstances_json
 from alerts.explain import Explanation, explain, rule_of
 from alerts.models import Alert
 from devices.metrics import METRICS
-from devices.models import Reading
+from devices.models import Baseline, Reading
 from tests.alerts.feeding import RACING, Feed, at, load, person_one, the_alert
 from tests.ingestion.rows import frame, row
 
@@ -188,3 +188,31 @@ def test_a_reading_in_doubt_says_why():
     told = why(the_alert())
     assert [row.doubts for row in told.rows] == [{"heart_rate": "jump"}, {}, {}]
     assert the_alert().evidence["suspect"] == 1
+
+
+FAR = (
+    RACING.replace("heart_rate > 100", "heart_rate_z > 4 AND heart_rate_rate > 5 AND not_worn = 0")
+    .replace("{count: 3, within: 60s}", "{count: 1}")
+    .replace("[heart_rate]", "[heart_rate, heart_rate_z]")
+)
+
+
+def test_the_reading_before_has_its_derived_columns_too() -> None:
+    load(FAR)
+    usual = [
+        Baseline(user=person_one(), valid_from=at(-12 * 3600), zone="UTC", metric="heart_rate", local_hour=hour,
+                 median=70, mad=5, values=500, days=9)
+        for hour in range(24)
+    ]  # fmt: skip
+    Baseline.objects.bulk_create(usual)
+    send(Feed(), still(0, 71), still(30, 72), still(60, 110))
+    told = why(the_alert())
+    assert told.before is not None
+    assert told.before.recorded_at == at(30)
+    assert told.before.values == {
+        "heart_rate": 72, "heart_rate_z": pytest.approx(0.2698), "heart_rate_rate": pytest.approx(2), "not_worn": 0,
+    }  # fmt: skip
+    assert told.before.verdicts == (False, False, True)
+    (fired,) = told.rows
+    assert fired.values["heart_rate_rate"] == pytest.approx(76)
+    assert fired.verdicts == (True, True, True)
