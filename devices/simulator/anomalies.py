@@ -124,5 +124,8 @@ def overwrite(anomaly: Anomaly, who: People, t: Floats, opens_minute: Bools, col
 
 def _calmed(who: People, columns: Columns) -> Columns:
     """Whoever sits still does not have the heart and the breath of the run that the day had planned."""
-    heart_rate = np.minimum(columns["heart_rate"], np.round(who.resting_hr + 10.0))
-    return columns | {"heart_rate": heart_rate, "respiratory_rate": np.minimum(columns["respiratory_rate"], 17.0)}
+    return columns | {
+        "heart_rate": np.minimum(columns["heart_rate"], np.round(who.resting_hr + 10.0)),
+        "hrv_ms": np.maximum(columns["hrv_ms"], np.round(0.75 * who.rmssd)),
+        "respiratory_rate": np.minimum(columns["respiratory_rate"], 17.0),
+    }

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from alerts.engine import Rule
+from alerts.engine.rule import over_rows
 from alerts.management.commands.score_rules import BEGIN, END
 from alerts.rule_files import parse_rule, read_rules
 from alerts.scoring import QUIET_MS, Score, Trial, injections, is_for, score
@@ -34,7 +35,7 @@ max_gap: 60s
 def made(when: str, alert_type: str, *, over: str = "reading", name: str = "made", more: str = "") -> Rule:
     text = SOURCE.format(id=name, type=alert_type, over=over, when=when) + more
     rule = parse_rule(text).rule
-    assert rule is not None
+    assert isinstance(rule, Rule)
     return rule
 
 
@@ -95,7 +96,7 @@ def test_what_an_anomaly_may_raise_beside_its_own_is_neither_found_nor_false() -
 
 
 def test_a_critical_form_is_there_for_its_own_anomaly_only() -> None:
-    rules = {rule.id: rule for rule in read_rules(backtest=True)[0]}
+    rules = {rule.id: rule for rule in over_rows(read_rules()[0])}
     mild, grave = ANOMALIES["hypoxia"], ANOMALIES["hypoxia_critical"]
     assert [is_for(rules["hypoxia"], mild), is_for(rules["hypoxia"], grave)] == [True, True]
     assert [is_for(rules["hypoxia-critical"], mild), is_for(rules["hypoxia-critical"], grave)] == [False, True]
@@ -123,7 +124,7 @@ def test_the_same_seed_gives_the_same_table_for_every_default_rule() -> None:
     table = run()
     assert table == run()
     assert table != run("--seed", 2)
-    assert [line.split()[0] for line in table.splitlines()[1:]] == [rule.id for rule in read_rules(backtest=True)[0]]
+    assert [line.split()[0] for line in table.splitlines()[1:]] == [rule.id for rule in over_rows(read_rules()[0])]
     assert re.search(r"^tachycardia +HIGH +1 +1 +100 % +0\.00 +\d+ s$", table, re.M)
 
 

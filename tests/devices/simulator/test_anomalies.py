@@ -122,3 +122,16 @@ def test_the_last_named_of_overlapping_injections_wins():
 def test_an_unknown_name_is_refused_with_those_that_exist():
     with pytest.raises(ValueError, match="tachycardia_at_rest"):
         Injection("boredom", frozenset(), 0, 1)
+
+
+def test_whoever_is_made_to_sit_still_does_not_keep_the_heart_of_a_walk():
+    who = people(1, ("user_017",))
+    moved = readings(Stretch(who, Rate.of(0.2), NOON, NOON + 86_400_000)).filter(pl.col("steps_per_minute") > 90)
+    start, end = moved["at_ms"].min(), moved["at_ms"].min() + 300_000
+    stretch = Stretch(who, Rate.of(0.2), start, end)
+    walking, sitting = readings(stretch), readings(stretch, [Injection("hypoxia", frozenset(who.user_ids), start, end)])
+    least = round(0.75 * who.rmssd.item())
+    assert walking["hrv_ms"].min() < least
+    assert sitting["hrv_ms"].min() >= least
+    assert walking["heart_rate"].max() > who.resting_hr.item() + 15
+    assert sitting["heart_rate"].max() <= who.resting_hr.item() + 11
