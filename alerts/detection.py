@@ -14,11 +14,13 @@ from alerts.deriving import Deriving
 from alerts.engine import PersonState, Rule, RuleSet, Source, Stretch, Window
 from alerts.engine.rule import RuleKey
 from alerts.engine.ruleset import metrics_of
+from alerts.engine.snapshot import Snapshot
 from alerts.episodes import REWRITE_EVERY, Written, episodes_end_provisionally, episodes_write
 from alerts.lane import Judged, Lane
 from alerts.models import Alert, OutboxEntry, RuleVersion
 from alerts.models.alert import EpisodeState
 from alerts.rule_versions import active_rule_versions
+from alerts.snapshots import snapshots_save
 from alerts.standing import Pair
 from alerts.wire import alert_json
 from devices.models import Reading
@@ -113,6 +115,18 @@ class Detection:
         for pair in detected.settled:
             self._owed.pop(pair, None)
         self._owed |= detected.owed
+
+    def save_snapshots(self, *, at: datetime) -> dict[Source, dict[int, Snapshot]]:
+        """Save what has been pending for long, inside a transaction that only the consumer of these people may commit;
+        `snapshots_saved` follows it."""
+        found = {source: kept for source, lane in self._lanes.items() if (kept := lane.snapshots())}
+        for source, kept in found.items():
+            snapshots_save(source=source, found=kept, at=at)
+        return found
+
+    def snapshots_saved(self, found: Mapping[Source, Mapping[int, Snapshot]]) -> None:
+        for source, kept in found.items():
+            self._lanes[source].saved(kept)
 
     def forget(self, people: Iterable[int]) -> None:
         """Forget people who have not been heard of for long; what they owe is paid first, by `flush`."""

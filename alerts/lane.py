@@ -11,8 +11,10 @@ import polars as pl
 from alerts.deriving import Deriving
 from alerts.engine import Advance, PersonState, RuleSet, Stretch, advance, new_person
 from alerts.engine.clock import moment
+from alerts.engine.snapshot import Snapshot, snapshot_of
 from alerts.engine.state import ALWAYS
 from alerts.rebuild import new_people, rebuild
+from alerts.snapshots import BEHIND, LONG
 
 _NO_TIMES: Final[Mapping[int, datetime]] = MappingProxyType({})
 Judged = tuple[list[Stretch], dict[int, PersonState]]
@@ -26,6 +28,7 @@ class Lane:
         self._freshness = freshness
         self._deriving = deriving
         self._states: dict[int, PersonState] = {}
+        self._saved: dict[int, datetime] = {}  # up to when a person's snapshot reaches
 
     def judge(
         self, rows: pl.DataFrame, *, at: datetime, counts: Mapping[int, int], as_of: Mapping[int, datetime] = _NO_TIMES
@@ -43,15 +46,31 @@ class Lane:
         """These people's rows judged anew, each from a time on (or before), as they are stored now."""
         return _both([self._rebuild(people)])
 
+    def snapshots(self) -> dict[int, Snapshot]:
+        """Of people of whom something has been pending for long, and who have none that is recent."""
+        found = {}
+        for user_id, state in self._states.items():
+            if state.runs and (as_of := state.as_of) and _is_long_pending(state, as_of, self._saved.get(user_id)):
+                snapshot = snapshot_of(state, before=as_of - BEHIND)
+                if snapshot is not None:
+                    found[user_id] = snapshot
+        return found
+
+    def saved(self, found: Mapping[int, Snapshot]) -> None:
+        """These are kept now."""
+        self._saved |= {user_id: snapshot.reached_at for user_id, snapshot in found.items()}
+
     def keep(self, states: Mapping[int, PersonState]) -> None:
         self._states |= states
 
     def forget(self, people: Iterable[int]) -> None:
         for user_id in people:
             self._states.pop(user_id, None)
+            self._saved.pop(user_id, None)
 
     def drop(self) -> None:
         self._states.clear()
+        self._saved.clear()
 
     def under(self, rules: RuleSet) -> "Lane":
         """The same under other rules over the same source."""
@@ -89,6 +108,11 @@ class Lane:
     def _rebuild(self, people: Mapping[int, datetime]) -> Advance:
         again = rebuild(self.rules, people, self._deriving)
         return advance(self.rules, again.states, again.rows, freshness=self._freshness, as_of=again.as_of)
+
+
+def _is_long_pending(state: PersonState, as_of: datetime, saved: datetime | None) -> bool:
+    began = moment(min(run.started_at for run in state.runs.values()))
+    return max(began, saved or began) < as_of - LONG
 
 
 def _both(found: list[Advance]) -> Judged:

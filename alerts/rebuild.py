@@ -6,7 +6,7 @@ FALSE, after the last episode's end, or after a gap; rows are read backwards unt
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
@@ -14,10 +14,14 @@ from django.db import connection
 
 from alerts.deriving import RATE_REACH, Deriving
 from alerts.engine import PersonState, Rule, RuleKey, RuleSet, Window, resume
+from alerts.engine.fold import Run
 from alerts.engine.language import to_polars, to_postgres
+from alerts.snapshots import LONG, snapshots_of
 from alerts.stored_rows import relation, rows_within, times_of, windows_since
 
 FIRST_LOOK: Final = 2  # times max_gap
+_EVER: Final = datetime.max.replace(tzinfo=UTC)
+_INSTANT: Final = timedelta(microseconds=1)
 _FLOORS: Final = pl.Schema({"user_id": pl.Int64(), "floor": pl.Datetime("us", "UTC")})
 
 # Of whom there are only so many rows, and no alert.
@@ -94,11 +98,27 @@ def rebuild(rules: RuleSet, people: Mapping[int, datetime], deriving: Deriving |
     for rule in rules.rules:
         for user_id, at in _settled(rule, people, derive).items():
             since[user_id][rule.key] = at
+    pending = _shorten(rules, people, since)
     earliest = {user_id: min(times.values(), default=people[user_id]) for user_id, times in since.items()}
-    states = {user_id: resume(rules, times) for user_id, times in since.items()}
+    states = {user_id: resume(rules, times, pending.get(user_id, {})) for user_id, times in since.items()}
     if isinstance(rules.over, Window):
         return Rebuilt(states, windows_since(rules, rules.over, earliest), times_of(rules.over, list(people)))
     return Rebuilt(states, readings_since(rules, earliest, derive))
+
+
+def _shorten(
+    rules: RuleSet, people: Mapping[int, datetime], since: dict[int, dict[RuleKey, datetime]]
+) -> dict[int, dict[RuleKey, Run]]:
+    """Where the past would be read from long ago, begin at the snapshot, if one lies between; what it has pending."""
+    long = [user_id for user_id, times in since.items() if min(times.values(), default=_EVER) < people[user_id] - LONG]
+    pending: dict[int, dict[RuleKey, Run]] = {}
+    for user_id, snapshot in snapshots_of(source=rules.over, people=long).items() if long else ():
+        if snapshot.reached_at >= people[user_id]:
+            continue
+        shorter = {key for key, at in since[user_id].items() if key in snapshot.rules and at <= snapshot.reached_at}
+        since[user_id] |= dict.fromkeys(shorter, snapshot.reached_at + _INSTANT)
+        pending[user_id] = {key: run for key, run in snapshot.runs.items() if key in shorter}
+    return pending
 
 
 def readings_since(

@@ -98,6 +98,10 @@ class Worker:
         """Let our own clock complete the windows of people who are silent."""
         return self._aside(self._pipeline.pass_time)
 
+    def tidy(self) -> None:
+        """Save and forget what is remembered of people, where that is due."""
+        self._aside(self._pipeline.tidy)
+
     def _judge_late(self, *, behind: bool) -> list[Detected]:
         """A little of what waits: between batches that hurry, for no more than a moment each second."""
         if behind and time.monotonic() - self._judged_late_at < LATE_EVERY_S:

@@ -12,6 +12,9 @@ from typing import Final
 import polars as pl
 
 from alerts.detection import Detected, Detection
+from alerts.engine import Source
+from alerts.engine.snapshot import Snapshot
+from alerts.snapshots import snapshots_drop
 from devices.metrics import Flag
 from ingestion.late import Span, Stretches
 from ingestion.quality import NOTHING_NOTED, Noted, Quality
@@ -20,6 +23,7 @@ from ingestion.windows import MINUTE, Windows, Written
 
 SILENT_FOR: Final = timedelta(minutes=10)  # then our own clock completes a person's windows
 IDLE_FOR: Final = timedelta(hours=1)  # then nothing is remembered of a person
+Snapshots = Mapping[Source, Mapping[int, Snapshot]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ class Evaluation:
         punctual = new
         if new.select((pl.col("flags") & Flag.LATE).any()).item():
             is_late = pl.col("flags") & Flag.LATE != 0
-            late.note(new.filter(is_late))
+            first = late.note(new.filter(is_late))
+            snapshots_drop(since=first)
             punctual = new.filter(~is_late)
         self._detection.read_rules(at=at, since=new["received_at"].min())
         before = self._watermarks.before(new["user_id"].unique())
@@ -79,7 +84,9 @@ class Evaluation:
         """Judge anew what late readings touched, in a transaction of its own."""
         self._detection.read_rules(at=at)
         self._windows.rewrite(spans, at=at, wanted=self._detection.windows)
-        detected = self._detection.again({user_id: span.since for user_id, span in spans.items()}, at=at)
+        since = {user_id: span.since for user_id, span in spans.items()}
+        snapshots_drop(since=since)  # one may have been saved meanwhile
+        detected = self._detection.again(since, at=at)
         return Evaluated(detected, reopened=frozenset(spans))
 
     def keep(self, evaluated: Evaluated, *, at: datetime) -> None:
@@ -119,6 +126,13 @@ class Evaluation:
         written = self._windows.pass_time(silent, at=at, wanted=self._detection.windows)
         detected = self._detection.detect_windows(written.found, at=at)
         return Evaluated(detected, reopened=frozenset(silent), passed=dict.fromkeys(silent, at))
+
+    def save_snapshots(self, *, at: datetime) -> Snapshots:
+        """Save what has been pending for long; in a transaction of its own, which `snapshots_saved` follows."""
+        return self._detection.save_snapshots(at=at)
+
+    def snapshots_saved(self, found: Snapshots) -> None:
+        self._detection.snapshots_saved(found)
 
     def forget_idle(self, *, at: datetime) -> None:
         """Forget people of whom nothing was heard for an hour: whoever speaks again is read back."""

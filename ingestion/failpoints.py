@@ -13,7 +13,15 @@ from typing import Final, Literal, get_args
 from django.conf import settings
 
 Point = Literal[
-    "after_poll", "after_decode", "after_store", "before_commit", "after_commit", "after_offsets", "after_publish"
+    "after_poll",
+    "after_decode",
+    "after_store",
+    "before_commit",
+    "after_commit",
+    "after_offsets",
+    "after_publish",
+    "late_before_commit",
+    "late_after_commit",
 ]
 _reached: Final[Counter[str]] = Counter()
 

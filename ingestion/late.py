@@ -37,8 +37,9 @@ class Stretches:
     cluster_id: str
     positions: Callable[[], Mapping[str, Position]]
 
-    def note(self, late: pl.DataFrame) -> None:
-        """Remember the stretches of these readings; inside the transaction that stored them."""
+    def note(self, late: pl.DataFrame) -> dict[int, datetime]:
+        """Remember the stretches of these readings, and say when each begins; inside the transaction that stored
+        them."""
         spans = late.group_by("user_id").agg(
             pl.first("username"), pl.min("recorded_at").alias("since"), pl.max("recorded_at").alias("until")
         )
@@ -57,6 +58,7 @@ class Stretches:
                     people["until"].to_list(),
                 ],
             )
+        return dict(people.select("user_id", "since").iter_rows())
 
 
 def stretches_take(*, cluster_id: str, positions: Iterable[Position], most: int = AT_ONCE) -> dict[int, Span]:

@@ -101,20 +101,26 @@ class Pipeline:
         self._evaluation.keep(evaluated, at=at)
         return evaluated.detected if spans else None
 
-    def pass_time(self, *, first: Mapping[Position, int], claims: Mapping[Position, Claim], at: datetime) -> Detected:
-        """Let our own clock complete the windows of people who are silent, in a transaction of its own.
-
-        `first` as in `judge_late`. Raises as `write` does.
-        """
-        self._evaluation.forget_idle(at=at)
+    def pass_time(
+        self, *, first: Mapping[Position, int], claims: Mapping[Position, Claim], at: datetime
+    ) -> Detected | None:
+        """Let our own clock complete the windows of people who are silent; as `judge_late`."""
         silent = self._evaluation.silent(at=at)
         if not silent:
-            return Detected()
+            return None
         with transaction.atomic(durable=True):
             fence(first, claims, owner=self._owner)
             evaluated = self._evaluation.pass_time(silent, at=at)
         self._evaluation.keep(evaluated, at=at)
         return evaluated.detected
+
+    def tidy(self, *, first: Mapping[Position, int], claims: Mapping[Position, Claim], at: datetime) -> None:
+        """Save what has been pending for long, and forget who has not been heard of for long; as `judge_late`."""
+        self._evaluation.forget_idle(at=at)
+        with transaction.atomic(durable=True):
+            fence(first, claims, owner=self._owner)
+            saved = self._evaluation.save_snapshots(at=at)
+        self._evaluation.snapshots_saved(saved)
 
     def _transact(
         self, batch: Batch, prepared: Prepared, *, first: Mapping[Position, int], claims: Mapping[Position, Claim],

@@ -29,6 +29,7 @@ from ingestion.verdicts import limits_of
 
 log = structlog.get_logger(__name__)
 SWEEP_EVERY: Final = timedelta(seconds=5)
+TIDY_EVERY: Final = timedelta(minutes=1)
 STORM_SHARE: Final = 0.5  # of a batch
 STORM_PAUSE_S: Final = 1.0
 STORM_LEAST: Final = 100
@@ -48,6 +49,7 @@ class Service:
     caught_up: CaughtUp
     now: Callable[[], datetime]
     swept_at: datetime
+    tidied_at: datetime
 
     def step(self) -> None:
         """One step of the worker, and what follows from it."""
@@ -106,6 +108,9 @@ class Service:
             self._announce(self.detection.sweep(at=now))
             for detected in self.worker.pass_time():
                 self._announce(detected)
+        if now - self.tidied_at >= TIDY_EVERY:
+            self.tidied_at = now
+            self.worker.tidy()
         self.publisher.mark(at=now)
         self.status.report(positions=self.worker.positions(), lag=self.worker.lag(), now=now)
 
@@ -155,6 +160,7 @@ def service_of(  # noqa: PLR0913  # its parts, each by name
         ),
         now=now,
         swept_at=now(),
+        tidied_at=now(),
     )
 
 

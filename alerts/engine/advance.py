@@ -157,8 +157,11 @@ def _in_order(state: PersonState, new: Rows, as_of: int) -> _Step:
     return _Step(after, since, {*ended, *opened}, ended)
 
 
-def _refold(state: PersonState, new: Rows, as_of: int) -> _Step:
-    """Some rows come between those seen: go on from the base, through the tail, with them in their places."""
+def _refold(state: PersonState, new: Rows, as_of: int, since: int | None = None) -> _Step:
+    """Some rows come between those seen: go on from the base, through the tail, with them in their places.
+
+    Episodes that settled after `since` (default: just before the first of them) are told.
+    """
     rules = state.rules
     rows = merged(rules, state.tail, new)
     if rules.is_of_windows:
@@ -169,7 +172,7 @@ def _refold(state: PersonState, new: Rows, as_of: int) -> _Step:
     runs, more = _fold(rules, base, tail, as_of)
     reach = dropped.last_at if cut else state.reach
     after = PersonState(rules, as_of, reach, base, Rows(tail.table.copy(), tail.values.copy()), runs)
-    since = new.first_at - 1
+    since = new.first_at - 1 if since is None else since
     ended = {
         number: [run for run in found if run.settled_at is None or run.settled_at > since]
         for number, found in _both(ended, more).items()
@@ -188,13 +191,15 @@ def _refold(state: PersonState, new: Rows, as_of: int) -> _Step:
 def _resumed(state: PersonState, new: Rows, as_of: int) -> _Step:
     """The first rows of a resumed state: from here on it remembers what is not older than every floor."""
     rules, floors = state.rules, state.floors or {}
-    made, ended = PersonState(rules, state.as_of_us, state.reach, state.base, state.tail, state.runs), {}
-    if len(new.table):
-        step = _refold(made, raised(state, new), as_of)
-        made, ended = step.state, step.ended
-    top = max(floors.values(), default=state.reach + 1) - 1
-    after = PersonState(rules, as_of, max(made.reach, top), made.base, made.tail, made.runs)
+    empty = PersonState(rules, state.as_of_us, state.reach, state.base, state.tail, state.runs)
     first = new.first_at if len(new.table) else as_of
+    if len(new.table):
+        step = _refold(empty, raised(state, new), as_of, min(floors.values(), default=first) - 1)
+    else:
+        step = _passed(empty, as_of)
+    top = max(floors.values(), default=state.reach + 1) - 1
+    made, ended = step.state, step.ended
+    after = PersonState(rules, as_of, max(made.reach, top), made.base, made.tail, made.runs)
     since = {number: floors.get(number, first) - 1 for number in range(len(rules.rules))}
     return _Step(after, since, range(len(rules.rules)), ended)
 
@@ -236,6 +241,11 @@ def _fold(rules: RuleSet, runs: Runs, rows: Rows, as_of: int | None = None) -> t
         if found:
             ended[number] = found
     return after, ended
+
+
+def folded(rules: RuleSet, runs: Runs, rows: Rows) -> Runs:
+    """What is pending after `rows`, of what was before them."""
+    return _fold(rules, runs, rows)[0]
 
 
 def _true_rules(rules: RuleSet, table: Ints) -> list[int]:

@@ -17,6 +17,7 @@ from alerts.engine.ruleset import RuleSet
 ALWAYS: Final = -(1 << 62)  # before any time
 TAIL: Final = 128  # rows that are kept at least; at twice that the older ones are folded into `base`
 _NOTHING: Final[Mapping[int, Run]] = MappingProxyType({})
+_NO_RUNS: Final[Mapping[RuleKey, Run]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +52,16 @@ def new_person(rules: RuleSet) -> PersonState:
     return PersonState(rules, ALWAYS, ALWAYS, _NOTHING, no_rows(rules), _NOTHING)
 
 
-def resume(rules: RuleSet, since: Mapping[RuleKey, datetime]) -> PersonState:
-    """The state of a person of whom nothing is pending, for each rule, just before its `since`.
+def resume(rules: RuleSet, since: Mapping[RuleKey, datetime], pending: Mapping[RuleKey, Run] = _NO_RUNS) -> PersonState:
+    """The state of a person of whom nothing but `pending` is pending, for each rule, just before its `since`.
 
     The next `advance` must bring all stored rows from the earliest `since` on; rows before a rule's own count as NULL
     for it. A rule that is not named has no floor. Alerts settled before `since` are left alone, so it must lie after
     `settled_at` of every episode that is to stand.
     """
     floors = {rules.index[key]: microseconds(at) for key, at in since.items() if key in rules.index}
-    return PersonState(rules, ALWAYS, ALWAYS, _NOTHING, no_rows(rules), _NOTHING, floors)
+    runs = {rules.index[key]: run for key, run in pending.items() if key in rules.index}
+    return PersonState(rules, ALWAYS, ALWAYS, runs, no_rows(rules), runs, floors)
 
 
 def raised(state: PersonState, rows: Rows) -> Rows:

@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from alerts.backtest import Replay
-from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleVersion
+from alerts.models import Alert, AlertChange, DetectionState, OutboxEntry, Rule, RuleVersion
 from alerts.rule_versions import engine_rule
 from devices.baselines import baselines_holding
 from devices.metrics import Flag
@@ -77,7 +78,11 @@ readings = st.lists(
     min_size=1,
     max_size=40,
 )
-steps = st.lists(st.builds(Step, st.integers(1, 12), st.sampled_from(("", "", "flush", "drop", "sweep"))), min_size=40)
+THEN = ("", "", "flush", "drop", "sweep", "save", "lose")
+steps = st.lists(st.builds(Step, st.integers(1, 12), st.sampled_from(THEN)), min_size=40)
+    st.builds(Step, st.integers(1, 12), st.sampled_from(("", "", "flush", "drop", "sweep", "save", "lose"))),
+    min_size=40,
+)
 
 
 @settings(
@@ -103,7 +108,7 @@ def test_what_stands_is_what_the_engine_finds_in_all_rows_at_once(drawn: Any, pl
 
 
 def begin() -> list[User]:
-    for model in (AlertChange, OutboxEntry, Alert, Reading, RuleVersion):
+    for model in (DetectionState, AlertChange, OutboxEntry, Alert, Reading, RuleVersion):
         model.objects.all().delete()
     Rule.objects.all().delete()
     MetricWindow.objects.all().delete()
@@ -142,6 +147,12 @@ def then(feed: Feed, what: str, clock: float) -> None:
         feed.flush(clock + 0.1)
     elif what == "drop":
         feed.restart()
+    elif what == "save":
+        with transaction.atomic():
+            saved = feed.evaluation.save_snapshots(at=at(clock))
+        feed.evaluation.snapshots_saved(saved)
+    elif what == "lose":
+        DetectionState.objects.all().delete()
     elif what == "sweep":
         feed.sweep(clock + 100_000)
 
