@@ -208,13 +208,19 @@ class _Writing:
     def write(self) -> Written:
         self._end_older()
         changed = sorted(self._changed, key=lambda each: each[0].alert_id)
-        created = sorted(self._created, key=lambda each: each[0].started_at)
+        people = User.objects.in_bulk({alert.user_id for alert, _ in (*changed, *self._created)})
+        # Of a person who was deleted meanwhile readings may still be on their way: nobody has an alert of them.
+        created = sorted(
+            (each for each in self._created if each[0].user_id in people), key=lambda each: each[0].started_at
+        )
         circumstances_note([alert for alert, _ in (*changed, *created) if alert.episode != EpisodeState.WITHDRAWN])
         Alert.objects.bulk_update([alert for alert, _ in changed], WRITTEN, batch_size=200)
         alerts = Alert.objects.bulk_create([alert for alert, _ in created], batch_size=200)
         audit_add(change for _, change in (*changed, *created))
         alerts = [alert for alert, _ in changed] + alerts
-        return Written(alerts, outbox_add(_with_people(alerts)), self._owed)
+        for alert in alerts:
+            alert.user = people[alert.user_id]
+        return Written(alerts, outbox_add(alerts), self._owed)
 
 
 def _stays_ended(alert: Alert, episode: Episode) -> bool:
@@ -281,11 +287,3 @@ def _deliver(alert: Alert, told: Delivery, *, at: datetime) -> None:
     alert.quiet, alert.quiet_reason = not told.loud, told.quiet_reason
     if told.loud and alert.loud_at is None:
         alert.loud_at = at
-
-
-def _with_people(alerts: Sequence[Alert]) -> Sequence[Alert]:
-    """The same alerts with their people at hand, in one query."""
-    people = User.objects.in_bulk({alert.user_id for alert in alerts})
-    for alert in alerts:
-        alert.user = people[alert.user_id]
-    return alerts
