@@ -97,7 +97,7 @@ class Detection:
 
     def detect_windows(self, windows: Mapping[Window, pl.DataFrame], *, at: datetime) -> Detected:
         """Judge windows that were completed by our own clock; else as `detect`."""
-        judged = {}
+        judged: dict[Source, Judged] = {}
         for source, rows in windows.items():
             if source in self._lanes and rows.height:
                 judged[source] = self._lanes[source].judge(rows, at=at, counts=dict.fromkeys(rows["user_id"], 0))

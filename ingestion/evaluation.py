@@ -73,7 +73,7 @@ class Evaluation:
             first = late.note(new.filter(is_late))
             snapshots_drop(since=first)
             punctual = new.filter(~is_late)
-        self._detection.read_rules(at=at, since=new["received_at"].min())
+        self._detection.read_rules(at=at, since=_earliest(new))
         before = self._watermarks.before(new["user_id"].unique())
         written = self._windows.write(punctual, before=before, wanted=self._detection.windows)
         counts = dict(new.group_by("user_id").len().iter_rows())
@@ -144,3 +144,9 @@ class Evaluation:
         self._quality.forget(idle)
         self._windows.forget(idle)
         self._detection.forget(idle)
+
+
+def _earliest(new: pl.DataFrame) -> datetime:
+    """When the first of these readings was received."""
+    received: datetime = new.select(pl.min("received_at")).item()
+    return received

@@ -80,9 +80,6 @@ readings = st.lists(
 )
 THEN = ("", "", "flush", "drop", "sweep", "save", "lose")
 steps = st.lists(st.builds(Step, st.integers(1, 12), st.sampled_from(THEN)), min_size=40)
-    st.builds(Step, st.integers(1, 12), st.sampled_from(("", "", "flush", "drop", "sweep", "save", "lose"))),
-    min_size=40,
-)
 
 
 @settings(
