@@ -4,7 +4,7 @@ Of each person what the readings of the windows that are not over yet add up to 
 order is never read back. Windows that an older reading falls into are put together again from what is stored.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,6 +21,8 @@ from ingestion.window_rows import windows_store
 
 MINUTE: Final = Window(timedelta(minutes=1), timedelta(minutes=1))
 DISORDER: Final = timedelta(minutes=10)  # sliding windows are made anew in memory for readings as far behind as this
+Read = Callable[[Sequence[int], Sequence[datetime], Sequence[datetime | str]], pl.DataFrame]
+Store = Callable[[Mapping[Window, pl.DataFrame]], None]
 Wanted = Mapping[Window, Sequence[str]]  # windows that rules see, and the metrics that these read of them
 
 _TIME: Final = pl.Datetime("us", "UTC")
@@ -56,8 +58,10 @@ class Windows:
     """Writes complete windows: every minute, and what rules see. What it remembers is a cache: dropping it costs time
     alone."""
 
-    def __init__(self, *, freshness: timedelta) -> None:
+    def __init__(self, *, freshness: timedelta, read: Read = rows_within, store: Store = windows_store) -> None:
         self._freshness = freshness
+        self._read = read
+        self._store = store
         self._memory: dict[Window, _Memory] = {}
 
     def write(
@@ -79,7 +83,7 @@ class Windows:
             steps = _of_window(new, minutes, window, memory.metrics)
             found, written.steps[window] = self._complete(window, memory, steps, people)
             written.found[window] = self._with_receipt(found, new, people)
-        windows_store(written.found)
+        self._store(written.found)
         return written
 
     def pass_time(self, before: Mapping[int, datetime], *, at: datetime, wanted: Wanted) -> Written:
@@ -96,7 +100,7 @@ class Windows:
             none = steps_of(_NO_READINGS, window.every, memory.metrics)
             found, _ = self._complete(window, memory, none, people)
             written.found[window] = _made_at(found, at).with_columns(fresh=False)
-        windows_store(written.found)
+        self._store(written.found)
         return written
 
     def rewrite(self, spans: Mapping[int, Span], *, at: datetime, wanted: Wanted) -> None:
@@ -109,9 +113,9 @@ class Windows:
             "until": [s.until for s in spans.values()],
         }
         stretches = pl.DataFrame(given, schema={"user_id": pl.Int64(), "since": _TIME, "until": _TIME})
-        windows_store(
+        self._store(
             {
-                window: _made_at(_anew(window, memory.metrics, stretches), at).with_columns(
+                window: _made_at(self._anew(window, memory.metrics, stretches), at).with_columns(
                     fresh=pl.col("flags") & Flag.LATE == 0
                 )
                 for window, memory in self._memory.items()
@@ -160,7 +164,9 @@ class Windows:
         spans = _to_read(window, new, places)
         whole, single = spans.filter("whole"), spans.filter(~pl.col("whole"))
         known = new.join(whole, on="user_id", how="anti").join(single, on=["user_id", "step"], how="anti")
-        read = steps_of(_read(spans, window), window.every, memory.metrics) if spans.height else new.clear()
+        read = (
+            steps_of(self._read(*_span(spans, window)), window.every, memory.metrics) if spans.height else new.clear()
+        )
         remembered = [each.join(whole, on="user_id", how="anti") for each in memory.of(people["user_id"])]
         steps = steps_together(pl.concat((known, read, *remembered)), memory.metrics)
         ends = _ends(window, steps, new, places)
@@ -171,6 +177,33 @@ class Windows:
         held = places.select("user_id", held=pl.col("last") + 1 - _reach(window))
         kept = steps.join(held, on="user_id").filter(pl.col("step") >= pl.col("held"))
         return found, kept.select(steps.columns)
+
+    def _anew(self, window: Window, metrics: Sequence[str], stretches: pl.DataFrame) -> pl.DataFrame:
+        """The complete windows that hold something of these stretches, from stored readings."""
+        every, around = length(window.every), window.steps - 1
+        times = times_of(window, stretches["user_id"].to_list())
+        over = pl.DataFrame(
+            {"user_id": list(times), "over": list(times.values())}, schema={"user_id": pl.Int64(), "over": _TIME}
+        )
+        places = stretches.join(over, on="user_id").select(
+            "user_id",
+            first=pl.col("since").dt.timestamp("us") // every,
+            final=pl.col("until").dt.timestamp("us") // every,
+            last=pl.col("over").dt.timestamp("us") // every - 1,
+        )
+        ends = [
+            ((pl.col(name) + shift) * every).cast(_TIME).alias(name)
+            for name, shift in (("first", -around), ("final", around + 1))
+        ]
+        bounds = places.select("user_id", *ends)
+        steps = steps_of(self._read(*(bounds[name].to_list() for name in bounds.columns)), window.every, metrics)
+        inside = steps.join(places, on="user_id").filter(pl.col("step").is_between("first", "final"))
+        touched = _ends(
+            window, steps.clear(), inside.select("user_id", "step"), places.with_columns(current=pl.col("last"))
+        )
+        if window.steps == 1:
+            return windows_of(steps.join(touched, on=["user_id", "step"], how="semi"), window, metrics)
+        return windows_of(steps, window, metrics, ends=touched)
 
     def _with_receipt(self, found: pl.DataFrame, new: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
         """With `received_at` and `fresh`: those of the reading that completed each; of an older window, which there was
@@ -244,12 +277,12 @@ def _to_read(window: Window, new: pl.DataFrame, places: pl.DataFrame) -> pl.Data
     return pl.concat((since, older)).group_by("user_id").agg(pl.min("step")).with_columns(whole=True)
 
 
-def _read(spans: pl.DataFrame, window: Window) -> pl.DataFrame:
-    """The stored readings of these steps."""
+def _span(spans: pl.DataFrame, window: Window) -> tuple[list[int], list[datetime], list[datetime | str]]:
+    """Whose readings these steps hold, from when until when."""
     start = (pl.col("step") * length(window.every)).cast(_TIME)
     ends = spans.select(since=start, until=start + window.every, whole="whole")
     until = ["infinity" if whole else until for until, whole in ends.select("until", "whole").iter_rows()]
-    return rows_within(spans["user_id"].to_list(), ends["since"].to_list(), until)
+    return spans["user_id"].to_list(), ends["since"].to_list(), until
 
 
 def _ends(window: Window, steps: pl.DataFrame, new: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
@@ -261,34 +294,6 @@ def _ends(window: Window, steps: pl.DataFrame, new: pl.DataFrame, places: pl.Dat
     spans = pl.concat((over, touched)).filter(pl.col("first") <= pl.col("last"))
     each = spans.select("user_id", step=pl.int_ranges("first", pl.col("last") + 1))
     return each.explode("step").unique()
-
-
-def _anew(window: Window, metrics: Sequence[str], stretches: pl.DataFrame) -> pl.DataFrame:
-    """The complete windows that hold something of these stretches, from stored readings."""
-    every, around = length(window.every), window.steps - 1
-    times = times_of(window, stretches["user_id"].to_list())
-    over = pl.DataFrame(
-        {"user_id": list(times), "over": list(times.values())}, schema={"user_id": pl.Int64(), "over": _TIME}
-    )
-    places = stretches.join(over, on="user_id").select(
-        "user_id",
-        first=pl.col("since").dt.timestamp("us") // every,
-        final=pl.col("until").dt.timestamp("us") // every,
-        last=pl.col("over").dt.timestamp("us") // every - 1,
-    )
-    ends = [
-        ((pl.col(name) + shift) * every).cast(_TIME).alias(name)
-        for name, shift in (("first", -around), ("final", around + 1))
-    ]
-    bounds = places.select("user_id", *ends)
-    steps = steps_of(rows_within(*(bounds[name].to_list() for name in bounds.columns)), window.every, metrics)
-    inside = steps.join(places, on="user_id").filter(pl.col("step").is_between("first", "final"))
-    touched = _ends(
-        window, steps.clear(), inside.select("user_id", "step"), places.with_columns(current=pl.col("last"))
-    )
-    if window.steps == 1:
-        return windows_of(steps.join(touched, on=["user_id", "step"], how="semi"), window, metrics)
-    return windows_of(steps, window, metrics, ends=touched)
 
 
 def _made_at(found: pl.DataFrame, at: datetime) -> pl.DataFrame:

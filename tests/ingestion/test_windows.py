@@ -9,7 +9,6 @@ from django.db import DatabaseError, connection
 
 from devices.metrics import NUMERIC
 from devices.models import MetricWindow, Reading
-from ingestion import windows as windows_module
 from tests.ingestion.test_pipeline import NOW, Shop, event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,7 +79,7 @@ def test_whatever_the_order_and_the_batches_they_are_what_the_readings_give(diso
 
 def test_what_came_in_order_is_never_read_back(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     shop.write(event(at=NOW, vitals={"heart_rate": 60}))
-    monkeypatch.setattr(windows_module, "rows_within", None)
+    monkeypatch.setattr(shop.pipeline._evaluation._windows, "_read", None)
     for second in range(1, 200, 10):
         shop.write(event(at=NOW + timedelta(seconds=second), vitals={"heart_rate": 60 + second}))
     assert_counted_right()
