@@ -55,9 +55,7 @@ class Command(BaseCommand):
         for reason, count in readings.refused.items():
             self.stderr.write(f"{count:,} rows refused: {reason}")
         if against_usual := ", ".join(_against_usual(rules)):
-            self.stderr.write(
-                f"Files hold no baselines, so nothing is known of what is usual: {against_usual} is NULL."
-            )
+            self.stderr.write(f"always NULL, since files hold no baselines: {against_usual}")
         return backtest(rules, _chosen(readings.frame, options["user"], options["since"], options["until"]))
 
     def _stored(self, options: dict[str, Any]) -> list[Finding]:
