@@ -10,6 +10,7 @@ from alerts.thresholds import Threshold, fires_at, thresholds_of
 
 _WORDS: Final = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below", "=": "at", "<>": "not at"}
 _WITH_LIMITS: Final = ("%", "σ")  # units that are said beside a limit, where most only stand behind the values
+_UNITS: Final = {"s": "s", "m": "min", "h": "h", "d": "d"}
 _AT_REST: Final = frozenset({"activity_level", "steps_per_minute"})
 
 
@@ -37,7 +38,8 @@ def _is_choice(node: tree.Truth) -> bool:
 def _rows(rule: Rule, count: int) -> str:
     noun = "reading" if count == 1 else "readings"
     if isinstance(rule.over, Window):
-        noun = f"{'window' if count == 1 else 'windows'} of {duration(rule.over.size)}"
+        length = duration(rule.over.size)
+        noun = f"{'window' if count == 1 else 'windows'} of {length[:-1]} {_UNITS[length[-1]]}"
     return f"{count} {noun}"
 
 

@@ -101,18 +101,20 @@ def _beyond(bound: float) -> float:
 
 def _of_window(metric: Metric) -> list[Column]:
     """Count, average, least, greatest, and sample standard deviation, which is at most the distance of the bounds."""
-    name, label, shown, decimals = metric.name, metric.label, metric.shown, metric.decimals
-    suspect = int(metric.suspect_flag or 0)
+    name, shown, decimals, low, high = metric.name, metric.shown, metric.decimals, metric.low, metric.high
+    suspect, label = int(metric.suspect_flag or 0), _within_words(metric.label)
     return [
-        Column(f"count_{name}", metric, f"{label}, values", "", 0, 0, MOST_ROWS, (), suspect),
-        *(
-            Column(f"{short}_{name}", metric, f"{label}, {word}", shown, decimals, metric.low, metric.high, (), suspect)
-            for short, word in (("avg", "average"), ("min", "lowest"), ("max", "highest"))
-        ),
-        Column(
-            f"stddev_{name}", metric, f"{label}, spread", shown, decimals + 1, 0, metric.high - metric.low, (), suspect
-        ),
+        Column(f"count_{name}", metric, f"Values of {label}", "", 0, 0, MOST_ROWS, (), suspect),
+        Column(f"avg_{name}", metric, f"Average {label}", shown, decimals, low, high, (), suspect),
+        Column(f"min_{name}", metric, f"Lowest {label}", shown, decimals, low, high, (), suspect),
+        Column(f"max_{name}", metric, f"Highest {label}", shown, decimals, low, high, (), suspect),
+        Column(f"stddev_{name}", metric, f"Spread of {label}", shown, decimals + 1, 0, high - low, (), suspect),
     ]
+
+
+def _within_words(label: str) -> str:
+    """As it stands within a sentence: `heart rate`, but `HRV` and `SpO₂`."""
+    return label if label[1:] != label[1:].lower() else label.lower()
 
 
 STORED_COLUMNS: Final[Mapping[str, Column]] = MappingProxyType(

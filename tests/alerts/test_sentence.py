@@ -108,5 +108,5 @@ def test_a_distance_from_ones_usual_is_said_in_sigma_and_both_limits_hold():
 def test_windows_are_counted_as_windows():
     source = MADE.format(over="window(10m)", when="avg_blood_glucose_mg_dl >= 180", measures="avg_blood_glucose_mg_dl")
     assert said("", {"avg_blood_glucose_mg_dl": 191.4}, source=source) == (
-        "Glucose, average at or above 180 for 1 window of 10m (191 mg/dL) since 14:30:02."
+        "Average glucose at or above 180 for 1 window of 10 min (191 mg/dL) since 14:30:02."
     )

@@ -60,7 +60,7 @@ def test_an_alert_over_windows_speaks_of_windows_and_charts_the_readings(
     assert "Window until (UTC)" in text
     assert "one window is enough" in text
     assert "<dt>Matching windows</dt>" in text
-    assert "<dt>Heart rate, average</dt> <dd> 105 average, 101 to 121 bpm </dd>" in text
+    assert "<dt>Average heart rate</dt> <dd> 105 average, 101 to 121 bpm </dd>" in text
     chart = response.context["chart"]
     assert (chart.label, chart.unit, chart.lowest) == ("Heart rate", "bpm", "104")
     assert [limit["label"] for limit in chart.data["limits"]] == ["fires > 100"]
