@@ -9,6 +9,8 @@ class PartitionLedger(models.Model):
 
     `epoch` is the fence: every assignment raises it, and a batch commits only under the epoch it began with. The
     backend's pid and start name the database connection of the owner, so that a stopped one can be ended.
+    What was received in [listening_since, consumed_until] is known without a gap: while the owner listens, the broker
+    answers, and everything is stored (`ingestion.listening`).
     """
 
     cluster_id = models.CharField(max_length=64)
@@ -20,6 +22,8 @@ class PartitionLedger(models.Model):
     group = models.CharField(max_length=128, blank=True, default="")
     backend_pid = models.IntegerField(null=True, blank=True)
     backend_start = models.DateTimeField(null=True, blank=True)
+    listening_since = models.DateTimeField(null=True, blank=True)
+    consumed_until = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

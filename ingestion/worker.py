@@ -19,6 +19,7 @@ from ingestion.consumer import DATABASE_ERRORS, Step, Worker
 from ingestion.evaluation import Evaluation
 from ingestion.failpoints import reach
 from ingestion.ledger import Owner
+from ingestion.listening import Listening
 from ingestion.live import Newest
 from ingestion.pipeline import Outcome, Pipeline
 from ingestion.publish import AlertPublisher, publisher_make
@@ -47,6 +48,7 @@ class Service:
     publisher: AlertPublisher
     detection: Detection
     caught_up: CaughtUp
+    listening: Listening
     now: Callable[[], datetime]
     swept_at: datetime
     tidied_at: datetime
@@ -112,6 +114,7 @@ class Service:
             self.tidied_at = now
             self.worker.tidy()
         self.publisher.mark(at=now)
+        self.listening.step(self.worker.positions(), now=now)
         self.status.report(positions=self.worker.positions(), lag=self.worker.lag(), now=now)
 
     def _slow_down_in_a_storm(self, batch: Batch, outcome: Outcome) -> None:
@@ -158,6 +161,7 @@ def service_of(  # noqa: PLR0913  # its parts, each by name
             cluster_id=owner.cluster_id,
             patience=EMBEDDED_PATIENCE if settings.TELARA_KAFKA_EMBEDDED else timedelta(0),
         ),
+        listening=Listening(settings.KAFKA, owner),
         now=now,
         swept_at=now(),
         tidied_at=now(),
