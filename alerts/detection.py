@@ -234,9 +234,13 @@ class Detection:
 
 
 def _longest_unchanged(at: datetime) -> list[Alert]:
-    """Firing alerts that nothing has changed for a while, locked; those that somebody else holds are his to end."""
+    """Firing alerts that nothing has changed for a while, locked; those that somebody else holds are his to end.
+
+    Those of an absence have no readings: to be silent is what they fire for, and more of them than are taken at once
+    would keep all others waiting.
+    """
     firing = Alert.objects.select_for_update(of=("self",), skip_locked=True).select_related("rule", "user")
-    old = firing.filter(episode=EpisodeState.FIRING, changed_at__lt=at - SILENT_FOR)
+    old = firing.filter(episode=EpisodeState.FIRING, changed_at__lt=at - SILENT_FOR, event_count__gt=0)
     return list(old.order_by("alert_id")[:SWEEP_AT_ONCE])
 
 

@@ -1,5 +1,6 @@
 """The sentence of an alert: what happened, in plain words, the same on every page and in the topic."""
 
+from datetime import datetime, timedelta
 from typing import Final
 
 from alerts.engine import Episode, Rule, Window
@@ -41,6 +42,36 @@ def _rows(rule: Rule, count: int) -> str:
         length = duration(rule.over.size)
         noun = f"{'window' if count == 1 else 'windows'} of {length[:-1]} {_UNITS[length[-1]]}"
     return f"{count} {noun}"
+
+
+def silence_sentence(
+    *, heard_at: datetime, opened_at: datetime, cadence: timedelta, limit: timedelta, until: datetime | None = None
+) -> str:
+    """`Nothing heard since 14:30:02, for longer than 2 min; usually a reading comes every 1 s.`; times are UTC.
+
+    With `until`, when the person was heard again: `Nothing heard from 14:30:02 to 14:42:07, for 12 min 5 s; usually ..`
+    """
+    last = until or opened_at
+    start = f"{heard_at:%H:%M:%S}" if heard_at.date() == last.date() else f"{heard_at:%Y-%m-%d %H:%M:%S}"
+    if until is None:
+        heard = f"Nothing heard since {start}, for longer than {_length(limit)}"
+    else:
+        heard = f"Nothing heard from {start} to {until:%H:%M:%S}, for {_length(until - heard_at)}"
+    return f"{heard}; usually a reading comes every {_length(cadence)}."
+
+
+def _length(of: timedelta) -> str:
+    """The two largest units: `0.2 s`, `45 s`, `2 min 30 s`, `1 h 5 min`, `2 d`."""
+    seconds = of.total_seconds()
+    if seconds < 10:
+        return f"{round(seconds, 1):g} s"
+    sizes = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    first = next(place for place, (_, size) in enumerate(sizes) if seconds >= size)
+    left, parts = round(seconds), []
+    for unit, size in sizes[first : first + 2]:
+        count, left = divmod(left, size)
+        parts.append(f"{count} {unit}" if count else "")
+    return " ".join(filter(None, parts))
 
 
 def _limit(limit: Threshold) -> str:

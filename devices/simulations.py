@@ -4,7 +4,7 @@ A person wears one set of devices. Where several runs simulate the same person a
 others leave the person out: the one whose anomaly the person has just then, else the one that began last.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -19,6 +19,7 @@ from devices.simulator.plan import Plan, Wish, plan_of
 # Long enough for every run to read of a new one before it begins, so that not one reading is sent twice.
 NOTICE: Final = timedelta(seconds=3)
 ALIVE_FOR: Final = timedelta(seconds=10)
+STOPS_WITHIN: Final = timedelta(seconds=10)  # of being told to: until then it sends
 
 
 class SimulationError(ValueError):
@@ -99,6 +100,22 @@ def simulations_alive(*, at: datetime) -> QuerySet[Simulation]:
     requested = Q(state=Simulation.State.REQUESTED, starts_at__lte=at + NOTICE)
     running = Q(state=Simulation.State.RUNNING, seen_at__gt=at - ALIVE_FOR)
     return Simulation.objects.filter(requested | running)
+
+
+def simulated_to_stop(silences: Mapping[str, tuple[datetime, datetime]]) -> set[str]:
+    """Of these people (user_id: last heard, and when that became too long) those whose simulation ended between the
+    two, as it was meant to. One whose process is gone was not meant to."""
+    if not silences:
+        return set()
+    first = min(heard_at for heard_at, _ in silences.values()) - STOPS_WITHIN
+    meant = (Simulation.Reason.DONE, Simulation.Reason.ASKED)
+    stopped = Simulation.objects.filter(state=Simulation.State.STOPPED, reason__in=meant, stopped_at__gte=first)
+    found: set[str] = set()
+    for at, wearers, wearer_id in stopped.values_list("stopped_at", "wearers", "wearer_id"):
+        assert at is not None  # noqa: S101  # the constraint of the stopped
+        theirs = silences.keys() & (_wearers(wearers) | {wearer_id})
+        found |= {user_id for user_id in theirs if silences[user_id][0] - STOPS_WITHIN <= at < silences[user_id][1]}
+    return found
 
 
 def simulation_plan(simulation: Simulation) -> Plan:

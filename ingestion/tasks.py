@@ -9,6 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from ingestion.absence import absences_step
 from ingestion.models import QuarantinedMessage
 from ingestion.producer import Producer
 from ingestion.publish import AlertPublisher, outbox_sweep, publisher_make
@@ -17,6 +18,7 @@ from ingestion.simulations import simulations_due, simulations_step
 
 QUARANTINE_KEPT_FOR: Final = timedelta(days=14)
 ROOM_PATIENCE_S: Final = 2.0
+SENT_WITHIN_S: Final = 2.0  # what the broker has not taken by then, the sweep sends
 
 
 @cache
@@ -49,6 +51,15 @@ def step_simulations() -> None:
     if simulations_due(at=timezone.now()):
         _patience.ends = time.monotonic() + ROOM_PATIENCE_S
         simulations_step(producer=_producer(), topic=settings.TELARA_TOPIC_RAW, now=timezone.now())
+
+
+@shared_task
+def watch_absences() -> None:
+    """Open and end the alerts of people of whom nothing is heard."""
+    step = absences_step(topic=settings.TELARA_TOPIC_RAW, freshness=settings.TELARA_FRESHNESS, at=timezone.now())
+    if step.outbox:
+        _publisher().send(step.outbox)
+        _publisher().mark(at=timezone.now(), wait_s=SENT_WITHIN_S)
 
 
 @shared_task

@@ -44,6 +44,7 @@ class Triage(models.TextChoices):
 class QuietReason(models.TextChoices):
     LATE = "late"
     COOLDOWN = "cooldown"
+    EXPECTED = "expected"  # a silence: somebody switched the person's readings off
 
 
 class CloseReason(models.TextChoices):

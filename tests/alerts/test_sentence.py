@@ -7,12 +7,13 @@ import polars as pl
 import pytest
 
 from alerts.engine import RuleSet, advance, new_person
+from alerts.engine.rule import over_rows
 from alerts.engine.source import COLUMNS
 from alerts.rule_files import parse_rule, read_rules
-from alerts.sentence import sentence
+from alerts.sentence import sentence, silence_sentence
 
 START = datetime(2026, 3, 1, 14, 30, 2, tzinfo=UTC)
-RULES = {rule.id: rule for rule in read_rules()[0]}
+RULES = {rule.id: rule for rule in over_rows(read_rules()[0])}
 
 
 def said(rule_id: str, *readings: dict[str, Any], source: str = "") -> str:
@@ -110,3 +111,28 @@ def test_windows_are_counted_as_windows():
     assert said("", {"avg_blood_glucose_mg_dl": 191.4}, source=source) == (
         "Average glucose at or above 180 for 1 window of 10 min (191 mg/dL) since 14:30:02."
     )
+
+
+@pytest.mark.parametrize(
+    ("cadence_s", "limit_s", "until_s", "heard", "usual"),
+    [
+        (1, 120, None, "since 14:30:02, for longer than 2 min", "1 s"),
+        (0.2, 150, None, "since 14:30:02, for longer than 2 min 30 s", "0.2 s"),
+        (300, 3_900, None, "since 14:30:02, for longer than 1 h 5 min", "5 min"),
+        (40, 120, 3_605, "from 14:30:02 to 15:30:07, for 1 h", "40 s"),
+        (86_400, 259_200, None, "since 2026-03-01 14:30:02, for longer than 3 d", "1 d"),
+        (60, 180, 40_000, "from 2026-03-01 14:30:02 to 01:36:42, for 11 h 6 min", "1 min"),
+    ],
+)
+def test_a_silence_says_since_when_and_what_is_usual(
+    cadence_s: float, limit_s: float, until_s: float | None, heard: str, usual: str
+) -> None:
+    limit = timedelta(seconds=limit_s)
+    said = silence_sentence(
+        heard_at=START,
+        opened_at=START + limit,
+        cadence=timedelta(seconds=cadence_s),
+        limit=limit,
+        until=None if until_s is None else START + timedelta(seconds=until_s),
+    )
+    assert said == f"Nothing heard {heard}; usually a reading comes every {usual}."

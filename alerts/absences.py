@@ -1,0 +1,219 @@
+"""The alerts of rules over absence, written: opened, told, ended. `ingestion.absence` says of whom; nobody else writes
+them, but for the end with their rule.
+
+`started_at` is the receipt of the last reading, `opened_at` when the silence became too long, `ended_at` the receipt of
+the reading that broke it, and until then `opened_at`; there are no matching readings.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from alerts.announce import announce_on_commit
+from alerts.audit import audit_add, change_of
+from alerts.engine import AbsenceRule, RuleKey
+from alerts.engine.absence import Silence
+from alerts.models import Alert, AlertChange, OutboxEntry, Rule
+from alerts.models.alert import End, EpisodeState, QuietReason
+from alerts.outbox import outbox_add
+from alerts.sentence import silence_sentence
+from devices.heard import Silent
+from devices.models import User
+from devices.times import rfc3339
+
+_LOUD_ENDS = """
+SELECT user_id, rule_id, max(ended_at) FROM alerts_alert
+WHERE user_id = ANY(%s) AND rule_id = ANY(%s) AND NOT quiet AND episode = 'ended' GROUP BY user_id, rule_id
+"""
+_WRITTEN = (
+    "episode", "end", "ended_at", "settled_at", "description", "quiet", "quiet_reason", "loud_at", "revision",
+    "changed_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A person of whom `rule` hears nothing for too long; `is_expected`: somebody switched them off."""
+
+    user_id: int
+    rule: AbsenceRule
+    silence: Silence
+    is_cadence_set: bool
+    is_expected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """An alert that fires, as far as it takes to see whether it goes on: there may be many, and most do."""
+
+    alert_id: UUID
+    user_id: int
+    rule: RuleKey
+    heard_at: datetime
+    quiet_reason: str | None
+
+    @property
+    def silent(self) -> Silent:
+        return self.user_id, self.heard_at
+
+
+def absences_firing(rules: Iterable[AbsenceRule]) -> list[Firing]:
+    """The alerts that fire under any version of these rules."""
+    firing = Alert.objects.filter(episode=EpisodeState.FIRING, rule__rule_id__in=[rule.id for rule in rules])
+    rows = firing.values_list("pk", "user_id", "rule__rule_id", "rule_version", "started_at", "quiet_reason")
+    return [Firing(pk, user, RuleKey(rule, version), at, why) for pk, user, rule, version, at, why in rows]
+
+
+def absences_open(absent: Sequence[Absent], *, at: datetime) -> list[OutboxEntry]:
+    """One alert for each; whoever was deleted meanwhile has none. None of them may fire already."""
+    people = _still_there({each.user_id for each in absent})
+    absent = [each for each in absent if each.user_id in people]
+    if not absent:
+        return []
+    rules = {rule.rule_id: rule for rule in Rule.objects.filter(rule_id__in={each.rule.id for each in absent})}
+    loud_ends = _loud_ends(people, [rule.pk for rule in rules.values()])
+    alerts = []
+    for each in sorted(absent, key=lambda each: (each.silence.opened_at, each.rule.id, each.user_id)):
+        rule = rules[each.rule.id]
+        alert = _alert(each, rule, people[each.user_id], at)
+        last_end = loud_ends.get((each.user_id, rule.pk))
+        _tell(alert, _quiet_reason(each, last_end, at), at)
+        alerts.append(alert)
+    Alert.objects.bulk_create(alerts, batch_size=200)
+    return _say(
+        (alert, change_of(alert, action="opened", at=at, became="firing, quiet" if alert.quiet else "firing"))
+        for alert in alerts
+    )
+
+
+def absences_end(heard: Mapping[UUID, datetime], *, at: datetime) -> list[OutboxEntry]:
+    """End these alerts, as far as they still fire: their people were heard again, then."""
+    changes = []
+    for alert in _locked(heard):
+        alert.episode, alert.end = EpisodeState.ENDED, End.CLEARED
+        alert.ended_at = alert.settled_at = max(heard[alert.pk], alert.opened_at)
+        alert.description = silence_sentence(**_told(alert), until=alert.ended_at)
+        changes.append(_changed(alert, "ended", at))
+    return _save(changes)
+
+
+def absences_tell(firing: Iterable[Firing], rules: Iterable[AbsenceRule], *, at: datetime) -> list[OutboxEntry]:
+    """Make those loud that the cooldown kept quiet, and that outlasted it."""
+    waiting = {each.alert_id: each.rule for each in firing if each.quiet_reason == QuietReason.COOLDOWN}
+    cooldowns = {rule.key: rule.cooldown for rule in rules}
+    alerts = [alert for alert in _locked(waiting) if waiting[alert.pk] in cooldowns]
+    ends = _loud_ends({alert.user_id for alert in alerts}, {alert.rule_id for alert in alerts})
+    changes = []
+    for alert in alerts:
+        last_end = ends.get((alert.user_id, alert.rule_id))
+        if last_end is None or at > last_end + cooldowns[waiting[alert.pk]]:
+            _tell(alert, None, at)
+            changes.append(_changed(alert, "loud", at))
+    return _save(changes)
+
+
+def silence_json(alert: Alert) -> dict[str, Any] | None:
+    """For page and API: what the alert keeps of a silence; None where it is none."""
+    kept: dict[str, Any] | None = alert.evidence.get("silence")
+    return kept
+
+
+def _locked(keys: Collection[UUID]) -> list[Alert]:
+    """Those of these alerts that still fire, locked, in order of id; no query for none."""
+    if not keys:
+        return []
+    firing = Alert.objects.filter(pk__in=list(keys), episode=EpisodeState.FIRING).select_related("rule", "user")
+    return list(firing.select_for_update(of=("self",)).order_by("alert_id"))
+
+
+def _alert(absent: Absent, rule: Rule, person: User, at: datetime) -> Alert:
+    wording, silence = absent.rule, absent.silence
+    kept = {
+        "heard_at": rfc3339(silence.heard_at),
+        "counted_from": rfc3339(silence.counted_from),
+        "cadence_s": silence.cadence.total_seconds(),
+        "cadence_is_set": absent.is_cadence_set,
+        "limit_s": silence.limit.total_seconds(),
+        "factor": wording.factor,
+        "at_least_s": wording.at_least.total_seconds(),
+    }
+    alert = Alert(
+        rule=rule,
+        rule_version=wording.version,
+        user=person,
+        alert_type=wording.alert_type,
+        title=wording.title,
+        severity=wording.severity,
+        alert_class=wording.rule_class,
+        replaces=wording.replaces or "",
+        episode=EpisodeState.FIRING,
+        started_at=silence.heard_at,
+        opened_at=silence.opened_at,
+        ended_at=silence.opened_at,
+        event_count=0,
+        evidence={"columns": [], "suspect": 0, "first": [], "last": [], "silence": kept},
+        changed_at=at,
+    )
+    alert.description = silence_sentence(**_told(alert))
+    return alert
+
+
+def _told(alert: Alert) -> dict[str, Any]:
+    """What the sentence is made of."""
+    kept = silence_json(alert) or {}
+    lengths = {name: timedelta(seconds=kept[f"{name}_s"]) for name in ("cadence", "limit")}
+    return {"heard_at": alert.started_at, "opened_at": alert.opened_at, **lengths}
+
+
+def _quiet_reason(absent: Absent, last_end: datetime | None, at: datetime) -> QuietReason | None:
+    if absent.is_expected:
+        return QuietReason.EXPECTED
+    return QuietReason.COOLDOWN if last_end and at <= last_end + absent.rule.cooldown else None
+
+
+def _tell(alert: Alert, quiet_reason: QuietReason | None, at: datetime) -> None:
+    alert.quiet, alert.quiet_reason = quiet_reason is not None, quiet_reason
+    if not alert.quiet:
+        alert.loud_at = at
+
+
+def _changed(alert: Alert, action: str, at: datetime) -> tuple[Alert, AlertChange]:
+    alert.revision += 1
+    alert.changed_at = at
+    return alert, change_of(alert, action=action, at=at, was=EpisodeState.FIRING, became=alert.episode)
+
+
+def _save(changes: Sequence[tuple[Alert, AlertChange]]) -> list[OutboxEntry]:
+    if not changes:
+        return []
+    Alert.objects.bulk_update([alert for alert, _ in changes], _WRITTEN, batch_size=200)
+    return _say(changes)
+
+
+def _say(changes: Iterable[tuple[Alert, AlertChange]]) -> list[OutboxEntry]:
+    """Audit, outbox, and the screens after the commit."""
+    changes = list(changes)
+    alerts = [alert for alert, _ in changes]
+    audit_add(change for _, change in changes)
+    announce_on_commit(alerts)
+    return outbox_add(alerts)
+
+
+def _still_there(people: Collection[int]) -> dict[int, User]:
+    """These people, kept from being deleted until the transaction is over."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM devices_user WHERE id = ANY(%s) FOR KEY SHARE", [list(people)])
+        return User.objects.in_bulk([user_id for (user_id,) in cursor.fetchall()])
+
+
+def _loud_ends(people: Collection[int], rules: Collection[int]) -> dict[tuple[int, int], datetime]:
+    """When the last loud alert of each person and rule (their keys) ended; no query for nobody."""
+    if not people:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_LOUD_ENDS, [list(people), list(rules)])
+        return {(user_id, rule_id): ended_at for user_id, rule_id, ended_at in cursor.fetchall()}
