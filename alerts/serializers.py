@@ -1,10 +1,11 @@
 """Alerts, rules and summaries as the API reads and writes them."""
 
-from typing import Any
+from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from alerts.absences import silence_json
 from alerts.circumstances import circumstances_json
 from alerts.engine import Rule as EngineRule
 from alerts.explain import explain, rule_of
@@ -106,6 +107,20 @@ class CircumstancesSerializer(serializers.Serializer[None]):
     suspect_count = serializers.IntegerField()
 
 
+class SilenceSerializer(serializers.Serializer[None]):
+    """Why a rule over absence fired: nothing was heard for `limit_s`, counted from `counted_from` on, which is later
+    than `heard_at` where Telara had not listened, or the rule was not on. The limit is `factor` x `cadence_s` (the
+    usual time between two readings), and `at_least_s` at least."""
+
+    heard_at = serializers.DateTimeField()
+    counted_from = serializers.DateTimeField()
+    cadence_s = serializers.FloatField()
+    cadence_is_set = serializers.BooleanField(help_text="For a device; otherwise by the last 50 readings.")
+    limit_s = serializers.FloatField()
+    factor = serializers.FloatField()
+    at_least_s = serializers.FloatField()
+
+
 class AlertDetailSerializer(AlertSerializer):
     """With why it fired, what was decided and what happened."""
 
@@ -119,6 +134,7 @@ class AlertDetailSerializer(AlertSerializer):
         allow_null=True,
         help_text="Null for a rule over absence, and where this release can no longer read the version that fired.",
     )
+    silence = SilenceSerializer(allow_null=True, help_text="Of a rule over absence; else null.")
     circumstances = CircumstancesSerializer()
     history = AlertChangeSerializer(many=True)
 
@@ -130,11 +146,15 @@ class AlertDetailSerializer(AlertSerializer):
             "snoozed_until": alert.snoozed_until,
             "triaged_by": alert.triaged_by.username if alert.triaged_by else None,
             "triaged_at": alert.triaged_at,
-            "evidence": {name: kept for name, kept in alert.evidence.items() if name != "circumstances"},
+            "evidence": {name: kept for name, kept in alert.evidence.items() if name not in _APART},
             "explanation": explain(alert, rule).as_json() if isinstance(rule, EngineRule) else None,
+            "silence": silence_json(alert),
             "circumstances": circumstances_json(alert),
             "history": AlertChangeSerializer(alert.changes.select_related("by"), many=True).data,
         }
+
+
+_APART: Final = frozenset({"circumstances", "silence"})  # of the evidence; they have fields of their own
 
 
 class AlertQuery(serializers.Serializer[None]):

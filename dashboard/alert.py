@@ -21,6 +21,7 @@ from alerts.selectors import alert_get, may_triage
 from dashboard.alert_chart import chart_of, choice_of, choices_of
 from dashboard.desk import snoozes_for
 from dashboard.latest import newest_times
+from dashboard.silence import silence_chart, silence_of
 from dashboard.templatetags.words import column_label, column_value
 from devices.models import User
 
@@ -43,7 +44,10 @@ def alert(request: HttpRequest, alert_id: UUID) -> HttpResponse:
         return render(request, "400.html", {"exception": "There is no such range."}, status=400)
     at = timezone.now()
     wording = rule_of(shown)
-    rule = wording if isinstance(wording, EngineRule) else None
+    rule, silence = wording if isinstance(wording, EngineRule) else None, silence_of(shown)
+    chart = (
+        silence_chart(shown, silence, choice=choice, at=at) if silence else chart_of(shown, rule, choice=choice, at=at)
+    )
     context = {
         "page_title": shown.title,
         "alert": shown,
@@ -57,7 +61,8 @@ def alert(request: HttpRequest, alert_id: UUID) -> HttpResponse:
         "changes": changes_of(shown),
         "related": related_to(shown, user=user),
         "ranges": choices_of(choice),
-        "chart": chart_of(shown, rule, choice=choice, at=at),
+        "silence": silence,
+        "chart": chart,
         "states": notices_of(shown),
         "lasted": shown.ended_at - shown.started_at,
     }
@@ -234,6 +239,7 @@ _NO_EVIDENCE: Final = "readings that came later show that the condition did not 
 _QUIET: Final = {
     "late": "Retrospective: its readings came too late to tell anybody, so nobody was paged.",
     "cooldown": "Retrospective: it came within the cooldown of the one before, so nobody was paged.",
+    "expected": "Expected: the simulation of this wearer was stopped on purpose, so nobody was paged.",
 }
 _CHANGED: Final = {
     "rule_changed": "Ended because its rule was changed, not because the readings got better.",

@@ -62,7 +62,11 @@ def chart_of(alert: Alert, rule: Rule | None, *, choice: Choice, at: datetime) -
     names = _shown(alert, rule)
     if not names:
         return None
-    since, until = span_of(alert, choice, at)
+    return chart_between(alert, rule, names, *span_of(alert, choice, at))
+
+
+def chart_between(alert: Alert, rule: Rule | None, names: list[str], since: datetime, until: datetime) -> AlertChart:
+    """These metrics, which are of one kind, from `since` to `until`."""
     rows = _rows(alert, rule, names, since, until)
     values = [value for row in rows for value in row[2 : 2 + 3 * len(names)] if value is not None]
     metric = METRICS[names[0]]
