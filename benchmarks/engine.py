@@ -2,22 +2,38 @@
 
     python -m benchmarks.engine [--readings N] [--disorder SHARE]
 
-Prints readings/s in batches of 5,000, in order and with a share of the readings up to 10 minutes late on arrival.
+Windows of what the rules read are put together, too, but nothing is written. Prints readings/s in batches of 5,000,
+in order and with a share of the readings up to 10 minutes late on arrival.
 """
 
 import argparse
+import os
 import pickle
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 
+import django
 import numpy as np
 import polars as pl
 
-from alerts.engine import RuleSet, advance, new_person
+from alerts.engine import FRESHNESS, PersonState, Rule, RuleSet, Source, Window, advance, new_person
+from alerts.engine.derived import NO_BASELINES, derived
 from alerts.engine.rule import over_rows
+from alerts.engine.ruleset import metrics_of
 from alerts.rule_files import read_rules
 from devices.metrics import METRICS
 
+# No service is asked for anything.
+NOBODY = {
+    "DJANGO_SETTINGS_MODULE": "telara.settings",
+    "DATABASE_URL": "django.db.backends.dummy://",
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+    "REDIS_URL": "redis://127.0.0.1:9/0",
+    "SECRET_KEY": "of a benchmark",
+}
 PEOPLE = 200
 CADENCE_S = 5
 BATCH = 5_000
@@ -64,24 +80,81 @@ def disordered(frame: pl.DataFrame, share: float, seed: int = 2) -> pl.DataFrame
     return frame.with_columns(arrival.alias("received_at")).sort("received_at")
 
 
+class Stored:
+    """What arrived so far, read back as from the database: one sorted piece a person."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        ordered = frame.sort("user_id", "recorded_at")
+        self._people = {user: rows for (user,), rows in ordered.partition_by("user_id", as_dict=True).items()}
+        self._times = {user: rows["recorded_at"].to_numpy() for user, rows in self._people.items()}
+        self.until = frame["received_at"][0]
+
+    def read(self, people: Sequence[int], since: Sequence[datetime], until: Sequence[datetime | str]) -> pl.DataFrame:
+        pieces = [self._piece(*span) for span in zip(people, since, until, strict=True)]
+        return pl.concat(pieces).filter(pl.col("received_at") <= self.until)
+
+    def _piece(self, user: int, since: datetime, until: datetime | str) -> pl.DataFrame:
+        times = self._times[user]
+        start = np.searchsorted(times, np.datetime64(since.replace(tzinfo=None), "us"))
+        end = len(times)
+        if isinstance(until, datetime):
+            end = np.searchsorted(times, np.datetime64(until.replace(tzinfo=None), "us"))
+        return self._people[user][int(start) : int(end)]
+
+
+def usual() -> pl.DataFrame:
+    """Everybody's baselines."""
+    hours = [
+        (user, datetime(2026, 1, 1, tzinfo=UTC), "UTC", name, hour, *USUAL[name])
+        for user in range(PEOPLE) for name in ("heart_rate", "hrv_ms") for hour in range(24)
+    ]  # fmt: skip
+    return pl.DataFrame(hours, schema=NO_BASELINES.schema, orient="row")
+
+
 def run(frame: pl.DataFrame) -> None:
-    rules = RuleSet(over_rows(read_rules()[0]))
-    states = {user: new_person(rules) for user in range(PEOPLE)}
+    from ingestion.windows import Windows  # which needs Django's models
+
+    by_source: dict[Source, list[Rule]] = defaultdict(list)
+    for rule in over_rows(read_rules()[0]):
+        by_source[rule.over].append(rule)
+    lanes = {source: RuleSet(rules) for source, rules in by_source.items()}
+    states: dict[Source, dict[int, PersonState]] = {
+        source: {user: new_person(rules) for user in range(PEOPLE)} for source, rules in lanes.items()
+    }
+    wanted = {source: metrics_of(rules.rules) for source, rules in lanes.items() if isinstance(source, Window)}
+    stored, baselines = Stored(frame), usual()
+    read = list(dict.fromkeys(chain.from_iterable(wanted.values())))
+    windows = Windows(freshness=FRESHNESS, metrics=read, read=stored.read, store=lambda _: None)
+    seen: dict[int, datetime | None] = dict.fromkeys(range(PEOPLE))
     batches = [frame[at : at + BATCH] for at in range(0, frame.height, BATCH)]
     found = unreached = 0
     started = time.perf_counter()
     for batch in batches:
-        step = advance(rules, states, batch)
-        states.update(step.states)
-        found += sum(len(stretch.episodes) for stretch in step.stretches)
-        unreached += len(step.unreached)
+        stored.until = batch["received_at"][-1]
+        last = dict(batch.group_by("user_id").agg(pl.max("recorded_at")).iter_rows())
+        written = windows.write(batch, before={user: seen[user] for user in last}, wanted=wanted)
+        windows.keep(written)
+        for source, rules in lanes.items():
+            if isinstance(source, Window):
+                step = advance(rules, states[source], written.found[source], as_of=last)
+            else:
+                step = advance(rules, states[source], derived(batch, rules.derived, baselines=baselines))
+            states[source].update(step.states)
+            found += sum(len(stretch.episodes) for stretch in step.stretches)
+            unreached += len(step.unreached)
+        for user, at in last.items():
+            seen[user] = max(seen[user] or at, at)
     took = time.perf_counter() - started
-    size = sum(state.tail.table.nbytes + state.tail.values.nbytes for state in states.values())
-    size += sum(len(pickle.dumps((dict(state.base), dict(state.runs)))) for state in states.values())
+    size = sum(size_of(state) for theirs in states.values() for state in theirs.values()) + windows.size
     print(
-        f"{frame.height / took:12,.0f} readings/s   {len(rules.rules)} rules   {found:,} findings   "
-        f"{unreached:,} unreached   {size / PEOPLE / 1024:.1f} KiB a person"
+        f"{frame.height / took:12,.0f} readings/s   {sum(len(rules.rules) for rules in lanes.values())} rules   "
+        f"{found:,} findings   {unreached:,} unreached   {size / PEOPLE / 1024:.1f} KiB a person"
     )
+
+
+def size_of(state: PersonState) -> int:
+    rows = state.tail.table.nbytes + state.tail.values.nbytes
+    return rows + len(pickle.dumps((dict(state.base), dict(state.runs))))
 
 
 def main() -> None:
@@ -89,6 +162,8 @@ def main() -> None:
     parser.add_argument("--readings", type=int, default=400_000)
     parser.add_argument("--disorder", type=float, default=0.05)
     options = parser.parse_args()
+    os.environ |= NOBODY
+    django.setup()
     frame = readings(options.readings)
     print("in order     ", end="")
     run(frame)

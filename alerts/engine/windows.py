@@ -1,60 +1,176 @@
 """Windows: the rows of a person put together by time, exactly, so that no order of addition shows.
 
-Rows become steps, as long as a window's `every`, and steps become windows; both hold whole numbers, so that steps of
-one time can be added up whenever their rows come. Values are summed as millionths, their squares in 128 bits: 1,000
-units to the square, a million times, fit.
+Rows become steps, as long as a window's `every`, and steps become windows. Both are whole numbers: values are summed as
+millionths, their squares in two halves of 32 bits, so that parts of one step can be added up whenever their rows come.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from alerts.engine.clock import length
 from alerts.engine.source import Window
 from devices.metrics import NUMERIC
 
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
 MILLIONTHS: Final = 1_000_000
 _TIME: Final = pl.Datetime("us", "UTC")
+_STEP_BITS: Final = 34  # seconds of five hundred years; what is left is for people
+_HALF: Final = (1 << 32) - 1
+_MOST: Final = (
+    1 << 16
+)  # values in a window whose squares are reckoned in 64 bits; beyond it in whole numbers of any size
+COUNT, SUM, LOW, HIGH = range(4)
 
 
-def steps_of(rows: pl.DataFrame, every: timedelta, metrics: Collection[str] = NUMERIC) -> pl.DataFrame:
-    """`user_id`, `step` (its number since 1970), `count`, `flags` of any of its rows, and what `metrics` add up to.
+class Steps(NamedTuple):
+    """Steps in order of person and time, each once, all arrays as long. `key` holds both, `flags` are those of any row.
 
-    `rows` have `user_id`, `recorded_at`, `flags` and `metrics`, in any order.
+    `sums` are, for each metric, how many values, what they add up to in millionths, and the lower and the upper half of
+    their squares. `bounds` are the least and the greatest; NaN where there is none.
     """
-    step = (pl.col("recorded_at").dt.timestamp("us") // length(every)).alias("step")
-    millionths = ((pl.col(name) * MILLIONTHS).round().cast(pl.Int64).alias(f"millionths_{name}") for name in metrics)
-    return (
-        rows.with_columns(step, *millionths)
-        .group_by("user_id", "step")
-        .agg(pl.len().cast(pl.Int64).alias("count"), pl.col("flags").bitwise_or(), *_sums(metrics))
+
+    key: Ints
+    count: Ints
+    flags: Ints
+    sums: Ints
+    bounds: Floats
+
+    @property
+    def user(self) -> Ints:
+        return user_in(self.key)
+
+    @property
+    def step(self) -> Ints:
+        return step_in(self.key)
+
+    def picked(self, which: Any) -> "Steps":
+        """Those that `which` chooses: a mask, or places in ascending order."""
+        return Steps(*(column[which] for column in self))
+
+
+def key_of(user: Ints, step: Ints) -> Ints:
+    """What stands for a person and a step, in their order."""
+    return (user << _STEP_BITS) | step
+
+
+def user_in(key: Ints) -> Ints:
+    return key >> _STEP_BITS
+
+
+def step_in(key: Ints) -> Ints:
+    return key & ((1 << _STEP_BITS) - 1)
+
+
+def no_steps(metrics: Collection[str]) -> Steps:
+    none = np.empty(0, np.int64)
+    return Steps(none, none, none, np.empty((0, len(metrics), 4), np.int64), np.empty((0, len(metrics), 2)))
+
+
+def steps_of(rows: pl.DataFrame, every: timedelta, metrics: Collection[str] = NUMERIC) -> Steps:
+    """The steps that `rows` make: `user_id`, `recorded_at`, `flags` and `metrics`, in any order."""
+    if rows.is_empty():
+        return no_steps(metrics)
+    at = rows["recorded_at"].dt.timestamp("us").to_numpy()
+    key = key_of(rows["user_id"].to_numpy(), at // length(every))
+    values = np.column_stack([rows[name].to_numpy() for name in metrics])
+    has = ~np.isnan(values)
+    exact = np.rint(np.where(has, values, 0.0) * MILLIONTHS).astype(np.int64)
+    squares = exact * exact
+    sums = np.stack((has, exact, squares & _HALF, squares >> 32), axis=2)
+    ones, flags = np.ones(len(key), np.int64), rows["flags"].cast(pl.Int64).to_numpy()
+    return _grouped(Steps(key, ones, flags, sums, np.stack((values, values), axis=2)))
+
+
+def steps_together(parts: Iterable[Steps]) -> Steps:
+    """The parts as one; several may hold something of one step."""
+    return _grouped(Steps(*(np.concatenate(columns) for columns in zip(*parts, strict=True))))
+
+
+def steps_coarser(steps: Steps, times: int, metrics: Collection[str], kept: Collection[str]) -> Steps:
+    """Steps `times` as long, of those of their `metrics` that are `kept`."""
+    places = [list(metrics).index(name) for name in kept]
+    key = steps.key if times == 1 else key_of(steps.user, steps.step // times)
+    return _grouped(Steps(key, steps.count, steps.flags, steps.sums[:, places], steps.bounds[:, places]))
+
+
+def _grouped(parts: Steps) -> Steps:
+    """In order, each key once."""
+    if np.all(parts.key[1:] > parts.key[:-1]):
+        return parts
+    parts = parts.picked(np.argsort(parts.key, kind="stable"))
+    starts = np.flatnonzero(np.diff(parts.key, prepend=parts.key[0] - 1))
+    return parts if len(starts) == len(parts.key) else _reduced(parts, starts, parts.key[starts])
+
+
+def _reduced(parts: Steps, starts: Any, key: Ints) -> Steps:
+    """A step for each stretch that begins at `starts`."""
+    with np.errstate(invalid="ignore"):
+        least = np.fmin.reduceat(parts.bounds[:, :, 0], starts)
+        most = np.fmax.reduceat(parts.bounds[:, :, 1], starts)
+    return Steps(
+        key,
+        np.add.reduceat(parts.count, starts),
+        np.bitwise_or.reduceat(parts.flags, starts),
+        np.add.reduceat(parts.sums, starts),
+        np.stack((least, most), axis=2),
     )
 
 
-def steps_together(steps: pl.DataFrame, metrics: Collection[str] = NUMERIC, *, times: int = 1) -> pl.DataFrame:
-    """Steps `times` as long, and each once; `steps` may hold parts of one step."""
-    return steps.with_columns(pl.col("step") // times).group_by("user_id", "step").agg(_together(metrics))
+def windows_over(steps: Steps, window: Window, ends: Ints) -> Steps:
+    """The windows whose last steps have the keys `ends` (ascending), as steps of that key; `steps` must hold all of
+    theirs, and of each at least one."""
+    first = np.searchsorted(steps.key, ends - (window.steps - 1))
+    after = np.searchsorted(steps.key, ends, side="right")
+    if window.steps == 1 or len(ends) == 0:
+        return steps.picked(first)
+    padded = Steps(*(np.concatenate((column, column[:1])) for column in steps))  # a stretch may end with the last
+    edges = np.column_stack((first, after)).ravel()
+    both = _reduced(padded, edges, np.repeat(ends, 2))
+    return both.picked(np.arange(0, len(edges), 2))
 
 
-def windows_of(
-    steps: pl.DataFrame, window: Window, metrics: Collection[str] = NUMERIC, *, ends: pl.DataFrame | None = None
-) -> pl.DataFrame:
-    """The windows that `steps` (of its `every`, each once) make: `user_id`, `recorded_at`, which is the end, `flags`
-    and the columns of `source.WINDOW_COLUMNS`. Of sliding ones only those of `ends` (`user_id`, last `step`), if given.
+def windows_frame(windows: Steps, window: Window, metrics: Collection[str] = NUMERIC) -> pl.DataFrame:
+    """`user_id`, `recorded_at`, which is the end, `flags`, and the columns of `source.WINDOW_COLUMNS` for `metrics`."""
+    end = pl.Series((windows.step + 1) * length(window.every)).cast(_TIME)
+    columns: dict[str, Any] = {"user_id": windows.user, "recorded_at": end, "flags": windows.flags}
+    columns["count"] = windows.count.astype(np.float64)
+    for place, name in enumerate(metrics):
+        count, total = windows.sums[:, place, COUNT], windows.sums[:, place, SUM]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            columns[f"count_{name}"] = count.astype(np.float64)
+            columns[f"avg_{name}"] = total / (count * MILLIONTHS)
+            columns[f"min_{name}"] = windows.bounds[:, place, 0]
+            columns[f"max_{name}"] = windows.bounds[:, place, 1]
+            columns[f"stddev_{name}"] = _spread(windows.sums[:, place])
+    return pl.DataFrame(columns, nan_to_null=True)
+
+
+def _spread(sums: Ints) -> Floats:
+    """Standard deviation of the sample, in the metric's unit; NaN of fewer than two values.
+
+    n * (sum of squares) - (sum)^2 has up to 128 bits: it is taken apart at 32, so that what is left of nearly equal
+    numbers is exact.
     """
-    every = length(window.every)
-    in_one = window.steps
-    if in_one > 1:
-        if ends is None:
-            ends = steps.select("user_id", pl.int_ranges("step", pl.col("step") + in_one).alias("step"))
-            ends = ends.explode("step").unique()
-        of_each = pl.int_ranges(pl.col("step") + 1 - in_one, pl.col("step") + 1)
-        parts = ends.select("user_id", last="step", step=of_each).explode("step").join(steps, on=["user_id", "step"])
-        steps = steps_together(parts.drop("step").rename({"last": "step"}), metrics)
-    end = ((pl.col("step") + 1) * every).cast(_TIME).alias("recorded_at")
-    return steps.select("user_id", end, "flags", pl.col("count").cast(pl.Float64), *_columns(metrics))
+    count, total = sums[:, COUNT], sums[:, SUM]
+    high, low = sums[:, HIGH] + (sums[:, LOW] >> 32), sums[:, LOW] & _HALF
+    above, below = total >> 32, total & _HALF
+    square = below.astype(np.uint64) * below.astype(np.uint64)
+    upper = count * high + ((count * low) >> 32) - 2 * above * below - (square >> np.uint64(32)).astype(np.int64)
+    upper -= (above * above) << 32
+    lower = ((count * low) & _HALF) - (square & np.uint64(_HALF)).astype(np.int64)
+    apart = upper * 2.0**32 + lower
+    for place in np.flatnonzero(count >= _MOST):
+        n, whole = int(count[place]), int(total[place])
+        apart[place] = n * ((int(high[place]) << 32) + int(low[place])) - whole * whole
+    spread: Floats = np.sqrt(apart / (count * (count - 1))) / MILLIONTHS
+    return np.where(count > 1, spread, np.nan)
 
 
 def complete_windows(rows: pl.DataFrame, window: Window, metrics: Collection[str] = NUMERIC) -> pl.DataFrame:
@@ -64,39 +180,10 @@ def complete_windows(rows: pl.DataFrame, window: Window, metrics: Collection[str
     person has a row of NULL at their last row's time: time has passed that far, also where no window ends there.
     """
     last = rows.group_by("user_id").agg(pl.max("recorded_at").alias("as_of"))
-    found = windows_of(steps_of(rows, window.every, metrics), window, metrics)
+    steps = steps_of(rows, window.every, metrics)
+    ends = np.unique((steps.key[:, None] + np.arange(window.steps)).ravel())
+    found = windows_frame(windows_over(steps, window, ends), window, metrics)
     over = found.join(last, on="user_id").filter(pl.col("recorded_at") <= pl.col("as_of")).drop("as_of")
     passed = last.select("user_id", recorded_at="as_of", flags=pl.lit(0, pl.Int64))
     both = pl.concat([over, passed], how="diagonal")
     return both.with_columns(pl.lit(None, pl.String).alias("event_id"), pl.col("recorded_at").alias("received_at"))
-
-
-def _sums(metrics: Collection[str]) -> Iterator[pl.Expr]:
-    for name in metrics:
-        column, millionths = pl.col(name), pl.col(f"millionths_{name}")
-        yield column.count().cast(pl.Int64).alias(f"count_{name}")
-        yield millionths.sum().alias(f"sum_{name}")
-        yield (millionths.cast(pl.Int128) * millionths.cast(pl.Int128)).sum().alias(f"squares_{name}")
-        yield column.min().alias(f"min_{name}")
-        yield column.max().alias(f"max_{name}")
-
-
-def _together(metrics: Collection[str]) -> Iterator[pl.Expr]:
-    yield pl.sum("count")
-    yield pl.col("flags").bitwise_or()
-    for name in metrics:
-        yield pl.sum(f"count_{name}", f"sum_{name}", f"squares_{name}")
-        yield pl.min(f"min_{name}")
-        yield pl.max(f"max_{name}")
-
-
-def _columns(metrics: Collection[str]) -> Iterator[pl.Expr]:
-    for name in metrics:
-        count, total, squares = pl.col(f"count_{name}"), pl.col(f"sum_{name}"), pl.col(f"squares_{name}")
-        wide, sums = count.cast(pl.Int128), total.cast(pl.Int128)
-        spread = (wide * squares - sums * sums).cast(pl.Float64) / (wide * (wide - 1)).cast(pl.Float64)
-        yield count.cast(pl.Float64).alias(f"count_{name}")
-        yield pl.when(count > 0).then(total / (count * MILLIONTHS)).alias(f"avg_{name}")
-        yield pl.col(f"min_{name}")
-        yield pl.col(f"max_{name}")
-        yield pl.when(count > 1).then(spread.sqrt() / MILLIONTHS).alias(f"stddev_{name}")
