@@ -1,36 +1,44 @@
 """The list of rules: what each says, how often it fired, how often it was wrong."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
+from django.core.cache import cache
 from django.db.models import Count, Q
 
 from alerts.engine import AnyRule
-from alerts.models import Alert, Rule, RuleVersion
-from alerts.models.alert import CloseReason, EpisodeState, Severity, Triage
+from alerts.models import Alert, Rule, RuleVersion, Summary
+from alerts.models.alert import CloseReason, Severity, Triage
 from alerts.rule_versions import UnreadableRuleError, engine_rule
 from alerts.selectors import rules_listed
 from devices.models import User
 
-COUNTED: Final = timedelta(days=7)
-JUDGED: Final = timedelta(days=30)  # false alarms are rarer than alerts
+COUNTED: Final = timedelta(days=30)  # false alarms are rarer than alerts
+KEPT_S: Final = 600
 _RANK: Final = {severity: place for place, severity in enumerate(Severity.values)}
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Alerts opened in the last 7 days; of those opened in the last 30, the closed ones and the false among them."""
+    """Of the last 30 days: alerts that opened, those of them that were closed, the false ones among these, and how many
+    person-days of readings they came from (of 24 hours of the clock in which a person has readings)."""
 
     opened: int = 0
     closed: int = 0
     false: int = 0
+    person_days: float = 0.0
 
     @property
     def a_day(self) -> float:
         return self.opened / COUNTED.days
+
+    @property
+    def a_person_day(self) -> float | None:
+        """None where there were no readings."""
+        return self.opened / self.person_days if self.person_days else None
 
     @property
     def false_share(self) -> float | None:
@@ -75,9 +83,9 @@ class Row:
 
 def rows_of(*, user: User, at: datetime) -> list[Row]:
     """Every rule, worst first, technical ones last, with figures of the alerts that `user` may see."""
-    figures = figures_of(user=user, at=at)
+    figures, days = figures_of(user=user, at=at), person_days_of(user=user, at=at)
     rows = [
-        Row(rule, version, said_by(version), figures.get(rule.pk, Figures()))
+        Row(rule, version, said_by(version), replace(figures.get(rule.pk, Figures()), person_days=days))
         for rule in rules_listed()
         for version in getattr(rule, "newest")  # noqa: B009  # rules_listed() gives it
     ]
@@ -90,14 +98,22 @@ def grouped(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 def figures_of(*, user: User, at: datetime) -> Mapping[int, Figures]:
     """By the rule's key, in one query; withdrawn alerts do not count."""
-    lately = Alert.objects.visible_to(user).filter(opened_at__gt=at - JUDGED).exclude(episode=EpisodeState.WITHDRAWN)
+    lately = Alert.objects.visible_to(user).filter(opened_at__gt=at - COUNTED).standing()
     is_closed = Q(triage=Triage.CLOSED)
     counted = lately.values_list("rule_id").annotate(
-        opened=Count("pk", filter=Q(opened_at__gt=at - COUNTED)),
+        opened=Count("pk"),
         closed=Count("pk", filter=is_closed),
         false=Count("pk", filter=is_closed & Q(close_reason=CloseReason.FALSE_ALARM)),
     )
     return {rule: Figures(opened, closed, false) for rule, opened, closed, false in counted.order_by("rule_id")}
+
+
+def person_days_of(*, user: User, at: datetime) -> float:
+    """Of the last 30 days, of those whom `user` may see; some minutes old, as it counts every summed up hour."""
+    seen = User.objects.visible_to(user).values("pk")
+    hours = Summary.objects.filter(period=Summary.Period.HOUR, start__gt=at - COUNTED, readings__gt=0, user__in=seen)
+    days: float = cache.get_or_set(f"rules:person-days:{user.pk}", lambda: hours.count() / 24, KEPT_S)
+    return days
 
 
 def said_by(version: RuleVersion) -> AnyRule | None:

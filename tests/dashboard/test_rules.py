@@ -1,15 +1,17 @@
 """The rules' page: who reads, who writes, what is counted, and that nothing is overwritten unseen."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from alerts.models import Rule, RuleChange
+from alerts.models import Alert, Rule, RuleChange, Summary
 from alerts.services.rules import rule_write
 from devices.models import User
 from tests.alerts.test_rules_service import yaml
@@ -95,13 +97,54 @@ def test_it_counts_the_alerts_that_one_may_see(visit: Visit, analyst: User, wear
     make_alert(wearer, opened_at=now - timedelta(days=1), close_reason="false_alarm", **closed)
     make_alert(wearer, opened_at=now - timedelta(days=2), close_reason="true", **closed)
     make_alert(wearer, opened_at=now - timedelta(days=3), **over)
-    make_alert(wearer, opened_at=now - timedelta(days=8), close_reason="true", **closed)
+    make_alert(wearer, opened_at=now - timedelta(days=29), close_reason="true", **closed)
     make_alert(wearer, opened_at=now - timedelta(days=31), close_reason="false_alarm", **closed)
     make_alert(wearer, opened_at=now - timedelta(hours=1), **(over | {"episode": "withdrawn"}))
     make_alert(other, opened_at=now - timedelta(days=1), close_reason="false_alarm", **closed)
+    response = visit(analyst).get("/rules/")
+    ((_, (row,)),) = response.context["groups"]
+    assert (row.figures.opened, row.figures.closed, row.figures.false) == (4, 3, 1)
+    assert (round(row.figures.a_day, 2), round(row.figures.false_share)) == (0.13, 33)
+    assert "1 of 3 closed" in response.text
+
+
+def summed_up(user: User, *hours_ago: int, readings: int = 60) -> None:
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    Summary.objects.bulk_create(
+        Summary(user=user, period="hour", start=now - timedelta(hours=ago), readings=readings, metrics={}, alerts={},
+                made_at=now)
+        for ago in hours_ago
+    )  # fmt: skip
+
+
+def test_it_counts_by_the_days_of_readings_of_those_whom_one_may_see(
+    visit: Visit, analyst: User, wearer: User, other: User
+) -> None:
+    rule, now = write(yaml()), timezone.now()
+    assert "no data" in visit(analyst).get("/rules/").text
+    cache.clear()
+    make_alert(wearer, rule=rule, opened_at=now - timedelta(days=1))
+    summed_up(wearer, *range(1, 49), 31 * 24)
+    summed_up(wearer, 60, readings=0)
+    summed_up(other, *range(1, 100))
     ((_, (row,)),) = visit(analyst).get("/rules/").context["groups"]
-    assert (row.figures.opened, row.figures.closed, row.figures.false) == (3, 3, 1)
-    assert (round(row.figures.a_day, 2), round(row.figures.false_share)) == (0.43, 33)
+    assert (row.figures.person_days, row.figures.a_person_day) == (2.0, 0.5)
+
+
+def test_ten_thousand_alerts_are_counted_in_the_database(visit: Visit, lead: User, wearer: User) -> None:
+    rules = [write(yaml(f"rule-{number}")) for number in range(3)]
+    now = timezone.now()
+    template = make_alert(wearer, rule=rules[0], opened_at=now - timedelta(days=1), episode="ended", end="cleared")
+    fields = {field.attname: getattr(template, field.attname) for field in Alert._meta.concrete_fields}
+    Alert.objects.bulk_create(
+        Alert(**(fields | {"alert_id": uuid4(), "rule_id": rules[number % 3].pk, "started_at": start}))
+        for number, start in enumerate(now - timedelta(days=2, seconds=each) for each in range(9_999))
+    )
+    client = visit(lead)
+    with CaptureQueriesContext(connection) as few:
+        groups = client.get("/rules/").context["groups"]
+    assert [row.figures.opened for _, rows in groups for row in rows] == [3_334, 3_333, 3_333]
+    assert len(few) < 15
 
 
 def test_a_list_takes_no_query_a_row(visit: Visit, analyst: User) -> None:
