@@ -74,3 +74,12 @@ def change_text(change: AlertChange) -> str:
 def json_text(value: object) -> str:
     """As JSON, for a data attribute (which escapes it)."""
     return json.dumps(value, separators=(",", ":"))
+
+
+@register.filter
+def rate_text(rate: float | None, decimals: int) -> str:
+    """How often, with so many decimals: what is rarer than they can tell is not called never."""
+    if rate is None:
+        return "unknown"
+    least = 10.0**-decimals
+    return f"< {least:.{decimals}f}" if 0 < rate < least else f"{rate:.{decimals}f}"

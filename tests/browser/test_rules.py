@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Seen, Site
 
@@ -76,6 +76,82 @@ def test_the_switch_asks_why(page: Page, site: Site) -> None:
     expect(page.locator(".versions")).to_contain_text("switched off: too loud at night")
 
 
+def tried(page: Page) -> Locator:
+    """The result, once it is there."""
+    expect(page.locator("#running")).to_be_hidden(timeout=60_000)
+    return page.locator("#tried")
+
+
+def test_a_backtest_over_nobody_says_so_and_a_mistake_keeps_it_from_running(page: Page, site: Site) -> None:
+    opened(page, site, "/rules/fever/")
+    run = page.locator("#backtest-run")
+    page.keyboard.press("b")
+    expect(tried(page)).to_contain_text("There is no wearer whom you may see, and so nothing to try it on.")
+    expect(page.locator("#backtest-said")).to_contain_text("There is no wearer whom you may see")
+    page.locator("#source").fill("id: fever")
+    expect(page.locator("#verdict")).to_contain_text("errors")
+    expect(run).to_be_disabled()
+    opened(page, site, "/rules/fever/")
+    page.fill("#backtest-wearer", "nobody")
+    run.click()
+    expect(tried(page)).to_contain_text("There is no wearer nobody among those whom you may see.")
+
+
+def test_a_text_is_tried_by_keyboard_and_each_episode_leads_to_its_time(page: Page, site: Site) -> None:
+    site.start_wearers("--user", "racing", "--anomaly", "tachycardia_at_rest", "--rate", "2", "--duration", "90")
+    opened(page, site, "/")
+    page.wait_for_selector("#log .card", timeout=60_000)
+    opened(page, site, "/rules/tachycardia-at-rest/")
+    source = page.locator("#source")
+    source.fill(source.input_value().replace("{count: 5, within: 60s}", "{count: 2}"))
+    expect(page.locator("#verdict")).to_have_text("no errors, not saved")
+    source.press("Control+Enter")
+    result = tried(page)
+    expect(result).to_contain_text("Last 7 days: 1 episode")
+    expect(result).to_contain_text("1 overlaps with existing alerts.")
+    expect(result).to_contain_text("1 in both, 0 only with this text, 0 only with version 1")
+    expect(result.locator(".lanes .known")).to_have_count(1)
+    expect(page.locator("#backtest-said")).to_contain_text("Last 7 days: 1 episode")
+    page.locator("#backtest-wearer").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".days :checked").input_value() == "1"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(tried(page)).to_contain_text("Last 24 h: 1 episode")
+    page.once("dialog", lambda dialog: dialog.accept())  # the text is not saved
+    result.locator(".episodes a").first.press("Enter")
+    expect(page.locator("h1")).to_have_text("racing")
+    assert "until=" in page.url
+    page.wait_for_selector(".strip canvas")
+
+
+def test_a_backtest_that_fails_says_so_and_can_be_tried_again(page: Page, site: Site, seen: Seen) -> None:
+    opened(page, site, "/rules/fever/")
+    page.route("**/rules-backtest/", lambda route: route.abort())
+    page.click("#backtest-run")
+    expect(tried(page)).to_contain_text("There was no answer. Press Run to try again.")
+    page.unroute("**/rules-backtest/")
+    page.click("#backtest-run")
+    expect(tried(page)).to_contain_text("episodes")
+    seen.complaints.clear()  # of the answer that was cut off
+
+
+def test_a_running_backtest_shows_how_far_it_is_and_is_stopped(page: Page, site: Site) -> None:
+    opened(page, site, "/rules/fever/")
+    page.route("**/rules-backtest/", lambda route: page.wait_for_timeout(2_000) or route.continue_())
+    page.route(
+        "**/rules-backtest/progress/*", lambda route: route.fulfill(json={"share": 0.25, "person": 3, "people": 12})
+    )
+    page.click("#backtest-run")
+    expect(page.locator("#running-said")).to_contain_text("25 %, wearer 3 of 12")
+    expect(page.locator("#running progress")).to_have_attribute("value", "0.25")
+    with page.expect_request("**/rules-backtest/stop/"):
+        page.click("#backtest-stop")
+    expect(page.locator("#backtest-run")).to_be_focused()
+    tried(page)
+
+
 def test_no_rule_scrolls_the_page_sideways_on_a_phone_in_either_theme(page: Page, site: Site) -> None:
     page.set_viewport_size({"width": 360, "height": 780})
     for scheme in ("dark", "light"):
@@ -83,4 +159,7 @@ def test_no_rule_scrolls_the_page_sideways_on_a_phone_in_either_theme(page: Page
         paths = ("/rules/", "/rules/tachycardia-at-rest/?compare=1", "/rules/?new=1", "/rules/?q=nothing")
         for path in paths:
             opened(page, site, path)
+            if page.locator("#backtest-run").count():
+                page.click("#backtest-run")
+                tried(page)
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path

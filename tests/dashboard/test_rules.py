@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from alerts.models import Alert, Rule, RuleChange, Summary
 from alerts.services.rules import rule_write
+from dashboard.templatetags.words import rate_text
 from devices.models import User
 from tests.alerts.test_rules_service import yaml
 from tests.dashboard.pages import Visit
@@ -106,6 +107,16 @@ def test_it_counts_the_alerts_that_one_may_see(visit: Visit, analyst: User, wear
     assert (row.figures.opened, row.figures.closed, row.figures.false) == (4, 3, 1)
     assert (round(row.figures.a_day, 2), round(row.figures.false_share)) == (0.13, 33)
     assert "1 of 3 closed" in response.text
+
+
+def test_what_is_rare_is_not_called_never(visit: Visit, analyst: User, wearer: User) -> None:
+    rule = write(yaml())
+    summed_up(wearer, *range(1, 7 * 24))
+    assert "a day" not in visit(analyst).get("/rules/").text
+    make_alert(wearer, rule=rule, opened_at=timezone.now() - timedelta(days=1))
+    assert "&lt; 0.1 a day" in visit(analyst).get("/rules/").text
+    said = {0.0: "0.00", 0.001: "< 0.01", 0.01: "0.01", 1.236: "1.24", None: "unknown"}
+    assert {rate: rate_text(rate, 2) for rate in said} == said
 
 
 def summed_up(user: User, *hours_ago: int, readings: int = 60) -> None:
