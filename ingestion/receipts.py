@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from alerts.engine.clock import length, microseconds
+from alerts.engine.rows import instants
 from alerts.engine.windows import Ints
 from devices.metrics import Flag
 
@@ -39,8 +40,7 @@ class Receipts:
     def __init__(self, new: pl.DataFrame, people: People, freshness: timedelta) -> None:
         self._people = people
         self._freshness = length(freshness)
-        at = new["recorded_at"].dt.timestamp("us").to_numpy()
-        received = new["received_at"].dt.timestamp("us").to_numpy()
+        at, received = instants(new["recorded_at"]), instants(new["received_at"])
         flags = new["flags"].cast(pl.Int64).to_numpy()
         fresh = (flags & Flag.LATE == 0) & (received - at <= self._freshness)
         place = np.searchsorted(people.user, new["user_id"].to_numpy())
@@ -68,7 +68,7 @@ class Receipts:
     def added(self, windows: pl.DataFrame) -> pl.DataFrame:
         """With `received_at` and `fresh`: those of the reading that completed each; of an older window, which was there
         before or which an older reading makes, of all the older ones. A late reading in it leaves it never fresh."""
-        end = windows["recorded_at"].dt.timestamp("us").to_numpy()
+        end = instants(windows["recorded_at"])
         place = np.searchsorted(self._people.user, windows["user_id"].to_numpy())
         flags = windows["flags"].to_numpy()
         received, fresh = self._older_received[place], self._older_fresh[place]

@@ -28,8 +28,8 @@ from alerts.engine.rows import (
     people,
     split,
 )
-from alerts.engine.ruleset import CompiledRule, RuleSet, Slot
-from alerts.engine.state import ALWAYS, TAIL, PersonState, fitted, raised
+from alerts.engine.ruleset import TAIL, CompiledRule, RuleSet, Slot
+from alerts.engine.state import ALWAYS, PersonState, fitted, raised
 
 FRESHNESS: Final = timedelta(minutes=15)
 _NO_TIMES: Final[Mapping[int, datetime]] = MappingProxyType({})
@@ -126,8 +126,7 @@ def _nothing(state: PersonState, new: Rows, as_of: int) -> _Step:
     """Nothing is pending and nothing is TRUE: the rows are remembered, and that is all."""
     size = len(state.tail.table) + len(new.table)
     reach, table = state.reach, state.tail.table
-    if size > 2 * TAIL:
-        cut = size - TAIL
+    if cut := _overflow(state.rules, size):
         reach = int(table[cut - 1, AT] if cut <= len(table) else new.table[cut - len(table) - 1, AT])
         table, fresh = table[cut:], new.table[max(cut - len(table), 0) :]
     else:
@@ -139,7 +138,7 @@ def _nothing(state: PersonState, new: Rows, as_of: int) -> _Step:
 def _in_order(state: PersonState, new: Rows, as_of: int) -> _Step:
     """All rows are newer than those seen: go on from where the runs are."""
     rules, tail = state.rules, state.tail
-    cut = _overflow(len(tail.table) + len(new.table))
+    cut = _overflow(rules, len(tail.table) + len(new.table))
     before, kept = split(rules, new, max(cut - len(tail.table), 0))
     runs, ended = _fold(rules, state.runs, before)
     if cut == 0:
@@ -166,7 +165,7 @@ def _refold(state: PersonState, new: Rows, as_of: int, since: int | None = None)
     rows = merged(rules, state.tail, new)
     if rules.is_of_windows:
         rows = newest(rules, rows)
-    cut = _overflow(len(rows.table))
+    cut = _overflow(rules, len(rows.table))
     dropped, tail = split(rules, rows, cut)
     base, ended = _fold(rules, state.base, dropped)
     runs, more = _fold(rules, base, tail, as_of)
@@ -204,9 +203,10 @@ def _resumed(state: PersonState, new: Rows, as_of: int) -> _Step:
     return _Step(after, since, range(len(rules.rules)), ended)
 
 
-def _overflow(size: int) -> int:
+def _overflow(rules: RuleSet, size: int) -> int:
     """How many rows leave a tail of this size."""
-    return size - TAIL if size > 2 * TAIL else 0
+    kept = min(TAIL, rules.tail)
+    return size - kept if 2 * size > 3 * kept else 0
 
 
 def _both(first: Ended, second: Ended) -> Ended:

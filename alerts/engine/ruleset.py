@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Final
 
@@ -13,6 +14,8 @@ from alerts.engine.language import Condition, to_polars
 from alerts.engine.rule import Rule, RuleKey
 from alerts.engine.source import COLUMNS, DERIVED_COLUMNS, Source, Window
 
+TAIL: Final = 128  # rows of a person that are kept at least; at half as many more the older ones are folded
+DISORDER: Final = timedelta(minutes=10)  # what comes later than that is late
 SLOTS_A_WORD: Final = 31  # two bits each; the sign bit stays free
 
 
@@ -55,6 +58,7 @@ class RuleSet:
             raise ValueError("the rules of a set see rows of one kind")
         self.over: Final[Source] = self.rules[0].over if self.rules else "reading"
         self.is_of_windows: Final = isinstance(self.over, Window)
+        self.tail: Final = _tail(self.over)
         self.columns: Final = tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns))
         self.derived: Final = tuple(name for name in self.columns if name in DERIVED_COLUMNS)
         self.has_rates: Final = any(name.endswith("_rate") for name in self.derived)
@@ -92,6 +96,11 @@ class RuleSet:
     @cached_property
     def index(self) -> dict[RuleKey, int]:
         return {key: number for number, key in enumerate(self.keys)}
+
+
+def _tail(over: Source) -> int:
+    """How many rows are worth remembering: of windows those that a reading within the disorder can change."""
+    return 2 + (over.size + DISORDER) // over.every if isinstance(over, Window) else TAIL
 
 
 def _slot(number: int) -> Slot:

@@ -15,7 +15,6 @@ from alerts.engine.rule import RuleKey
 from alerts.engine.ruleset import RuleSet
 
 ALWAYS: Final = -(1 << 62)  # before any time
-TAIL: Final = 128  # rows that are kept at least; at twice that the older ones are folded into `base`
 _NOTHING: Final[Mapping[int, Run]] = MappingProxyType({})
 _NO_RUNS: Final[Mapping[RuleKey, Run]] = MappingProxyType({})
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from alerts.engine.clock import length
+from alerts.engine.rows import instants
 from alerts.engine.source import Window
 from devices.metrics import NUMERIC
 
@@ -77,8 +78,7 @@ def steps_of(rows: pl.DataFrame, every: timedelta, metrics: Collection[str] = NU
     """The steps that `rows` make: `user_id`, `recorded_at`, `flags` and `metrics`, in any order."""
     if rows.is_empty():
         return no_steps(metrics)
-    at = rows["recorded_at"].dt.timestamp("us").to_numpy()
-    key = key_of(rows["user_id"].to_numpy(), at // length(every))
+    key = key_of(rows["user_id"].to_numpy(), instants(rows["recorded_at"]) // length(every))
     values = np.column_stack([rows[name].to_numpy() for name in metrics])
     has = ~np.isnan(values)
     exact = np.rint(np.where(has, values, 0.0) * MILLIONTHS).astype(np.int64)
