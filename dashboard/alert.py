@@ -18,7 +18,7 @@ from alerts.explain import Judged, Part, explain, rule_of, unexplained
 from alerts.models import Alert, AlertChange
 from alerts.models.alert import AlertClass, CloseReason, EpisodeState, Triage
 from alerts.selectors import alert_get, may_triage
-from dashboard.alert_chart import chart_of, choice_of, choices_of
+from dashboard.alert_chart import began_at, chart_of, choice_of, choices_of
 from dashboard.desk import snoozes_for
 from dashboard.latest import newest_times
 from dashboard.silence import silence_chart, silence_of
@@ -64,7 +64,7 @@ def alert(request: HttpRequest, alert_id: UUID) -> HttpResponse:
         "silence": silence,
         "chart": chart,
         "states": notices_of(shown),
-        "lasted": shown.ended_at - shown.started_at,
+        "lasted": shown.ended_at - began_at(shown, rule),
     }
     return render(request, "_alert_page.html" if request.headers.get("HX-Request") else "alert.html", context)
 

@@ -62,7 +62,7 @@ def chart_of(alert: Alert, rule: Rule | None, *, choice: Choice, at: datetime) -
     names = _shown(alert, rule)
     if not names:
         return None
-    return chart_between(alert, rule, names, *span_of(alert, choice, at))
+    return chart_between(alert, rule, names, *span_of(alert, began_at(alert, rule), choice, at))
 
 
 def chart_between(alert: Alert, rule: Rule | None, names: list[str], since: datetime, until: datetime) -> AlertChart:
@@ -88,15 +88,20 @@ def _shown(alert: Alert, rule: Rule | None) -> list[str]:
     return measured or [name for name in read if not METRICS[name].is_text][:1]
 
 
-def span_of(alert: Alert, choice: Choice, at: datetime) -> tuple[datetime, datetime]:
+def began_at(alert: Alert, rule: Rule | None) -> datetime:
+    """The beginning of what the first matching row was made of: the time of a window is its end."""
+    return alert.started_at - rule.over.size if rule and isinstance(rule.over, Window) else alert.started_at
+
+
+def span_of(alert: Alert, began: datetime, choice: Choice, at: datetime) -> tuple[datetime, datetime]:
     """From a little before the first matching reading to a little after the last; never into the future."""
     if choice.around is not None:
         until = min(at, max(alert.ended_at, alert.opened_at + choice.around / 2))
-        return min(until - choice.around, alert.started_at), until
-    length = alert.ended_at - alert.started_at
+        return min(until - choice.around, began), until
+    length = alert.ended_at - began
     margin = max(length / 4, LEAST_MARGIN)
     until = alert.ended_at if alert.episode == EpisodeState.FIRING else alert.ended_at + margin
-    return alert.started_at - margin, max(min(until, at), alert.ended_at)
+    return began - margin, max(min(until, at), alert.ended_at)
 
 
 def _rows(alert: Alert, rule: Rule | None, names: list[str], since: datetime, until: datetime) -> list[tuple[Any, ...]]:
@@ -128,7 +133,7 @@ def _data(  # noqa: PLR0913, PLR0917  # the parts of one chart
     alert: Alert, rule: Rule | None, names: list[str], rows: list[tuple[Any, ...]], since: datetime, until: datetime
 ) -> dict[str, Any]:
     metric = METRICS[names[0]]
-    start, end = alert.started_at.timestamp(), alert.ended_at.timestamp()
+    start, end = began_at(alert, rule).timestamp(), alert.ended_at.timestamp()
     gap = rule.max_gap.total_seconds() if rule else 60.0
     return {
         "since": since.timestamp(),

@@ -65,6 +65,10 @@ def test_an_alert_over_windows_speaks_of_windows_and_charts_the_readings(
     assert (chart.label, chart.unit, chart.lowest) == ("Heart rate", "bpm", "104")
     assert [limit["label"] for limit in chart.data["limits"]] == ["fires > 100"]
     assert not any(chart.data["lines"][0]["hits"])
+    assert "shaded: the windows that made the condition true" in text
+    (span,) = chart.data["spans"]
+    assert (span["from"], span["to"]) == ((NOON - 2 * MINUTE).timestamp(), NOON.timestamp())
+    assert response.context["lasted"] == 2 * MINUTE
     assert fault_of(alert) == "heart_rate"
 
 
@@ -90,3 +94,9 @@ def test_a_rule_without_measures_charts_what_it_reads(visit: Visit, wearer: User
     assert response.context["chart"].label == "Heart rate"
     assert response.context["chart"].data["limits"] == []
     assert "Not worn" in response.text
+
+
+def test_many_rows_are_folded_by_their_number(visit: Visit, wearer: User, analyst: User) -> None:
+    rows = [{"avg_heart_rate": 101.0}] * 15
+    alert = fired(wearer, *rows, over="window(1m)", when="avg_heart_rate > 100", measures="avg_heart_rate")
+    assert ">5 more windows, all true</button>" in words(visit(analyst).get(f"/alerts/{alert.pk}/"))

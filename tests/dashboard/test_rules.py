@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from alerts.engine.source import STORED_COLUMNS
 from alerts.models import Alert, Rule, RuleChange, Summary
 from alerts.services.rules import rule_write
 from dashboard.templatetags.words import rate_text
@@ -272,3 +273,13 @@ def test_the_text_of_a_rule_is_never_markup(desk: Client) -> None:
     page = desk.get("/rules/bradycardia/").text
     assert "<b>Slow</b>" not in page
     assert "</textarea><i>" not in page
+
+
+def test_the_editor_offers_every_column_with_its_unit_and_bounds(desk: Client) -> None:
+    write(yaml())
+    for path in ("/rules/bradycardia/", "/rules/?new=1"):
+        page = " ".join(desk.get(path).text.split())
+        row = page.partition("<code>heart_rate</code>")[2].partition("</tr>")[0]
+        assert [cell in row for cell in ("Heart rate", "bpm", "1 to 350", ">_z _rate</code>")] == [True] * 4
+        assert "above 0 to 100" in page
+        assert all(f"<code>{name}</code>" in page for name in (*STORED_COLUMNS, "not_worn", "avg_heart_rate"))
