@@ -13,7 +13,7 @@ from typing import Any, Final
 from alerts.audit import audit_add, change_of
 from alerts.circumstances import circumstances_note
 from alerts.engine import Episode, Rule, RuleKey, Stretch
-from alerts.engine.episode import EvidenceRow
+from alerts.engine.episode import Evidence, EvidenceRow
 from alerts.engine.reconcile import Delivery, Withdraw, delivery, reconcile
 from alerts.models import Alert, AlertChange, OutboxEntry
 from alerts.models import Rule as RuleRow
@@ -263,6 +263,7 @@ def _take_over(alert: Alert, rule: Rule, episode: Episode, *, over: End | None) 
         "suspect": episode.suspect_count,
         "first": [_evidence(row) for row in episode.evidence.first],
         "last": [_evidence(row) for row in episode.evidence.last],
+        "opening": _opening(episode.evidence),
         **noted,
     }
     alert.description = sentence(rule, episode)
@@ -281,6 +282,13 @@ def _end_of(alert: Alert, rule: Rule, episode: Episode, over: End | None) -> End
 
 def _evidence(row: EvidenceRow) -> dict[str, Any]:
     return {"recorded_at": rfc3339(row.recorded_at), "event_id": row.event_id, "values": dict(row.values)}
+
+
+def _opening(evidence: Evidence) -> dict[str, Any] | None:
+    """The row that opened it, where the first ones do not hold it."""
+    if evidence.opening_number <= len(evidence.packed_first):
+        return None
+    return {"number": evidence.opening_number, **_evidence(evidence.opening)}
 
 
 def _deliver(alert: Alert, told: Delivery, *, at: datetime) -> None:

@@ -125,6 +125,8 @@ def kept_rows(alert: Alert) -> list[tuple[int, dict[str, Any]]]:
     """The matching rows that an alert keeps, each once, with its number among all that match."""
     first, last = alert.evidence.get("first", []), alert.evidence.get("last", [])
     numbered = dict(enumerate(first, 1))
+    if opening := alert.evidence.get("opening"):
+        numbered[opening["number"]] = opening
     numbered |= {alert.event_count - len(last) + place: row for place, row in enumerate(last, 1)}
     return sorted(numbered.items())
 

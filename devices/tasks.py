@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from devices.baselines import baselines_drop, baselines_make
 from devices.partitions import drop_older_than
+from devices.retention import windows_drop
 from devices.tokens import tokens_drop_expired
 
 log = structlog.get_logger(__name__)
@@ -16,12 +17,13 @@ log = structlog.get_logger(__name__)
 
 @shared_task
 def drop_old_readings() -> None:
-    """Drop the partitions, and the baselines, that ended before the retention; without one, none."""
+    """Drop the partitions, the windows and the baselines that ended before the retention; without one, none."""
     if settings.TELARA_RETENTION_DAYS:
         limit = timezone.now() - timedelta(days=settings.TELARA_RETENTION_DAYS)
         baselines_drop(before=limit)
         gone = drop_older_than(limit)
         if gone:
+            windows_drop(before=limit)
             log.info("retention.partitions_dropped", partitions=gone)
 
 

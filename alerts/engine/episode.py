@@ -40,15 +40,22 @@ class EvidenceRow:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The first and the last 20 TRUE rows; they overlap in an episode of fewer than 40. Unpacked when asked for."""
+    """The first and the last 20 TRUE rows, which overlap in an episode of fewer than 40, and the one that opened it,
+    with its number among the TRUE rows. Unpacked when asked for."""
 
     columns: tuple[str, ...]
-    packed_first: tuple[bytes, ...]
-    packed_last: tuple[bytes, ...]
+    packed_first: tuple[bytes, ...] = ()
+    packed_last: tuple[bytes, ...] = ()
+    opening_number: int = 0
+    packed_opening: bytes = b""
 
     @property
     def first(self) -> tuple[EvidenceRow, ...]:
         return tuple(self._unpack(row) for row in self.packed_first)
+
+    @property
+    def opening(self) -> EvidenceRow:
+        return self._unpack(self.packed_opening)
 
     @property
     def last(self) -> tuple[EvidenceRow, ...]:
@@ -118,7 +125,9 @@ def episode(rule: Rule, run: Run) -> Episode:
         measures={name: _measure(tally) for name, tally in tallies if tally.count},
         first_fresh_at=_moment(run.first_fresh),
         last_fresh_at=_moment(run.last_fresh),
-        evidence=Evidence(rule.columns, tuple(run.first_rows), tuple(run.last_rows)),
+        evidence=Evidence(
+            rule.columns, tuple(run.first_rows), tuple(run.last_rows), run.opening_number, run.opening_row
+        ),
     )
 
 

@@ -80,6 +80,8 @@ class Run:
     cleared: int = 0
     first_fresh: int | None = None  # among the TRUE rows from the opening one on
     last_fresh: int | None = None
+    opening_number: int = 0  # of the TRUE row that opened it
+    opening_row: bytes = b""
     first_rows: list[bytes] = field(default_factory=list)
     last_rows: deque[bytes] = field(default_factory=lambda: deque(maxlen=EVIDENCE_ROWS))
 
@@ -137,7 +139,7 @@ def _feed(pattern: Pattern, run: Run, row: Row) -> None:
     if run.opened_at is None:
         run.recent.append(row.at)
         if _opens(pattern, run):
-            run.opened_at = row.at
+            run.opened_at, run.opening_number, run.opening_row = row.at, run.event_count, row.evidence
     if row.fresh and run.opened_at is not None:
         run.first_fresh = row.at if run.first_fresh is None else run.first_fresh
         run.last_fresh = row.at

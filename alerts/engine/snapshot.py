@@ -16,9 +16,8 @@ from alerts.engine.rule import RuleKey
 from alerts.engine.state import ALWAYS, PersonState
 
 Plain = dict[str, Any]  # of what JSON knows
-_NUMBERS: Final = tuple(
-    field.name for field in fields(Run) if field.name not in ("tallies", "recent", "first_rows", "last_rows")
-)
+_OTHERS: Final = ("tallies", "recent", "opening_row", "first_rows", "last_rows")
+_NUMBERS: Final = tuple(field.name for field in fields(Run) if field.name not in _OTHERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,7 @@ def run_plain(run: Run) -> Plain:
         **{name: getattr(run, name) for name in _NUMBERS},
         "recent": [run.recent.maxlen, *run.recent],
         "tallies": [[t.count, str(t.total), *((t.low, t.high) if t.count else (None, None))] for t in run.tallies],
+        "opening_row": run.opening_row.hex(),
         "first_rows": [row.hex() for row in run.first_rows],
         "last_rows": [row.hex() for row in run.last_rows],
     }
@@ -66,6 +66,7 @@ def run_of(plain: Plain) -> Run:
     run = Run(plain["started_at"], [_tally(*each) for each in plain["tallies"]], deque(recent, maxlen=longest))
     for name in _NUMBERS:
         setattr(run, name, plain[name])
+    run.opening_row = bytes.fromhex(plain["opening_row"])
     run.first_rows = [bytes.fromhex(row) for row in plain["first_rows"]]
     run.last_rows = deque(map(bytes.fromhex, plain["last_rows"]), maxlen=EVIDENCE_ROWS)
     return run

@@ -106,6 +106,13 @@ def test_the_first_and_last_readings_of_a_long_episode_keep_their_numbers() -> N
     assert numbers == [*range(1, 21), *range(31, 51)]
 
 
+def test_the_reading_that_opened_a_long_episode_is_kept() -> None:
+    load(RACING.replace("{count: 3, within: 60s}", "{for: 30s}"))
+    send(Feed(), *(still(second, 120 + second) for second in range(60)))
+    rows = [row for row in why(the_alert()).rows if row.recorded_at == the_alert().opened_at]
+    assert [(row.number, row.values["heart_rate"]) for row in rows] == [(31, 150)]
+
+
 def test_a_newer_version_does_not_change_why_an_old_alert_fired() -> None:
     load(RACING)
     send(Feed(), *(still(second, 120) for second in range(3)))

@@ -8,6 +8,7 @@ from django.utils import timezone
 from alerts.models import Alert
 from alerts.services.triage import alert_snooze
 from alerts.tasks import end_snoozes
+from devices.models import MetricWindow
 from devices.partitions import Partitions
 from devices.tasks import drop_old_readings
 from ingestion.models import QuarantinedMessage
@@ -52,8 +53,14 @@ def test_readings_are_kept_for_ever_unless_a_retention_is_set(settings) -> None:
     drop_old_readings()
     partitions.forget()
     assert partitions.ensure([old]) == []
+    wearer = make_wearer()
+    for ended_at in (old, NOON):
+        MetricWindow.objects.create(
+            user=wearer, size_s=60, every_s=60, ended_at=ended_at, received_at=NOON, is_fresh=True, flags=0, count=1
+        )
     settings.TELARA_RETENTION_DAYS = 3650
     drop_old_readings()
     partitions.forget()
     assert partitions.ensure([old]) == ["devices_reading_y2001"]
+    assert [window.ended_at for window in MetricWindow.objects.all()] == [NOON]
     drop_old_readings()

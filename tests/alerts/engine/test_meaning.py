@@ -207,6 +207,13 @@ def test_it_keeps_the_first_and_the_last_twenty_rows() -> None:
     assert evidence.last[-1].values["posture"] == "lying"
 
 
+def test_it_keeps_the_row_that_opened_it() -> None:
+    shell = Shell(rule("heart_rate > 100", lasting=30))
+    shell.receive(reading(second, second, heart_rate=101 + second) for second in range(80))
+    evidence = shell.standing[0].evidence
+    assert (evidence.opening_number, evidence.opening.values["heart_rate"]) == (31, 131)
+
+
 def test_suspect_values_count_where_the_rule_reads_them() -> None:
     rules = RuleSet([rule()])
     flags = pl.Series("flags", [int(Flag.SUSPECT_HEART_RATE), int(Flag.SUSPECT_SKIN_TEMP), 0])
