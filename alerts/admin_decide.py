@@ -33,7 +33,10 @@ def acknowledge(page: ModelAdmin, request: HttpRequest, alerts: QuerySet[Alert])
 
 @admin.action(description="Snooze ...", permissions=["decide"])
 def snooze(page: ModelAdmin, request: HttpRequest, alerts: QuerySet[Alert]) -> TemplateResponse | None:
-    """Ask for how long, then silence them."""
+    """Ask for how long, then silence them; what is clinical and what is technical apart."""
+    if len(set(alerts.order_by().values_list("alert_class", flat=True))) > 1:
+        page.message_user(request, "Snooze clinical and technical alerts apart.", messages.ERROR)
+        return None
 
     def decide(chosen: list[Alert], given: dict[str, Any]) -> Triaged:
         at = timezone.now()

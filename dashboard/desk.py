@@ -1,7 +1,8 @@
 """The alerts list: what do I handle next?
 
 A view (open, firing, mine, ...), severities and a class narrow it; all of it stands in the URL. Pages are keysets over
-(opened_at, alert_id), so that the ten-thousandth row is as near as the first.
+(opened_at, alert_id), so that the ten-thousandth row is as near as the first. Without a class the pages are those of
+the clinical alerts, and the newest technical ones stand below the first: however many they are, they push nothing out.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from devices.models import User
 from devices.times import rfc3339
 
 PAGE: Final = 50
+TECHNICAL_BELOW: Final = 20
 COUNTED_MOST: Final = 10_000
 SNOOZES: Final = (5, 15, 30, 60, 240)  # minutes
 _STANDING: Final = ~Q(episode=EpisodeState.WITHDRAWN)
@@ -146,8 +148,9 @@ def matching(*, user: User, query: Query, but: str = "") -> AlertQuerySet:
 
 
 def page_of(*, user: User, query: Query) -> tuple[list[Alert], str]:
-    """A page of alerts, newest first, and the address of the next one (empty at the end)."""
-    rows = matching(user=user, query=query).select_related("rule", "user", "triaged_by")
+    """A page of alerts of the class asked for, else of clinical ones, newest first, and the address of the next one
+    (empty at the end)."""
+    rows = _of_class(user, query, query.alert_class or AlertClass.CLINICAL)
     if query.before is not None:
         opened_at, alert_id = query.before
         rows = rows.filter(Q(opened_at__lt=opened_at) | Q(opened_at=opened_at, alert_id__gt=alert_id))
@@ -156,6 +159,21 @@ def page_of(*, user: User, query: Query) -> tuple[list[Alert], str]:
         return page, ""
     last = page[PAGE - 1]
     return page[:PAGE], query.address(before=f"{rfc3339(last.opened_at)}_{last.alert_id}")
+
+
+def technical_below(*, user: User, query: Query) -> tuple[list[Alert], str]:
+    """The newest technical alerts, below the first page of all, and the address of the rest (empty where none is)."""
+    if query.alert_class or query.before is not None:
+        return [], ""
+    rows = _of_class(user, query, AlertClass.TECHNICAL)
+    newest = list(rows.order_by("-opened_at", "alert_id")[: TECHNICAL_BELOW + 1])
+    address = query.address(**{"class": AlertClass.TECHNICAL.value})
+    return newest[:TECHNICAL_BELOW], address if len(newest) > TECHNICAL_BELOW else ""
+
+
+def _of_class(user: User, query: Query, alert_class: str) -> AlertQuerySet:
+    rows = matching(user=user, query=query).filter(alert_class=alert_class)
+    return rows.select_related("rule", "user", "triaged_by")
 
 
 def view_facets(*, user: User, query: Query) -> list[Facet]:
@@ -281,12 +299,15 @@ def desk(request: HttpRequest) -> HttpResponse:
     except BadQueryError as error:
         return render(request, "400.html", {"exception": error}, status=400)
     alerts, next_page = page_of(user=user, query=query)
+    technical, more_technical = technical_below(user=user, query=query)
+    alerts += technical
     context = {
         "page_title": "Alerts",
         "query": query,
         "groups": [(title, with_actions(rows, user, replaced_by(alerts))) for title, rows in grouped(alerts)],
         "shown": len(alerts),
         "next_page": next_page,
+        "more_technical": more_technical,
         "views": view_facets(user=user, query=query),
         "severities": severity_facets(user=user, query=query),
         "classes": class_facets(user=user, query=query),

@@ -1,4 +1,5 @@
-"""POST /triage/ALERT/ACTION/: what people decide about an alert, from whichever page shows it.
+"""POST /triage/ALERT/ACTION/: what people decide about an alert, from whichever page shows it, and
+POST /triage/technical/snooze/: silence for all technical ones.
 
 With htmx the answer is 204 and an event: `telara:triaged` {alert_id, status, text, undo} or, with 409,
 `telara:refused` {alert_id, text}. Without it the answer leads back to where the form was.
@@ -21,8 +22,8 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import trigger_client_event
 
 from alerts.models import Alert
-from alerts.models.alert import CloseReason, Triage
-from alerts.selectors import alert_get, may_triage
+from alerts.models.alert import AlertClass, CloseReason, EpisodeState, Triage
+from alerts.selectors import alert_get, alerts_triageable, may_triage
 from alerts.services.triage import (
     NOTE_LENGTH,
     UNDONE,
@@ -33,6 +34,7 @@ from alerts.services.triage import (
     alert_reopen,
     alert_snooze,
     alert_undo,
+    alerts_snooze,
 )
 from devices.models import User
 
@@ -61,6 +63,31 @@ def triage(request: HttpRequest, alert_id: UUID, action: str) -> HttpResponse:
         return HttpResponseBadRequest(str(error))
     told = {"text": _said(alert, action), "status": alert.triage, "undo": _undo(alert, Triage(was), action)}
     return _answer(request, alert, 204, "telara:triaged", told)
+
+
+@login_required
+@require_POST
+def snooze_technical(request: HttpRequest) -> HttpResponse:
+    """Silence every technical alert that fires and that nobody looks after; clinical ones stay as they are.
+
+    Form field: `minutes`; those that may not be silenced for so long are left alone, and counted.
+    """
+    user, at = cast("User", request.user), timezone.now()
+    try:
+        until = at + _minutes(request.POST)
+    except BadFormError as error:
+        return HttpResponseBadRequest(str(error))
+    technical = alerts_triageable(user=user).filter(alert_class=AlertClass.TECHNICAL, triage=Triage.NEW)
+    firing = technical.filter(episode=EpisodeState.FIRING).select_related("user")
+    triaged = alerts_snooze(alerts=firing, by=user, at=at, until=until)
+    count = len(triaged.changed)
+    text = f"{count} technical alert{'' if count == 1 else 's'} snoozed until {until:%H:%M} UTC"
+    if triaged.refused:
+        text += f"; {len(triaged.refused)} may not be silenced for so long"
+    if request.headers.get("HX-Request"):
+        return trigger_client_event(HttpResponse(status=204), "telara:triaged", {"text": text, "undo": ""})
+    messages.info(request, text)
+    return HttpResponseRedirect(reverse("overview"))
 
 
 def _alert(user: User, alert_id: UUID) -> Alert:
@@ -108,11 +135,14 @@ def _note(form: Mapping[str, str]) -> str:
 
 
 def _snooze(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:
+    return alert_snooze(alert=alert, by=by, at=at, until=at + _minutes(form), note=_note(form))
+
+
+def _minutes(form: Mapping[str, str]) -> timedelta:
     minutes = form.get("minutes", "")
     if not minutes.isascii() or not minutes.isdigit() or not 1 <= int(minutes[:6]) <= 24 * 60:
         raise BadFormError("minutes: a whole number from 1 to 1440")
-    until = at + timedelta(minutes=int(minutes))
-    return alert_snooze(alert=alert, by=by, at=at, until=until, note=_note(form))
+    return timedelta(minutes=int(minutes))
 
 
 def _close(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:

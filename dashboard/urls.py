@@ -15,6 +15,7 @@ urlpatterns = [
     path("alerts/", desk.desk, name="alerts"),
     path("alerts/<uuid:alert_id>/", alert.alert, name="alert"),
     path("triage/<uuid:alert_id>/<slug:action>/", triage.triage, name="triage"),
+    path("triage/technical/snooze/", triage.snooze_technical, name="snooze-technical"),
     path("rules/", rules.rules, name="rules"),
     path("rules/<slug:rule_id>/", rules.rule, name="rule"),
     path("rules/<slug:rule_id>/switch/", rules.switch, name="rule-switch"),

@@ -21,6 +21,7 @@ TABS: Final[tuple[Tab, ...]] = ("firing", "ended", "mine")
 MOST_FIRING: Final = 1000
 MOST_CARDS: Final = 50
 SNOOZES: Final = (5, 15, 30, 60, 240)  # minutes
+TECHNICAL_SNOOZES: Final = (15, 60, 240)  # minutes, of all that nobody looks after
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Card:
         return new and self.alert.severity not in (Severity.LOW, Severity.INFO)
 
     @property
+    def pause(self) -> int:
+        """Minutes of a snooze at one click: an hour, or as long as the severity allows."""
+        return min(60, int(LONGEST_SNOOZE[Severity(self.alert.severity)] / timedelta(minutes=1)))
+
+    @property
     def snoozes(self) -> list[tuple[int, bool]]:
         """Minutes to snooze for, and whether the severity allows them."""
         longest = LONGEST_SNOOZE[Severity(self.alert.severity)]
@@ -46,7 +52,10 @@ class Card:
 
 @dataclass(frozen=True)
 class Log:
-    """Everything of the overview that comes from the alerts of one person who watches."""
+    """Everything of the overview that comes from the alerts of one person who watches.
+
+    All of it is clinical but `technical`: what fires of that class, whoever looks after it, is in a list of its own.
+    """
 
     firing: Sequence[Card]
     technical: Sequence[Card]
@@ -65,6 +74,15 @@ class Log:
     def more(self) -> int:
         total = {"firing": len(self.firing), "ended": self.ended_count, "mine": len(self.mine)}[self.tab]
         return max(0, total - len(self.cards))
+
+    @property
+    def technical_snoozes(self) -> Sequence[int]:
+        return TECHNICAL_SNOOZES
+
+    @cached_property
+    def technical_new(self) -> int:
+        """How many of the technical ones nobody looks after."""
+        return sum(card.alert.triage == Triage.NEW for card in self.technical)
 
     @cached_property
     def counts(self) -> Mapping[str, int]:
@@ -87,19 +105,22 @@ class Log:
 
 
 def log_of(*, user: User, tab: Tab) -> Log:
-    """The log of `user`, in five queries whatever there is."""
-    firing = list(alerts_open(user=user).filter(episode=EpisodeState.FIRING)[:MOST_FIRING])
-    ended = alerts_open(user=user).filter(episode=EpisodeState.ENDED, alert_class=AlertClass.CLINICAL)
-    mine = alerts_open(user=user).filter(triaged_by=user).exclude(triage=Triage.NEW)
+    """The log of `user`, in six queries; no number of technical alerts takes the place of a clinical one."""
+    clinical = alerts_open(user=user).filter(alert_class=AlertClass.CLINICAL)
+    technical = alerts_open(user=user).filter(alert_class=AlertClass.TECHNICAL, episode=EpisodeState.FIRING)
+    firing = _cards(user, clinical.filter(episode=EpisodeState.FIRING)[:MOST_FIRING])
+    sensors = _cards(user, technical[:MOST_FIRING])
+    ended = clinical.filter(episode=EpisodeState.ENDED)
+    mine = clinical.filter(triaged_by=user).exclude(triage=Triage.NEW)
     closed = Alert.objects.visible_to(user).filter(triage=Triage.CLOSED).order_by("-changed_at")
     return Log(
-        firing=_cards(user, (alert for alert in firing if alert.alert_class == AlertClass.CLINICAL)),
-        technical=_cards(user, (alert for alert in firing if alert.alert_class == AlertClass.TECHNICAL)),
+        firing=firing,
+        technical=sensors,
         ended=_cards(user, ended[:MOST_CARDS]) if tab == "ended" else (),
         ended_count=ended[:10_000].count(),
         mine=_cards(user, mine[:MOST_FIRING]),
         tab=tab,
-        last_closed_at=closed.values_list("changed_at", flat=True).first() if not firing else None,
+        last_closed_at=closed.values_list("changed_at", flat=True).first() if not firing and not sensors else None,
     )
 
 

@@ -9,7 +9,7 @@ import { inStep, rank, shape } from "./severity.js";
 const list = /** @type {HTMLElement} */ (document.querySelector("#desk-list"));
 const bar = /** @type {HTMLButtonElement} */ (document.querySelector("#new-bar"));
 const rows = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll(".desk-row")]);
-/** Alerts that came and are not on the page, with their severity. @type {Map<string, string>} */
+/** Alerts that came and are not on the page: severity, and whether technical. @type {Map<string, [string, boolean]>} */
 const waiting = new Map();
 
 const cursor = () => rows().find((row) => row.classList.contains("cursor"));
@@ -90,9 +90,11 @@ function remember() {
 }
 
 function showBar() {
-  const worst = [...waiting.values()].sort((a, b) => rank(a) - rank(b))[0];
   bar.hidden = !waiting.size;
-  if (waiting.size) bar.replaceChildren(shape(worst), `${waiting.size} new, worst ${worst}. Show`);
+  if (!waiting.size) return;
+  // a clinical one is worse than any technical one
+  const [[severity, technical]] = [...waiting.values()].sort((a, b) => Number(a[1]) - Number(b[1]) || rank(a[0]) - rank(b[0]));
+  bar.replaceChildren(shape(severity, { technical }), `${waiting.size} new, worst ${severity}${technical ? ", technical" : ""}. Show`);
 }
 
 /** Nobody reads, points or types here: what is new may take its place at once. */
@@ -101,9 +103,9 @@ const isIdle = () => !list.matches(":hover") && !list.contains(document.activeEl
 /** @param {any} alert the contract's Alert */
 function arrived(alert) {
   const known = rows().some((row) => row.dataset.alert === alert.alert_id);
-  const isNew = !known && alert.episode === "firing" && alert.status === "new" && mayBelong;
+  const isNew = !known && alert.episode === "firing" && alert.status === "new" && mayBelong && (!ofClass || alert.class === ofClass);
   if (isNew && !isIdle()) {
-    waiting.set(alert.alert_id, alert.severity);
+    waiting.set(alert.alert_id, [alert.severity, alert.class === "technical"]);
     showBar();
   } else if (known || isNew) {
     refreshSoon();
@@ -113,6 +115,7 @@ function arrived(alert) {
 /** Views of what is over, and later pages, get nothing new. */
 const parameters = new URLSearchParams(location.search);
 const mayBelong = !parameters.has("before") && ["", "open", "firing", "new"].includes(parameters.get("view") ?? parameters.get("episode") ?? "");
+const ofClass = parameters.get("class") ?? "";
 const refreshSoon = soon(() => void (isIdle() ? reload() : refresh()), 1500);
 
 bar.addEventListener("click", () => void reload());

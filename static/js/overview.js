@@ -7,7 +7,7 @@ import { live } from "./live.js";
 import { watchRevision } from "./revision.js";
 import { RollingChart, WINDOW_MS } from "./rolling_chart.js";
 import { inStep, rank } from "./severity.js";
-import { sound, soundMatters, startSound } from "./sound.js";
+import { showTechnicalSound, sound, soundMatters, startSound } from "./sound.js";
 import { sparkline } from "./sparkline.js";
 import { startLog } from "./threat_log.js";
 
@@ -89,6 +89,14 @@ function showValues(element, event, values) {
 
 // Alerts
 
+/** Tone and words of a new alert above LOW; what is technical never interrupts. @param {any} alert the contract's alert */
+function told(alert) {
+  const technical = alert.class === "technical";
+  sound(technical ? "technical" : alert.severity);
+  const region = document.querySelector(alert.severity === "CRITICAL" && !technical ? "#announce-critical" : "#announce");
+  if (region) region.textContent = `${technical ? "Technical, " : ""}${alert.severity}: ${alert.description}`;
+}
+
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let soon;
 
@@ -96,11 +104,7 @@ let soon;
 function alerted(alert) {
   if (threatLog.patch(alert)) return;
   const isNew = alert.revision === 1 && alert.episode === "firing" && alert.status === "new";
-  if (isNew && !alert.quiet && alert.class === "clinical") {
-    sound(alert.severity);
-    const region = document.querySelector(alert.severity === "CRITICAL" ? "#announce-critical" : "#announce");
-    if (region && rank(alert.severity) < rank("LOW")) region.textContent = `${alert.severity}: ${alert.description}`;
-  }
+  if (isNew && !alert.quiet && rank(alert.severity) < rank("LOW")) told(alert);
   soon ??= setTimeout(() => {
     soon = undefined;
     refresh();
@@ -212,6 +216,7 @@ function settled() {
   htmx.process(main);
   const waits = document.querySelector('#log .card.loud[data-severity="CRITICAL"]') !== null;
   soundMatters(waits);
+  showTechnicalSound();
   refreshAges(main);
   guardActions();
   inStep();

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from alerts.models import Alert
-from dashboard.desk import PAGE, shown_count
+from dashboard.desk import PAGE, TECHNICAL_BELOW, shown_count
 from devices.models import User
 from tests.dashboard.pages import Visit
 from tests.made import NOON, make_alert, make_rule
@@ -59,6 +59,36 @@ def test_it_groups_firing_ones_worst_first_and_technical_ones_apart(visit: Visit
     response = visit(analyst).get("/alerts/")
     assert titles(response) == ["critical", "low", "over", "sensor"]
     assert [title for title, _ in response.context["groups"]][-1] == "Technical, sensors and pipeline"
+
+
+def test_no_number_of_technical_alerts_pushes_a_clinical_one_out(visit: Visit, wearer: User, analyst: User) -> None:
+    for minutes in range(1, PAGE + 2):
+        opened(wearer, minutes, title="sensor", alert_class="technical", rule=make_rule("b"))
+    opened(wearer, 100, title="old", rule=make_rule("a"))
+    response = visit(analyst).get("/alerts/")
+    assert titles(response) == ["old"] + ["sensor"] * TECHNICAL_BELOW
+    assert response.context["more_technical"] == "?class=technical"
+    assert "More technical alerts" in response.text
+    assert not response.context["next_page"]
+    assert titles(visit(analyst).get("/alerts/?class=technical")) == ["sensor"] * PAGE
+
+
+def test_technical_alerts_stand_below_the_first_page_alone(visit: Visit, wearer: User, analyst: User) -> None:
+    for minutes in range(PAGE + 1):
+        opened(wearer, minutes, title="heart", rule=make_rule("a"))
+    make_alert(wearer, title="sensor", alert_class="technical", rule=make_rule("b"))
+    first = visit(analyst).get("/alerts/")
+    assert titles(first) == ["heart"] * PAGE + ["sensor"]
+    assert titles(visit(analyst).get(f"/alerts/{first.context['next_page']}")) == ["heart"]
+
+
+def test_the_classes_stand_above_the_list_where_the_filters_are_folded_away(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    make_alert(wearer, title="sensor", alert_class="technical", rule=make_rule("b"))
+    text = " ".join(visit(analyst).get("/alerts/?class=technical").text.split())
+    assert '<a href="?class=technical" aria-current="true">Technical 1</a>' in text
+    assert '<a href="?class=clinical" >Clinical 0</a>' in text
 
 
 def test_the_critical_form_takes_the_row_of_the_lower_one(visit: Visit, wearer: User, analyst: User) -> None:

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from alerts.services.triage import alert_acknowledge, alert_close
+from alerts.services.triage import alert_acknowledge, alert_close, alert_snooze
 from dashboard.live.figures import alert_figures
 from dashboard.overview import board
 from dashboard.overview.people import Person, gap_of
@@ -133,6 +133,36 @@ def test_technical_alerts_stand_apart_and_are_not_counted(client: Client, chief:
     assert "apart: 0 ended, 1 technical" in html
     assert 'class="technical-row"' in html
     assert "nothing open" in html
+    assert "?severity=HIGH&amp;episode=firing&amp;class=clinical" in html
+
+
+def test_no_number_of_technical_alerts_takes_the_place_of_a_clinical_one(
+    client: Client, chief: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.overview.log.MOST_FIRING", 2)
+    wearer = make_wearer()
+    read(wearer, now)
+    make_alert(wearer, title="Old and clinical", opened_at=now - timedelta(hours=1))
+    for number in range(3):
+        make_alert(wearer, alert_class="technical", rule=make_rule(f"sensor-{number}"), opened_at=now)
+    html = client.get("/").content.decode()
+    assert "Old and clinical" in html
+    assert "Firing 1" in html
+
+
+def test_a_technical_alert_that_somebody_looks_after_stays_in_its_own_list(
+    client: Client, chief: User, now: datetime
+) -> None:
+    wearer = make_wearer()
+    read(wearer, now)
+    alert = make_alert(wearer, alert_class="technical", severity="MEDIUM")
+    assert "Snooze all" in client.get("/").content.decode()
+    alert_snooze(alert=alert, by=chief, at=now, until=now + timedelta(minutes=5))
+    html = client.get("/").content.decode()
+    assert 'class="technical-row handled"' in html
+    assert f"until {now + timedelta(minutes=5):%H:%M}" in html
+    assert "Mine 0" in html
+    assert "Snooze all" not in html
 
 
 def test_what_is_acknowledged_says_by_whom_and_is_in_mine(client: Client, chief: User, now: datetime) -> None:

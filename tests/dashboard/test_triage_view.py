@@ -10,7 +10,7 @@ from django.utils import timezone
 from alerts.models import Alert
 from alerts.services.triage import alert_acknowledge
 from devices.models import User
-from tests.made import make_alert, make_user, make_wearer
+from tests.made import make_alert, make_rule, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -141,3 +141,44 @@ def test_without_a_token_of_the_form_nothing_happens(analyst: User, alert: Alert
 def test_without_htmx_it_leads_back_and_to_no_other_site(client: Client, analyst: User, alert: Alert) -> None:
     assert client.post(f"/triage/{alert.pk}/acknowledge/", {"next": "/?tab=mine"}).url == "/?tab=mine"
     assert client.post(f"/triage/{alert.pk}/reopen/", {"next": "//evil.test/"}).url == "/"
+
+
+def test_snoozing_a_clinical_alert_leaves_the_technical_ones_awake(
+    client: Client, analyst: User, alert: Alert, wearer: User
+) -> None:
+    technical = make_alert(wearer, rule=make_rule("sensor-off"), alert_class="technical", severity="LOW")
+    client.post(f"/triage/{alert.pk}/snooze/", {"minutes": "15"}, **HTMX)
+    assert Alert.objects.get(pk=technical.pk).triage == "new"
+
+
+def test_snoozing_all_technical_alerts_leaves_the_clinical_ones_awake(
+    client: Client, analyst: User, alert: Alert, wearer: User
+) -> None:
+    rules = [make_rule(f"sensor-{number}") for number in range(4)]
+    asleep = [make_alert(wearer, rule=rule, alert_class="technical", severity="LOW") for rule in rules[:2]]
+    critical = make_alert(wearer, rule=rules[2], alert_class="technical", severity="CRITICAL")
+    elsewhere = make_alert(make_wearer("user_002"), rule=rules[3], alert_class="technical", severity="LOW")
+    answer = client.post("/triage/technical/snooze/", {"minutes": "60"}, **HTMX)
+    assert answer.status_code == 204
+    assert told(answer)["text"].startswith("2 technical alerts snoozed until ")
+    assert told(answer)["text"].endswith("; 1 may not be silenced for so long")
+    snoozed = set(Alert.objects.filter(triage="snoozed").values_list("pk", flat=True))
+    assert snoozed == {each.pk for each in asleep}
+    assert set(Alert.objects.filter(triage="new")) == {alert, critical, elsewhere}
+
+
+def test_technical_alerts_that_are_over_or_looked_after_are_not_snoozed(
+    client: Client, analyst: User, wearer: User
+) -> None:
+    over = make_alert(wearer, alert_class="technical", severity="LOW", episode="ended", end="gap")
+    mine = make_alert(wearer, rule=make_rule("sensor-off"), alert_class="technical", severity="LOW")
+    alert_acknowledge(alert=mine, by=analyst, at=timezone.now())
+    assert client.post("/triage/technical/snooze/", {"minutes": "60"}).url == "/"
+    assert Alert.objects.filter(triage="snoozed").count() == 0
+    assert {each.triage for each in Alert.objects.filter(pk__in=[over.pk, mine.pk])} == {"new", "acknowledged"}
+
+
+@pytest.mark.parametrize("minutes", ["", "0", "soon", "1441"])
+def test_a_snooze_of_no_length_is_refused(client: Client, analyst: User, minutes: str) -> None:
+    assert client.post("/triage/technical/snooze/", {"minutes": minutes}).status_code == 400
+    assert client.get("/triage/technical/snooze/").status_code == 405

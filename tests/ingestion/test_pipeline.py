@@ -148,6 +148,20 @@ def test_what_spoke_is_a_device_and_is_touched_at_most_once_a_minute(shop: Shop)
     assert Device.objects.get(user__username="person_1", kind="ring").last_seen_at == NOW
 
 
+def test_a_jump_is_stored_with_its_reason_and_everything_else_as_it_came(shop: Shop):
+    def beat(second: int, rate: int) -> dict[str, Any]:
+        vitals = {"heart_rate": rate, "skin_temp_c": 33.5}
+        return event(at=NOW + timedelta(seconds=second), vitals=vitals, activity={"posture": "seated"})
+
+    shop.write(beat(0, 70))
+    shop.write(beat(5, 160), beat(10, 71))  # everybody is known by now: these rows were written down before
+    flags = [0, Flag.HEART_RATE_JUMP | Flag.SUSPECT_HEART_RATE, 0]
+    rows = Reading.objects.order_by("recorded_at")
+    assert list(rows.values_list("heart_rate", "skin_temp_c", "posture", "flags")) == [
+        (rate, 33.5, "seated", said) for rate, said in zip((70, 160, 71), flags, strict=True)
+    ]
+
+
 def test_what_is_received_long_after_the_persons_newest_is_flagged_late(shop: Shop):
     minute = timedelta(minutes=1)
     shop.write(event(at=NOW - 30 * minute), event(at=NOW), event(at=NOW - 10 * minute), event(at=NOW - 11 * minute))

@@ -181,6 +181,15 @@ def test_a_snooze_that_is_too_long_for_one_is_named_and_the_others_sleep(nurse: 
     assert "Hypoxia of user_001: CRITICAL can be snoozed for 15 minutes at most." in text
 
 
+def test_clinical_and_technical_alerts_are_snoozed_apart(nurse: Client, wearer: User) -> None:
+    heart = make_alert(wearer)
+    sensor = make_alert(wearer, rule=make_rule("sensor-off"), alert_class="technical", severity="LOW")
+    text = page(decide(nurse, "snooze", heart, sensor, decide="1", minutes="15"))
+    assert "Snooze clinical and technical alerts apart." in text
+    assert set(Alert.objects.values_list("triage", flat=True)) == {"new"}
+    assert "1 snoozed." in page(decide(nurse, "snooze", sensor, decide="1", minutes="15"))
+
+
 def test_nobody_decides_about_others_or_without_the_right(nurse: Client, wearer: User) -> None:
     theirs = make_alert(make_wearer("user_002"))
     decide(nurse, "acknowledge", theirs)
