@@ -73,9 +73,8 @@ def test_a_technical_alert_comes_to_its_own_list_with_a_tone_of_its_own(page: Pa
     page.evaluate(RECORD_TONES)
     page.locator("#sound").click()
     assert page.evaluate("window.tones") == [587]
-    site.copy.run(
-        "manage.py", "run_simulator", "--user", "loose", "--rate", "2", "--duration", "5"
-    )  # worn as it should
+    worn = ("--user", "loose", "--rate", "2", "--duration", "5")
+    site.copy.run("manage.py", "run_simulator", *worn)
     site.start_wearers("--user", "loose", "--anomaly", "sensor_off", "--rate", "2", "--duration", "60")
     row = page.locator(".technical-row", has_text="loose")
     expect(row).to_contain_text("Strap is cold", timeout=60_000)
