@@ -177,7 +177,8 @@ def _managed(request: "Request", device_id: int) -> Device:
 
 
 class WindowList(generics.ListAPIView[MetricWindow]):
-    """A wearer's readings minute by minute: count, average, least, greatest and spread of each metric."""
+    """A wearer's readings minute by minute, or by other windows: count, average, least, greatest and spread of each
+    metric."""
 
     serializer_class = WindowSerializer
     pagination_class = KeysetPagination

@@ -42,13 +42,22 @@ def readings_of(
     return rows.filter(_any_of(metrics)) if metrics else rows
 
 
-def windows_of(*, wearer: User, since: datetime | None = None, until: datetime | None = None) -> QuerySet[MetricWindow]:
-    """The complete minutes of a wearer that begin in [since, until)."""
-    rows = MetricWindow.objects.filter(user=wearer, size_s=60, every_s=60).select_related("user")
+def windows_of(
+    *,
+    wearer: User,
+    size_s: int = 60,
+    every_s: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> QuerySet[MetricWindow]:
+    """The complete windows of a wearer, of `size_s` and one every `every_s` (default: side by side), that begin in
+    [since, until)."""
+    size = timedelta(seconds=size_s)
+    rows = MetricWindow.objects.filter(user=wearer, size_s=size_s, every_s=every_s or size_s).select_related("user")
     if since is not None:
-        rows = rows.filter(ended_at__gte=since + timedelta(seconds=60))
+        rows = rows.filter(ended_at__gte=since + size)
     if until is not None:
-        rows = rows.filter(ended_at__lt=until + timedelta(seconds=60))
+        rows = rows.filter(ended_at__lt=until + size)
     return rows
 
 

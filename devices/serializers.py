@@ -1,7 +1,7 @@
 """People, devices and keys as the API reads and writes them."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -117,6 +117,9 @@ class SpanQuery(serializers.Serializer[None]):
     until = AwareDateTimeField(required=False, help_text="Before this time.")
 
 
+LONGEST_WINDOW_S: Final = 366 * 86_400  # of a rule
+
+
 class ReadingQuery(SpanQuery):
     """Which readings."""
 
@@ -174,7 +177,16 @@ class WindowSerializer(serializers.ModelSerializer[MetricWindow]):
 
 
 class WindowQuery(SpanQuery):
-    """Which windows, by when they begin."""
+    """Which windows, by when they begin. Minutes there are always, others where an active rule sees them."""
 
     user_id = serializers.CharField(required=False, max_length=64, help_text="A wearer; default: the caller.")
+    size_s = serializers.IntegerField(
+        default=60, min_value=1, max_value=LONGEST_WINDOW_S, help_text="How long a window is, in seconds."
+    )
+    every_s = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=LONGEST_WINDOW_S,
+        help_text="Seconds from the start of one to that of the next; default: its size.",
+    )
     order = serializers.ChoiceField(choices=["oldest", "newest"], default="oldest", help_text="Which come first.")

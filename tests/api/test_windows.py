@@ -17,10 +17,14 @@ def minutes(wearer: User) -> None:
     for number in range(1, 8):
         MetricWindow.objects.create(
             user=wearer, size_s=60, every_s=60, ended_at=NOON + timedelta(minutes=number), count=60, flags=1 << 8,
+            received_at=NOON, is_fresh=True,
             count_heart_rate=2, avg_heart_rate=60.5, min_heart_rate=60, max_heart_rate=61, stddev_heart_rate=0.5,
             count_spo2_percent=1, avg_spo2_percent=97, min_spo2_percent=97, max_spo2_percent=97,
         )  # fmt: skip
-    MetricWindow.objects.create(user=wearer, size_s=1800, every_s=60, ended_at=NOON, count=1, flags=0)
+    MetricWindow.objects.create(
+        user=wearer, size_s=1800, every_s=60, ended_at=NOON, received_at=NOON, is_fresh=True, count=1, flags=0,
+        count_heart_rate=1, avg_heart_rate=70, min_heart_rate=70, max_heart_rate=70,
+    )  # fmt: skip
 
 
 def test_a_minute_says_what_its_readings_come_to(call, wearer: User, minutes: None) -> None:
@@ -36,6 +40,15 @@ def test_a_minute_says_what_its_readings_come_to(call, wearer: User, minutes: No
             "spo2_percent": {"count": 1, "avg": 97.0, "min": 97.0, "max": 97.0, "stddev": None},
         },
     }
+
+
+def test_windows_that_rules_see_are_asked_for_by_their_size(call, wearer: User, minutes: None) -> None:
+    client = call(wearer)
+    (window,) = client.get(f"{WINDOWS}?size_s=1800&every_s=60").json()["results"]
+    assert (window["started_at"], window["ended_at"]) == ("2026-03-01T11:30:00.000Z", "2026-03-01T12:00:00.000Z")
+    assert list(window["metrics"]) == ["heart_rate"]
+    assert client.get(f"{WINDOWS}?size_s=1800").json()["results"] == []
+    assert error(client.get(f"{WINDOWS}?size_s=0"), 400)["fields"].keys() == {"size_s"}
 
 
 @pytest.mark.parametrize("order", ["oldest", "newest"])
