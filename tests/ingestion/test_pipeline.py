@@ -34,9 +34,10 @@ class Shop:
 
     def __init__(self, *, provision: bool = True) -> None:
         Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+        self.detection = Detection(freshness=FRESH)
         self.pipeline = Pipeline(
             owner=OWNER,
-            evaluation=Evaluation(detection=Detection(freshness=FRESH), freshness=FRESH),
+            evaluation=Evaluation(detection=self.detection, freshness=FRESH),
             partitions=Partitions(span="month"),
             provision=provision,
         )
@@ -44,18 +45,18 @@ class Shop:
         begin(ZERO, 0, epoch=self.claims[ZERO].epoch, owner=OWNER)
         self.next = 0
 
-    def write(self, *messages: dict[str, Any] | bytes) -> Outcome:
+    def write(self, *messages: dict[str, Any] | bytes, now: datetime = NOW) -> Outcome:
         payloads = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in messages]
         first, count = self.next, len(payloads)
         self.next += count
-        received = pl.Series("received_at", [NOW] * count, dtype=pl.Datetime("us", "UTC"))
+        received = pl.Series("received_at", [now] * count, dtype=pl.Datetime("us", "UTC"))
         offsets = list(range(first, self.next))
         batch = Batch(payloads, [b"key"] * count, [ZERO] * count, offsets, received, {ZERO: self.next})
         prepared = prepare(batch, limits=Limits(), known=self.pipeline.people)
-        return self.pipeline.write(batch, prepared, first={ZERO: first}, claims=self.claims, at=NOW)
+        return self.pipeline.write(batch, prepared, first={ZERO: first}, claims=self.claims, at=now)
 
-    def judge_late(self) -> None:
-        while self.pipeline.judge_late(first={ZERO: self.next}, claims=self.claims, at=NOW) is not None:
+    def judge_late(self, *, now: datetime = NOW) -> None:
+        while self.pipeline.judge_late(first={ZERO: self.next}, claims=self.claims, at=now) is not None:
             pass
 
 

@@ -18,18 +18,16 @@ from alerts.models import Alert
 from devices.models import Installation, Reading
 from devices.times import rfc3339
 from ingestion.models import PartitionLedger, QuarantinedMessage
+from tests import real_files
 from tests.ingestion.running import consumer, make_group, make_topic, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(400)]
-EXCERPT = Path(__file__).parents[1] / "data"
-WHOLE = next((at for folder in Path(__file__).parents if (at := folder / "shared" / "data").is_dir()), None)
+EXCERPT, WHOLE = real_files.EXCERPTS, real_files.WHOLE
 FITBIT = sorted((WHOLE / "fitbit").glob("*.csv.gz")) if WHOLE else [EXCERPT / "fitbit-days.csv.gz"]
 RULES = WHOLE / "fitbit" / "rules" if WHOLE else EXCERPT / "fitbit-rules"
 EXPECTED = sorted((WHOLE / "fitbit").glob("expected-*.csv")) if WHOLE else [EXCERPT / "fitbit-days-expected.csv"]
-# file, rows, and rows that repeat another one to the letter
-OTHERS = (
-    [(WHOLE / "bedside" / "mimic-s00001.csv.gz", 0), (WHOLE / "late" / "garmin-fr935-cr.csv.gz", 18)] if WHOLE else []
-)
+# rows that repeat another one to the letter
+OTHERS = [(real_files.BEDSIDE[0], 0), (real_files.LATE[0], 18 if WHOLE else 6)]
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +102,7 @@ def test_three_consumers_one_killed_find_every_episode_and_a_second_replay_adds_
     assert episodes() == expected()
 
 
-@pytest.mark.parametrize(("path", "repeated"), OTHERS or [(EXCERPT / "fitbit-days.csv.gz", 0)])
+@pytest.mark.parametrize(("path", "repeated"), OTHERS)
 def test_what_was_sent_is_what_was_stored_and_what_was_there_already(
     tmp_path: Path, topic: str, path: Path, repeated: int
 ):
