@@ -4,7 +4,7 @@ Nobody knows the truth of real readings; of simulated ones it is the list of wha
 the same replay as a backtest, person by person, with baselines of a calm month before. No database, and no clock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -14,7 +14,10 @@ import numpy as np
 import polars as pl
 
 from alerts.backtest import Replay
-from alerts.engine import Episode, Rule, Window
+from alerts.engine import AbsenceRule, AnyRule, Rule, RuleKey, Window
+from alerts.engine.absence import Listened, silence
+from alerts.engine.rule import over_rows
+from devices.heard import LEAST, NEWEST
 from devices.metrics import METRICS
 from devices.quality import assess
 from devices.simulator.anomalies import ANOMALIES, Anomaly
@@ -45,11 +48,20 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """An episode or a silence: from the first matching row (the last reading heard) to the last one."""
+
+    started_at: datetime
+    opened_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """What one rule did. `delays_s` are those of the anomalies it found, from onset to the row that opened the episode;
     `false_alarms` are episodes that touch no anomaly which its alert type could come from."""
 
-    rule: Rule
+    rule: AnyRule
     injected: int
     delays_s: tuple[float, ...]
     false_alarms: int
@@ -69,31 +81,33 @@ class Score:
         return median(self.delays_s) if self.delays_s else None
 
 
-def score(rules: Sequence[Rule], trial: Trial) -> list[Score]:
+def score(rules: Sequence[AnyRule], trial: Trial) -> list[Score]:
     """A score for each rule, in their order."""
     injected = dict.fromkeys((rule.key for rule in rules), 0)
     false_alarms = dict(injected)
-    delays: dict[tuple[str, int], list[float]] = {rule.key: [] for rule in rules}
+    delays: dict[RuleKey, list[float]] = {rule.key: [] for rule in rules}
     for user_id in wearer_ids(trial.wearers):
         who = people(trial.seed, [user_id])
         truth = injections(who, trial.days)
-        episodes = _episodes(rules, who, truth, trial)
+        found = _found(rules, who, truth, trial)
         for rule in rules:
-            theirs = episodes[rule.key]
+            theirs = found[rule.key]
             wanted = [each for each in truth if is_for(rule, each.anomaly)]
             injected[rule.key] += len(wanted)
             delays[rule.key] += [delay for each in wanted if (delay := _delay_s(rule, each, theirs)) is not None]
-            false_alarms[rule.key] += sum(not _explained(rule, episode, truth) for episode in theirs)
+            false_alarms[rule.key] += sum(not _explained(rule, each, truth) for each in theirs)
     return [
         Score(rule, injected[rule.key], tuple(delays[rule.key]), false_alarms[rule.key], trial.person_days)
         for rule in rules
     ]
 
 
-def is_for(rule: Rule, anomaly: Anomaly) -> bool:
-    """Whether the rule has to find the anomaly: that of its alert type, a critical form only that of its own name."""
-    if rule.replaces:
-        return anomaly.name == rule.id.replace("-", "_")
+def is_for(rule: AnyRule, anomaly: Anomaly) -> bool:
+    """Whether the rule has to find the anomaly: that of its alert type, a critical form only that of its own name where
+    there is one."""
+    own = rule.id.replace("-", "_")
+    if rule.replaces and own in ANOMALIES:
+        return anomaly.name == own
     return anomaly.alert_type == rule.alert_type
 
 
@@ -116,17 +130,35 @@ def injections(who: People, days: int) -> list[Injection]:
     return found
 
 
-def _episodes(
-    rules: Sequence[Rule], who: People, truth: Sequence[Injection], trial: Trial
-) -> dict[tuple[str, int], list[Episode]]:
-    """Of the one person, by rule."""
-    replay = Replay(rules, baselines=_baselines(who))
+def _found(
+    rules: Sequence[AnyRule], who: People, truth: Sequence[Injection], trial: Trial
+) -> dict[RuleKey, list[Found]]:
+    """What the rules find in the one person, by rule."""
     end = BEGIN + timedelta(days=trial.days)
-    replay.feed(_sent(Stretch(who, Rate.of(trial.hertz), _ms(BEGIN), _ms(end)), truth))
-    found: dict[tuple[str, int], list[Episode]] = {rule.key: [] for rule in rules}
+    sent = _sent(Stretch(who, Rate.of(trial.hertz), _ms(BEGIN), _ms(end)), truth)
+    replay = Replay(over_rows(rules), baselines=_baselines(who))
+    replay.feed(sent)
+    found: dict[RuleKey, list[Found]] = {rule.key: [] for rule in rules}
     for finding in replay.findings({0: who.user_ids[0]}):
-        found[finding.rule].append(finding.episode)
+        episode = finding.episode
+        found[finding.rule].append(Found(episode.started_at, episode.opened_at, episode.ended_at))
+    for rule in rules:
+        if isinstance(rule, AbsenceRule):
+            found[rule.key] = list(_silences(rule, sent["recorded_at"]))
     return found
+
+
+def _silences(rule: AbsenceRule, heard: pl.Series) -> Iterator[Found]:
+    """Those of somebody whose readings were received when they were taken, by a pipeline that always listened."""
+    gaps = heard.diff()
+    for place in (gaps > rule.at_least).arg_true().to_list():
+        usual_gap = gaps[max(1, place - NEWEST + 1) : place].median()
+        if place < LEAST or not isinstance(usual_gap, timedelta):
+            continue
+        heard_at, until = heard[place - 1], heard[place]
+        found = silence(rule, heard_at=heard_at, cadence=usual_gap, listened=Listened(BEGIN, until))
+        if found:
+            yield Found(found.heard_at, found.opened_at, until)
 
 
 def _baselines(who: People) -> pl.DataFrame:
@@ -149,25 +181,26 @@ def _sent(stretch: Stretch, truth: Sequence[Injection]) -> pl.DataFrame:
     return assess(made.drop("at_ms", "injection"))
 
 
-def _delay_s(rule: Rule, injection: Injection, episodes: Sequence[Episode]) -> float | None:
+def _delay_s(rule: AnyRule, injection: Injection, found: Sequence[Found]) -> float | None:
     """From its onset until an episode of it was open; 0 where one was already. None where the rule missed it."""
-    opened = [_ms(episode.opened_at) for episode in episodes if _touches(rule, episode, injection)]
+    opened = [_ms(each.opened_at) for each in found if _touches(rule, each, injection)]
     return max(0, min(opened) - injection.start_ms) / 1000 if opened else None
 
 
-def _explained(rule: Rule, episode: Episode, truth: Sequence[Injection]) -> bool:
+def _explained(rule: AnyRule, found: Found, truth: Sequence[Injection]) -> bool:
     """Whether something was injected that the rule is there for, or that may raise its alert type too."""
     return any(
-        _touches(rule, episode, each)
+        _touches(rule, found, each)
         for each in truth
         if is_for(rule, each.anomaly) or rule.alert_type in each.anomaly.also
     )
 
 
-def _touches(rule: Rule, episode: Episode, injection: Injection) -> bool:
-    """Whether a row of the episode was made of readings of the injection's time: a window ends after what is in it."""
-    reach = rule.over.size if isinstance(rule.over, Window) else timedelta(0)
-    return _ms(episode.started_at - reach) < injection.end_ms and _ms(episode.ended_at) >= injection.start_ms
+def _touches(rule: AnyRule, found: Found, injection: Injection) -> bool:
+    """Whether a row of what was found was made of readings of the injection's time: a window ends after what is in it,
+    and a silence begins with the last reading before it."""
+    reach = rule.over.size if isinstance(rule, Rule) and isinstance(rule.over, Window) else timedelta(0)
+    return _ms(found.started_at - reach) < injection.end_ms and _ms(found.ended_at) >= injection.start_ms
 
 
 def _ms(at: datetime) -> int:

@@ -10,7 +10,6 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from alerts.engine import Rule
-from alerts.engine.rule import over_rows
 from alerts.management.commands.score_rules import BEGIN, END
 from alerts.rule_files import parse_rule, read_rules
 from alerts.scoring import QUIET_MS, Score, Trial, injections, is_for, score
@@ -96,13 +95,34 @@ def test_what_an_anomaly_may_raise_beside_its_own_is_neither_found_nor_false() -
 
 
 def test_a_critical_form_is_there_for_its_own_anomaly_only() -> None:
-    rules = {rule.id: rule for rule in over_rows(read_rules()[0])}
+    rules = {rule.id: rule for rule in read_rules()[0]}
     mild, grave = ANOMALIES["hypoxia"], ANOMALIES["hypoxia_critical"]
     assert [is_for(rules["hypoxia"], mild), is_for(rules["hypoxia"], grave)] == [True, True]
     assert [is_for(rules["hypoxia-critical"], mild), is_for(rules["hypoxia-critical"], grave)] == [False, True]
-    everywhere = made("spo2_percent < 92", "HYPOXIA", more="replaces: hypoxia\n")
+    everywhere = made("spo2_percent < 92", "HYPOXIA", name="hypoxia-critical", more="replaces: hypoxia\n")
     (found,) = scored(everywhere, trial=Trial(wearers=1, days=1))
-    assert (found.injected, found.false_alarms) == (0, 2)
+    assert (found.injected, found.recall, found.false_alarms) == (1, 1.0, 1)
+
+
+def test_one_without_an_anomaly_of_its_own_is_there_for_all_of_its_type() -> None:
+    rules = {rule.id: rule for rule in read_rules()[0]}
+    assert is_for(rules["device-silent-urgent"], ANOMALIES["device_silent"])
+
+
+def test_a_silence_opens_when_it_has_lasted_too_long() -> None:
+    rules = {rule.id: rule for rule in read_rules()[0]}
+    found, urgent = score([rules["device-silent"], rules["device-silent-urgent"]], SMALL)
+    assert (found.injected, found.recall, urgent.recall) == (2, 1.0, 1.0)
+    assert all(115 <= delay <= 120 for delay in found.delays_s)
+    assert all(295 <= delay <= 300 for delay in urgent.delays_s)
+    assert found.false_alarms_a_day == urgent.false_alarms_a_day == 0
+
+
+def test_of_seldom_readings_three_must_be_missing() -> None:
+    rules = {rule.id: rule for rule in read_rules()[0]}
+    (found,) = score([rules["device-silent"]], Trial(wearers=2, days=1, hertz=1 / 60))
+    assert (found.injected, found.recall, found.false_alarms) == (2, 1.0, 0)
+    assert all(120 < delay <= 180 for delay in found.delays_s)
 
 
 def test_distances_from_usual_have_a_month_to_go_by() -> None:
@@ -124,7 +144,7 @@ def test_the_same_seed_gives_the_same_table_for_every_default_rule() -> None:
     table = run()
     assert table == run()
     assert table != run("--seed", 2)
-    assert [line.split()[0] for line in table.splitlines()[1:]] == [rule.id for rule in over_rows(read_rules()[0])]
+    assert [line.split()[0] for line in table.splitlines()[1:]] == [rule.id for rule in read_rules()[0]]
     assert re.search(r"^tachycardia +HIGH +1 +1 +100 % +0\.00 +\d+ s$", table, re.M)
 
 

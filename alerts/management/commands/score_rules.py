@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
-from alerts.engine.rule import AbsenceRule, over_rows
 from alerts.rule_files import read_rules
 from alerts.scoring import Score, Trial, score
 from devices.simulator.grid import MAX_RATE_HZ
@@ -44,9 +43,7 @@ class Command(BaseCommand):
         trial = Trial(options["wearers"], options["days"], options["rate"], options["seed"])
         file: Path | None = options["write"]
         text = "" if file is None else _marked(file)
-        if absent := ", ".join(rule.id for rule in rules if isinstance(rule, AbsenceRule)):
-            self.stderr.write(f"Left out, since nobody listens to a simulation that is not sent: {absent}.")
-        scores = score(over_rows(rules), trial)
+        scores = score(rules, trial)
         if file is None:
             self.stdout.write("\n".join(_aligned([_COLUMNS, *map(_cells, scores)])))
             return
