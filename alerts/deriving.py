@@ -7,6 +7,7 @@ import polars as pl
 
 from alerts.engine import RuleSet
 from alerts.engine.derived import RATE_REACH, derived
+from alerts.engine.usual import Usual
 from alerts.stored_rows import rows_within
 from devices.baselines import FRAME, baselines_holding
 from devices.metrics import BASELINED
@@ -23,11 +24,12 @@ class Deriving:
     def __init__(self) -> None:
         self._known: dict[int, tuple[datetime, datetime]] = {}  # from when until when a person's sets are in _sets
         self._sets = FRAME.to_frame()
+        self._usual: Usual | None = None  # the same, laid out
         self._asked_at: datetime | None = None
 
     def drop(self) -> None:
         self._known.clear()
-        self._sets = FRAME.to_frame()
+        self._sets, self._usual = FRAME.to_frame(), None
 
     def whole(self, rules: RuleSet, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows that hold all of the 10 minutes before those that matter, with the columns that `rules` derive."""
@@ -42,7 +44,7 @@ class Deriving:
         earlier = _before(rows) if rules.has_rates else None
         return derived(rows, rules.derived, baselines=self._baselines(rows, at), earlier=earlier)
 
-    def _baselines(self, rows: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    def _baselines(self, rows: pl.DataFrame, at: datetime) -> Usual:
         self._forget_strangers(at)
         spans = rows.group_by("user_id").agg(pl.min("recorded_at").alias("since"), pl.max("recorded_at").alias("until"))
         missing = [
@@ -52,7 +54,9 @@ class Deriving:
         ]
         if missing:
             self._read(missing)
-        return self._sets
+        if self._usual is None:
+            self._usual = Usual(self._sets)
+        return self._usual
 
     def _read(self, missing: list[tuple[int, datetime, datetime]]) -> None:
         """The sets of these people until the midnight after their last row: then the next one may hold."""
@@ -60,7 +64,7 @@ class Deriving:
         people = [user_id for user_id, _, _ in missing]
         read = baselines_holding(user_ids=people, since=since, until=until - _INSTANT, metrics=BASELINED)
         others = self._sets.filter(~pl.col("user_id").is_in(people))
-        self._sets = pl.concat((others, read))
+        self._sets, self._usual = pl.concat((others, read)), None
         self._known |= dict.fromkeys(people, (since, until))
 
     def _forget_strangers(self, at: datetime) -> None:

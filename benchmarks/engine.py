@@ -23,6 +23,7 @@ from alerts.engine import FRESHNESS, PersonState, Rule, RuleSet, Source, Window,
 from alerts.engine.derived import NO_BASELINES, derived
 from alerts.engine.rule import over_rows
 from alerts.engine.ruleset import metrics_of
+from alerts.engine.usual import Usual
 from alerts.rule_files import read_rules
 from devices.metrics import METRICS
 
@@ -34,6 +35,7 @@ NOBODY = {
     "REDIS_URL": "redis://127.0.0.1:9/0",
     "SECRET_KEY": "of a benchmark",
 }
+NO_WINDOWS = pl.DataFrame(schema={"user_id": pl.Int64})
 PEOPLE = 200
 CADENCE_S = 5
 BATCH = 5_000
@@ -122,7 +124,7 @@ def run(frame: pl.DataFrame) -> None:
         source: {user: new_person(rules) for user in range(PEOPLE)} for source, rules in lanes.items()
     }
     wanted = {source: metrics_of(rules.rules) for source, rules in lanes.items() if isinstance(source, Window)}
-    stored, baselines = Stored(frame), usual()
+    stored, baselines = Stored(frame), Usual(usual())
     read = list(dict.fromkeys(chain.from_iterable(wanted.values())))
     windows = Windows(freshness=FRESHNESS, metrics=read, read=stored.read, store=lambda _: None)
     seen: dict[int, datetime | None] = dict.fromkeys(range(PEOPLE))
@@ -136,7 +138,7 @@ def run(frame: pl.DataFrame) -> None:
         windows.keep(written)
         for source, rules in lanes.items():
             if isinstance(source, Window):
-                step = advance(rules, states[source], written.found[source], as_of=last)
+                step = advance(rules, states[source], written.found.get(source, NO_WINDOWS), as_of=last)
             else:
                 step = advance(rules, states[source], derived(batch, rules.derived, baselines=baselines))
             states[source].update(step.states)

@@ -108,7 +108,8 @@ class Windows:
         for window, memory in self._memory.items():
             steps = self._steps_of(new, minutes, window, memory.metrics)
             found, written.steps[window] = self._complete(window, memory, steps, people)
-            written.found[window] = receipts.added(windows_frame(found, window, memory.metrics))
+            if len(found.key):
+                written.found[window] = receipts.added(windows_frame(found, window, memory.metrics))
         self._store(written.found)
         return written
 

@@ -17,7 +17,8 @@ import polars as pl
 
 from alerts.engine.clock import length
 from alerts.engine.source import DERIVED_COLUMNS, MAD_PER_SIGMA, NOT_WORN
-from devices.metrics import METRICS, Flag
+from alerts.engine.usual import Usual
+from devices.metrics import Flag
 
 RATE_REACH: Final = timedelta(minutes=10)
 _LEAST_US: Final = 1_000_000
@@ -39,7 +40,11 @@ NO_BASELINES: Final = pl.DataFrame(
 
 
 def derived(
-    rows: pl.DataFrame, columns: Sequence[str], *, baselines: pl.DataFrame, earlier: pl.DataFrame | None = None
+    rows: pl.DataFrame,
+    columns: Sequence[str],
+    *,
+    baselines: pl.DataFrame | Usual,
+    earlier: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """`rows`, in the order they come, with `columns` (of DERIVED) at the end.
 
@@ -47,54 +52,28 @@ def derived(
     columns are of; for `not_worn`, `rows` have `flags` too. `earlier` are stored rows of the same people that are not
     in `rows`: rates need all of the 10 min before each row; more does no harm. `baselines` have `user_id`,
     `valid_from`, `zone`, `metric`, `local_hour`, `median` and `mad`: of these people every set that holds at the time
-    of any row. Of readings of one instant the last by `event_id` is the latest.
+    of any row; whoever asks often gives them laid out. Of readings of one instant the last by `event_id` is the latest.
     """
     zs = [name.removesuffix("_z") for name in columns if name.endswith("_z")]
     rates = [name.removesuffix("_rate") for name in columns if name.endswith("_rate")]
-    made = rows.with_row_index("_place")
+    made = rows
+    if rates:
+        made = rows.with_row_index("_place")
+        for name in rates:
+            made = _with_rate(made, name, _known(name, rows, earlier))
+        made = made.sort("_place")
     if zs:
-        made = _with_z(made, zs, baselines)
-    for name in rates:
-        made = _with_rate(made, name, _known(name, rows, earlier))
+        made = made.with_columns(_z(rows, zs, baselines if isinstance(baselines, Usual) else Usual(baselines)))
     if NOT_WORN in columns:
         made = made.with_columns(_not_worn().alias(NOT_WORN))
-    return made.sort("_place").select(*rows.columns, *columns)
+    return made.select(*rows.columns, *columns)
 
 
-def _with_z(rows: pl.DataFrame, metrics: list[str], baselines: pl.DataFrame) -> pl.DataFrame:
-    sets = baselines.select("user_id", "valid_from", "zone").unique().sort("valid_from")
-    timed = rows.sort("recorded_at").join_asof(
-        sets, left_on="recorded_at", right_on="valid_from", by="user_id", check_sortedness=False, coalesce=False
-    )
-    keys = ["user_id", "valid_from", "local_hour"]
-    joined = _with_hour(timed).join(_side_by_side(baselines, metrics), on=keys, how="left")
-    return joined.with_columns(
-        (MAD_PER_SIGMA * (pl.col(name) - pl.col(f"{name}_median")) / pl.col(f"{name}_spread")).alias(f"{name}_z")
-        for name in metrics
-    ).select(*rows.columns, *(f"{name}_z" for name in metrics))
-
-
-def _with_hour(timed: pl.DataFrame) -> pl.DataFrame:
-    """With `local_hour` by the clock of each row's `zone`; null where it has none."""
-    hour = pl.lit(None, pl.Int8)
-    for zone in timed["zone"].drop_nulls().unique().to_list():
-        local = pl.col("recorded_at").dt.convert_time_zone(zone).dt.hour()
-        hour = pl.when(pl.col("zone") == zone).then(local).otherwise(hour)
-    return timed.with_columns(hour.alias("local_hour"))
-
-
-def _side_by_side(baselines: pl.DataFrame, metrics: list[str]) -> pl.DataFrame:
-    """A row for each set and hour: `<metric>_median`, `<metric>_spread` of each metric."""
-    keys = ["user_id", "valid_from", "local_hour"]
-    table = baselines.select(keys).unique()
-    for name in metrics:
-        of_metric = baselines.filter(pl.col("metric") == name).select(
-            *keys,
-            pl.col("median").alias(f"{name}_median"),
-            pl.max_horizontal(pl.col("mad"), pl.lit(METRICS[name].mad_floor)).alias(f"{name}_spread"),
-        )
-        table = table.join(of_metric, on=keys, how="left")
-    return table
+def _z(rows: pl.DataFrame, metrics: list[str], usual: Usual) -> list[pl.Series]:
+    holding = usual.of(rows)
+    values = ((name, rows[name].cast(pl.Float64).to_numpy()) for name in metrics)
+    found = ((name, holding.z(of_metric, name, per_sigma=MAD_PER_SIGMA)) for name, of_metric in values)
+    return [pl.Series(f"{name}_z", z, nan_to_null=True) for name, z in found]
 
 
 def _known(name: str, rows: pl.DataFrame, earlier: pl.DataFrame | None) -> pl.DataFrame:
