@@ -52,7 +52,7 @@ def test_no_page_scrolls_sideways_on_a_phone_in_either_theme(page: Page, site: S
 
 
 def test_keys_decide_about_the_row_under_the_cursor_and_take_it_back(page: Page, site: Site) -> None:
-    opened(page, site, "/alerts/?wearer=racing")
+    opened(page, site, "/alerts/?wearer=racing&severity=HIGH")
     page.keyboard.press("j")
     row = page.locator(".desk-row.cursor")
     page.keyboard.press("a")
