@@ -31,14 +31,15 @@ COUNT, SUM, LOW, HIGH = range(4)
 
 
 class Steps(NamedTuple):
-    """Steps in order of person and time, each once, all arrays as long. `key` holds both, `flags` are those of any row.
+    """Steps in order of person and time, each once, all arrays as long. `key` holds both; `rows` says how many there
+    are, `flags` are those of any.
 
     `sums` are, for each metric, how many values, what they add up to in millionths, and the lower and the upper half of
     their squares. `bounds` are the least and the greatest; NaN where there is none.
     """
 
     key: Ints
-    count: Ints
+    rows: Ints
     flags: Ints
     sums: Ints
     bounds: Floats
@@ -53,7 +54,7 @@ class Steps(NamedTuple):
 
     def picked(self, which: Any) -> "Steps":
         """Those that `which` chooses: a mask, or places in ascending order."""
-        return Steps(*(column[which] for column in self))
+        return Steps._make(column[which] for column in self)
 
 
 def key_of(user: Ints, step: Ints) -> Ints:
@@ -90,14 +91,14 @@ def steps_of(rows: pl.DataFrame, every: timedelta, metrics: Collection[str] = NU
 
 def steps_together(parts: Iterable[Steps]) -> Steps:
     """The parts as one; several may hold something of one step."""
-    return _grouped(Steps(*(np.concatenate(columns) for columns in zip(*parts, strict=True))))
+    return _grouped(Steps._make(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def steps_coarser(steps: Steps, times: int, metrics: Collection[str], kept: Collection[str]) -> Steps:
     """Steps `times` as long, of those of their `metrics` that are `kept`."""
     places = [list(metrics).index(name) for name in kept]
     key = steps.key if times == 1 else key_of(steps.user, steps.step // times)
-    return _grouped(Steps(key, steps.count, steps.flags, steps.sums[:, places], steps.bounds[:, places]))
+    return _grouped(Steps(key, steps.rows, steps.flags, steps.sums[:, places], steps.bounds[:, places]))
 
 
 def _grouped(parts: Steps) -> Steps:
@@ -116,7 +117,7 @@ def _reduced(parts: Steps, starts: Any, key: Ints) -> Steps:
         most = np.fmax.reduceat(parts.bounds[:, :, 1], starts)
     return Steps(
         key,
-        np.add.reduceat(parts.count, starts),
+        np.add.reduceat(parts.rows, starts),
         np.bitwise_or.reduceat(parts.flags, starts),
         np.add.reduceat(parts.sums, starts),
         np.stack((least, most), axis=2),
@@ -130,7 +131,7 @@ def windows_over(steps: Steps, window: Window, ends: Ints) -> Steps:
     after = np.searchsorted(steps.key, ends, side="right")
     if window.steps == 1 or len(ends) == 0:
         return steps.picked(first)
-    padded = Steps(*(np.concatenate((column, column[:1])) for column in steps))  # a stretch may end with the last
+    padded = Steps._make(np.concatenate((column, column[:1])) for column in steps)  # a stretch may end with the last
     edges = np.column_stack((first, after)).ravel()
     both = _reduced(padded, edges, np.repeat(ends, 2))
     return both.picked(np.arange(0, len(edges), 2))
@@ -140,7 +141,7 @@ def windows_frame(windows: Steps, window: Window, metrics: Collection[str] = NUM
     """`user_id`, `recorded_at`, which is the end, `flags`, and the columns of `source.WINDOW_COLUMNS` for `metrics`."""
     end = pl.Series((windows.step + 1) * length(window.every)).cast(_TIME)
     columns: dict[str, Any] = {"user_id": windows.user, "recorded_at": end, "flags": windows.flags}
-    columns["count"] = windows.count.astype(np.float64)
+    columns["count"] = windows.rows.astype(np.float64)
     for place, name in enumerate(metrics):
         count, total = windows.sums[:, place, COUNT], windows.sums[:, place, SUM]
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Final
+from typing import Final, cast
 
 from django.core.cache import cache
 from django.db.models import Count, Q
@@ -112,8 +112,7 @@ def person_days_of(*, user: User, at: datetime) -> float:
     """Of the last 30 days, of those whom `user` may see; some minutes old, as it counts every summed up hour."""
     seen = User.objects.visible_to(user).values("pk")
     hours = Summary.objects.filter(period=Summary.Period.HOUR, start__gt=at - COUNTED, readings__gt=0, user__in=seen)
-    days: float = cache.get_or_set(f"rules:person-days:{user.pk}", lambda: hours.count() / 24, KEPT_S)
-    return days
+    return cast("float", cache.get_or_set(f"rules:person-days:{user.pk}", lambda: hours.count() / 24, KEPT_S))
 
 
 def said_by(version: RuleVersion) -> AnyRule | None:
