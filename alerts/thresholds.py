@@ -6,6 +6,7 @@ from typing import Final
 
 from alerts.engine import Rule
 from alerts.engine.language import Condition, tree
+from alerts.engine.source import DERIVED_COLUMNS
 
 _TURNED: Final = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "=": "=", "<>": "<>"}
 
@@ -36,6 +37,11 @@ def thresholds_of_tree(node: tree.Truth) -> list[Threshold]:
 def fires_at(rule: Rule) -> list[Threshold]:
     """Those of the condition that bound what the rule measures."""
     return [each for each in thresholds_of(rule.when) if each.column in rule.measures]
+
+
+def has_lines(rule: Rule) -> bool:
+    """Whether its limits may be drawn among anyone's values: not where a distance from one's own usual decides, too."""
+    return not any(name in DERIVED_COLUMNS for name in rule.when.columns)
 
 
 def clears_at(rule: Rule) -> list[Threshold]:

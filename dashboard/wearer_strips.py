@@ -10,7 +10,7 @@ from alerts.engine import Rule
 from alerts.engine.source import metrics_behind
 from alerts.models import Alert
 from alerts.models.alert import AlertClass, EpisodeState, Severity
-from alerts.thresholds import fires_at
+from alerts.thresholds import fires_at, has_lines
 from dashboard.series import Line, Series
 from dashboard.usual_band import Band
 from devices.metrics import BASELINED, METRICS
@@ -175,7 +175,7 @@ def limits_of(plan: Plan, rules: Iterable[Rule]) -> list[dict[str, Any]]:
     """Where the rules in force fire, each value once, under its worst rule."""
     rank = {severity: place for place, severity in enumerate(Severity.values)}
     found: dict[tuple[str, float], Rule] = {}
-    for rule in sorted(rules, key=lambda each: rank[each.severity]):
+    for rule in sorted(filter(has_lines, rules), key=lambda each: rank[each.severity]):
         for limit in fires_at(rule):
             if limit.column in plan.metrics:
                 found.setdefault((limit.operator, limit.value), rule)

@@ -10,6 +10,7 @@ from alerts.engine import Rule
 from alerts.engine.language import tree
 from alerts.models import RuleVersion
 from alerts.rule_versions import UnreadableRuleError, engine_rule
+from alerts.thresholds import has_lines
 from dashboard.overview.series import CHARTED
 from devices.metrics import METRICS
 
@@ -35,13 +36,12 @@ def thresholds(*, at: datetime) -> list[dict[str, Any]]:
 
 
 def _active(at: datetime) -> Iterator[Rule]:
-    """A rule that cannot be read has no line, nor has one over absence; the stream worker is who refuses to run with
-    what it cannot read."""
+    """Those that have lines. One that cannot be read has none; the stream worker is who refuses to run with it."""
     versions = RuleVersion.objects.filter(active_from__lte=at, active_until=None).select_related("rule")
     for version in versions.order_by("rule__rule_id"):
         with suppress(UnreadableRuleError):
             rule = engine_rule(version)
-            if isinstance(rule, Rule):
+            if isinstance(rule, Rule) and has_lines(rule):
                 yield rule
 
 

@@ -1,12 +1,15 @@
 """The page of an alert whose rule sees more than a reading holds: windows, distances from usual, a strap off."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from alerts.models import Alert
 from dashboard.overview.people import fault_of
+from dashboard.overview.thresholds import thresholds
 from devices.models import User
 from devices.times import rfc3339
 from tests.dashboard.pages import Visit, read
@@ -100,3 +103,14 @@ def test_many_rows_are_folded_by_their_number(visit: Visit, wearer: User, analys
     rows = [{"avg_heart_rate": 101.0}] * 15
     alert = fired(wearer, *rows, over="window(1m)", when="avg_heart_rate > 100", measures="avg_heart_rate")
     assert ">5 more windows, all true</button>" in words(visit(analyst).get(f"/alerts/{alert.pk}/"))
+
+
+def test_a_limit_that_holds_only_together_with_ones_usual_is_no_line_on_the_charts_of_all(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    for name in ("heart-rate-unusual", "tachycardia-at-rest"):
+        make_rule(name, source=Path(f"alerts/rules/{name}.yaml").read_text())
+    read(wearer, times=6, until=timezone.now(), heart_rate=70)
+    assert [limit["label"] for limit in thresholds(at=timezone.now())] == ["> 100 at rest"]
+    strips = visit(analyst).get(f"/wearers/{wearer.username}/").context["strips"]
+    assert [limit["label"] for strip in strips for limit in strip.limits] == ["> 100 tachycardia at rest"]
