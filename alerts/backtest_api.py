@@ -10,12 +10,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from alerts.backtest import NO_HISTORY
-from alerts.backtest_stored import Outcome, backtest_stored
+from alerts.backtest_stored import LONGEST, MOST_READINGS, Outcome, backtest_stored
 from alerts.engine import AbsenceRule
 from alerts.rule_files import RuleFile, parse_rule, problem_at
 from alerts.rules_api import no_rule
 from alerts.serializers import Statistics
-from alerts.stored_history import Scope, TooMuchHistoryError
+from alerts.stored_history import Scope, TookTooLongError, TooMuchHistoryError
 from devices.api import wearer_or_404
 from devices.authentication import person
 from devices.errors import ApiError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 DEFAULT_SPAN: Final = timedelta(hours=24)
 LONGEST_SPAN: Final = timedelta(days=31)
-MOST_READINGS: Final = 2_000_000  # some seconds of work
 MOST_EPISODES: Final = 1_000
 
 
@@ -128,11 +127,14 @@ class BacktestView(APIView):
         if isinstance(parsed.rule, AbsenceRule):
             raise no_history(RuleFile(parsed.rule, wanted["source"], "rule"))
         people = _people(person(request), wanted.get("user_id"))
-        scope = Scope(people, wanted["since"], wanted["until"], MOST_READINGS)
+        scope = Scope(people, wanted["since"], wanted["until"], MOST_READINGS, LONGEST)
         try:
             outcome = backtest_stored(rules=[parsed.rule], scope=scope)
         except TooMuchHistoryError:
             reason = f"More than {MOST_READINGS:,} readings: take less time, or one wearer."
+            raise ApiError(400, "too_much", reason, fields={"since": [reason]}) from None
+        except TookTooLongError:
+            reason = f"It took longer than {LONGEST.seconds} s: take less time, or one wearer."
             raise ApiError(400, "too_much", reason, fields={"since": [reason]}) from None
         return Response({"since": scope.since, "until": scope.until, **_answer(outcome)})
 

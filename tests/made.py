@@ -1,8 +1,11 @@
 """What tests make: people, rules, alerts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg2
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.utils import timezone
@@ -71,3 +74,16 @@ def make_partitions(*times: datetime) -> None:
                 f'CREATE TABLE IF NOT EXISTS "{partition.name}" PARTITION OF {TABLE} FOR VALUES FROM (%s) TO (%s)',
                 [partition.start, partition.end],
             )
+
+
+@contextmanager
+def readings_locked() -> Iterator[None]:
+    """Somebody else holds the readings: whoever reads them waits. For tests that commit."""
+    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    other = psycopg2.connect(**{name: connection.settings_dict[key] or None for name, key in names.items()})
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
+        yield
+    finally:
+        other.close()

@@ -11,6 +11,7 @@ from alerts.models import Alert
 from devices.models import Reading, User
 from tests.alerts.feeding import RACING, Feed, at, load
 from tests.api.test_errors import error
+from tests.made import readings_locked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EASY = RACING.replace("{count: 3, within: 60s}", "{count: 1}")
@@ -135,6 +136,14 @@ def test_more_readings_than_a_request_may_take_are_refused(call, lead: User, mon
     assert "More than 7 readings" in refused["message"]
     monkeypatch.setattr(backtest_api, "MOST_READINGS", 8)
     assert send(call(lead)).json()["readings"] == 8
+
+
+def test_what_takes_too_long_is_ended(call, lead: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backtest_api, "LONGEST", timedelta(seconds=0.2))
+    with readings_locked():
+        refused = error(send(call(lead)), 400)
+    assert refused["code"] == "too_much"
+    assert "It took longer than" in refused["message"]
 
 
 def test_it_is_throttled_more_than_the_rest(call, analyst: User) -> None:

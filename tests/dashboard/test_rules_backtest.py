@@ -1,11 +1,9 @@
 """Trying a text on what is stored: on whom, what is said of what was found, and when it is refused or ended."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import psycopg2
 import pytest
 from django.db import connection
 from django.http import HttpResponse
@@ -20,7 +18,7 @@ from devices.models import User
 from tests.alerts.test_rules_service import yaml
 from tests.dashboard.pages import Visit, read
 from tests.dashboard.test_rules import write
-from tests.made import make_alert, make_user, make_wearer
+from tests.made import make_alert, make_user, make_wearer, readings_locked
 
 pytestmark = pytest.mark.django_db
 SLOW = yaml() + "measures: [heart_rate]\n"
@@ -214,23 +212,12 @@ def test_a_version_that_this_release_cannot_read_is_named(visit: Visit, analyst:
     assert "The present version cannot be read by this release" in run(visit(analyst)).text
 
 
-@pytest.fixture
-def _locked_readings() -> Iterator[None]:
-    """Somebody holds the readings, so that whoever wants to read them waits."""
-    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-    other = psycopg2.connect(**{name: connection.settings_dict[key] or None for name, key in names.items()})
-    with other.cursor() as cursor:
-        cursor.execute("LOCK TABLE devices_reading IN ACCESS EXCLUSIVE MODE")
-    yield
-    other.close()
-
-
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("_locked_readings")
 def test_what_takes_too_long_is_ended_with_a_remedy(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backtest, "LONGEST", timedelta(seconds=0.2))
-    response = run(visit(make_wearer()))
-    assert "and was ended. Choose fewer days, or one wearer." in response.text
+    client = visit(make_wearer())
+    with readings_locked():
+        assert "and was ended. Choose fewer days, or one wearer." in run(client).text
 
 
 # Watched and stopped
