@@ -4,7 +4,7 @@ from django.urls import path
 
 from dashboard import alert, desk, login, simulator, triage, wearer, wearers
 from dashboard.overview import views as overview
-from dashboard.rules import backtest
+from dashboard.rules import backtest, draft
 from dashboard.rules import views as rules
 
 urlpatterns = [
@@ -19,8 +19,9 @@ urlpatterns = [
     path("rules/", rules.rules, name="rules"),
     path("rules/<slug:rule_id>/", rules.rule, name="rule"),
     path("rules/<slug:rule_id>/switch/", rules.switch, name="rule-switch"),
+    path("rules/<slug:rule_id>/compare/", draft.compare, name="rule-compare"),
     path("rules/<slug:rule_id>/yaml/", rules.export, name="rule-yaml"),
-    path("rules-lint/", rules.lint, name="rules-lint"),
+    path("rules-lint/", draft.lint, name="rules-lint"),
     path("rules-backtest/", backtest.backtest, name="rules-backtest"),
     path("rules-backtest/progress/", backtest.progress, name="rules-backtest-progress"),
     path("rules-backtest/stop/", backtest.stop, name="rules-backtest-stop"),

@@ -18,6 +18,7 @@ from alerts.engine import AbsenceRule, Rule
 from alerts.rule_files import parse_rule
 from alerts.rule_versions import UnreadableRuleError
 from alerts.stored_history import Scope, TookTooLongError, TooMuchHistoryError
+from dashboard.rules.access import source_of
 from dashboard.rules.run import NotWantedError, Run, run_progress, run_stop
 from dashboard.rules.tried import tried_of
 from devices.models import User
@@ -100,7 +101,7 @@ def stop(request: HttpRequest) -> HttpResponse:
 
 def _asked(request: HttpRequest, user: User) -> Asked:
     """Raises RefusedError."""
-    parsed = parse_rule(request.POST.get("source", "").replace("\r\n", "\n"))
+    parsed = parse_rule(source_of(request))
     if parsed.rule is None:
         first = parsed.problems[0]
         raise RefusedError(f"The text is no rule yet. Line {first.line}, column {first.column}: {first.message}")

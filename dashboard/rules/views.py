@@ -3,30 +3,27 @@
 Everyone signed in reads; writing takes `alerts.change_rule`, as in the admin and the API.
 """
 
-from difflib import ndiff
-from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from alerts.models import Rule, RuleChange, RuleVersion
 from alerts.rule_files import Problem
-from alerts.selectors import rule_get
-from alerts.services.rules import RuleProblems, rule_disable, rule_enable, rule_problems, rule_write
+from alerts.services.rules import RuleProblems, rule_disable, rule_enable, rule_write
 from alerts.services.triage import NOTE_LENGTH
+from dashboard.rules.access import PERMISSION, may_change, require_change, rule_or_404, source_of
 from dashboard.rules.backtest import choices
+from dashboard.rules.draft import diff_of
 from dashboard.rules.listing import Row, grouped, rows_of, said_by
 
 if TYPE_CHECKING:
     from devices.models import User
 
-PERMISSION: Final = "alerts.change_rule"
 TEMPLATE: Final = """\
 id: name-of-the-rule
 alert_type: NAME_OF_THE_RULE
@@ -39,20 +36,6 @@ max_gap: 60s
 measures: [heart_rate]
 description: What it finds.
 """
-
-
-def may_change(view: Any) -> Any:
-    """A view for those who may write rules; others are told so."""
-
-    @login_required
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not cast("User", request.user).has_perm(PERMISSION):
-            raise PermissionDenied("Changing rules takes the permission to.")
-        response: HttpResponse = view(request, *args, **kwargs)
-        return response
-
-    return guarded
 
 
 @login_required
@@ -68,7 +51,7 @@ def rules(request: HttpRequest) -> HttpResponse:
 @login_required
 def rule(request: HttpRequest, rule_id: str) -> HttpResponse:
     """GET the rule's page; ?from=N puts version N into the editor, ?compare=N shows what became of it. POST saves."""
-    found = _rule(rule_id)
+    found = rule_or_404(rule_id)
     if request.method == "POST":
         return _save(request, found)
     versions = list(found.versions.all())
@@ -76,9 +59,9 @@ def rule(request: HttpRequest, rule_id: str) -> HttpResponse:
     compared = _version(versions, request.GET.get("compare"))
     context = _editor(request, found, (earlier or versions[-1]).source, ())
     if compared and len(versions) > 1:
-        context["compared"] = compared
-        context["other"] = other = _other(versions, compared)
-        context["diff"] = _diff(min(compared, other, key=_number), max(compared, other, key=_number))
+        old, new = sorted((compared, _other(versions, compared)), key=lambda version: version.number)
+        context["title"] = f"Versions {old.number} and {new.number} compared"
+        context["diff"] = diff_of(old.source, new.source)
     return render(request, "rules.html", context)
 
 
@@ -86,7 +69,7 @@ def rule(request: HttpRequest, rule_id: str) -> HttpResponse:
 @require_POST
 def switch(request: HttpRequest, rule_id: str) -> HttpResponse:
     """POST `to` (on, off) and `note`: why."""
-    found, user, at = _rule(rule_id), cast("User", request.user), timezone.now()
+    found, user, at = rule_or_404(rule_id), cast("User", request.user), timezone.now()
     note = request.POST.get("note", "").strip()[:NOTE_LENGTH]
     to = request.POST.get("to")
     if to not in ("on", "off") or not note:
@@ -104,7 +87,7 @@ def switch(request: HttpRequest, rule_id: str) -> HttpResponse:
 @require_GET
 def export(request: HttpRequest, rule_id: str) -> HttpResponse:  # noqa: ARG001  # Django's signature
     """The YAML of the newest version, as a file."""
-    newest = list(_rule(rule_id).versions.all())[-1]
+    newest = list(rule_or_404(rule_id).versions.all())[-1]
     return HttpResponse(
         newest.source,
         content_type="application/yaml; charset=utf-8",
@@ -112,21 +95,10 @@ def export(request: HttpRequest, rule_id: str) -> HttpResponse:  # noqa: ARG001 
     )
 
 
-@may_change
-@require_POST
-def lint(request: HttpRequest) -> JsonResponse:
-    """POST `source`, and `rule_id` where it is to be a version of one: {"problems": [{line, column, message}]}."""
-    rule_id = request.POST.get("rule_id", "")
-    found = rule_problems(source=_source(request), rule=_rule(rule_id) if rule_id else None)
-    places = [{"line": p.line, "column": p.column, "message": p.message} for p in found]
-    return JsonResponse({"problems": places})
-
-
 def _save(request: HttpRequest, rule: Rule | None) -> HttpResponse:
     user = cast("User", request.user)
-    if not user.has_perm(PERMISSION):
-        raise PermissionDenied("Changing rules takes the permission to.")
-    source, base = _source(request), request.POST.get("based_on", "")
+    require_change(user)
+    source, base = source_of(request), request.POST.get("based_on", "")
     note = request.POST.get("note", "").strip()[:NOTE_LENGTH]
     based_on = int(base) if base.isascii() and base.isdigit() and len(base) < 9 else 0
     try:
@@ -144,8 +116,7 @@ def _save(request: HttpRequest, rule: Rule | None) -> HttpResponse:
 
 def _new(request: HttpRequest, source: str, problems: tuple[Problem, ...] = ()) -> HttpResponse:
     user = cast("User", request.user)
-    if not user.has_perm(PERMISSION):
-        raise PermissionDenied("Changing rules takes the permission to.")
+    require_change(user)
     context = _editing(request) | {"source": source, "problems": problems, "next_number": 1}
     return render(request, "rules.html", context, status=400 if problems else 200)
 
@@ -194,21 +165,6 @@ def _why(change: RuleChange | None) -> str:
     return ": ".join(part for part in (said, change.note) if part)
 
 
-def _rule(rule_id: str) -> Rule:
-    try:
-        found = rule_get(rule_id=rule_id)
-    except Rule.DoesNotExist:
-        raise Http404("There is no such rule.") from None
-    if not found.versions.all():
-        raise Http404("There is no such rule.")
-    return found
-
-
-def _source(request: HttpRequest) -> str:
-    """Browsers send line ends as CR LF."""
-    return request.POST.get("source", "").replace("\r\n", "\n")
-
-
 def _version(versions: list[RuleVersion], number: str | None) -> RuleVersion | None:
     if number is None:
         return None
@@ -227,10 +183,3 @@ def _other(versions: list[RuleVersion], compared: RuleVersion) -> RuleVersion:
 
 def _number(version: RuleVersion) -> int:
     return version.number
-
-
-def _diff(old: RuleVersion, new: RuleVersion) -> list[tuple[str, str]]:
-    """Lines as (kind, text); kind is `added`, `removed` or `same`."""
-    kinds = {"+ ": "added", "- ": "removed", "  ": "same"}
-    lines = ndiff(old.source.splitlines(), new.source.splitlines())
-    return [(kinds[line[:2]], line[2:]) for line in lines if line[:2] in kinds]

@@ -46,29 +46,30 @@ function startEditor(form, tryIt) {
     while (lines.childElementCount > count) lines.lastElementChild?.remove();
   }
 
-  /** @param {Problem[]} problems */
-  function show(problems) {
-    const wrong = new Set(problems.map(({ line }) => line));
+  /** @param {Problem[]} problems @param {Problem[]} warnings */
+  function show(problems, warnings) {
+    const wrong = new Set([...problems, ...warnings].map(({ line }) => line));
     [...lines.children].forEach((item, index) => item.classList.toggle("wrong", wrong.has(index + 1)));
-    list.replaceChildren(...problems.map(entry));
+    list.replaceChildren(...problems.map((each) => entry(each)), ...warnings.map((each) => entry(each, ", warning")));
     const first = problems[0];
     const said = problems.length === 1 ? "1 error" : `${problems.length} errors`;
-    verdict.textContent = first ? `${said}, line ${first.line}` : isChanged() ? "no errors, not saved" : "no errors";
+    const known = warnings.length === 1 ? ", 1 warning" : warnings.length ? `, ${warnings.length} warnings` : "";
+    verdict.textContent = first ? `${said}, line ${first.line}` : `no errors${known}${isChanged() ? ", not saved" : ""}`;
     verdict.classList.toggle("wrong", Boolean(first));
     source.setAttribute("aria-invalid", first ? "true" : "false");
     if (save) save.disabled = Boolean(first) || !isChanged();
     if (run) run.disabled = Boolean(first);
   }
 
-  /** @param {Problem} problem */
-  function entry({ line, column, message }) {
+  /** @param {Problem} problem @param {string} [kind] */
+  function entry({ line, column, message }, kind = "") {
     const item = document.createElement("li");
     const button = document.createElement("button");
     const place = document.createElement("b");
     button.type = "button";
     button.dataset.line = `${line}`;
     button.dataset.column = `${column}`;
-    place.textContent = `Line ${line}, column ${column}:`;
+    place.textContent = `Line ${line}, column ${column}${kind}:`;
     button.append(place, ` ${message}`);
     item.append(button);
     return item;
@@ -84,8 +85,8 @@ function startEditor(form, tryIt) {
         body: new URLSearchParams({ source: source.value, rule_id: form.dataset.rule ?? "" }),
       });
       if (!response.ok || response.redirected) throw new Error(`lint: ${response.status}`);
-      const { problems } = await response.json();
-      if (turn === asked) show(problems);
+      const { problems, warnings } = await response.json();
+      if (turn === asked) show(problems, warnings);
     } catch {
       if (turn !== asked) return;
       verdict.textContent = "not checked: no answer, saving checks it";
@@ -96,6 +97,7 @@ function startEditor(form, tryIt) {
   function typed() {
     number();
     if (discard) discard.hidden = !isChanged() && saved !== null;
+    for (const each of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".draft"))) each.hidden = !isChanged();
     if (save) save.disabled = true; // until it is known to be a rule
     verdict.textContent = "checking";
     verdict.classList.remove("wrong");
@@ -111,6 +113,14 @@ function startEditor(form, tryIt) {
     const at = before.reduce((sum, line) => sum + line.length + 1, 0) + Number(button.dataset.column) - 1;
     source.focus();
     source.setSelectionRange(at, at);
+  });
+  const note = /** @type {HTMLInputElement | null} */ (form.querySelector("#note"));
+  const why = document.querySelector("#draft-why");
+  note?.addEventListener("input", () => {
+    if (why) why.textContent = note.value;
+  });
+  document.querySelector("#diff")?.addEventListener("htmx:afterSettle", () => {
+    /** @type {HTMLElement | null} */ (document.querySelector("#diff-title"))?.focus();
   });
   form.addEventListener("submit", () => {
     leaving = true;

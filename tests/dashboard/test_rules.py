@@ -226,12 +226,72 @@ def test_a_new_rule_is_made_and_never_over_another(desk: Client) -> None:
 
 def test_lint_names_places_and_a_changed_id(desk: Client) -> None:
     write(yaml())
-    assert desk.post("/rules-lint/", {"source": yaml(), "rule_id": "bradycardia"}).json() == {"problems": []}
+    assert desk.post("/rules-lint/", {"source": yaml(), "rule_id": "bradycardia"}).json() == {
+        "problems": [], "warnings": [],
+    }  # fmt: skip
     never = desk.post("/rules-lint/", {"source": yaml(limit=0)}).json()["problems"]
     assert never == [{"line": 6, "column": 7, "message": "this can never be TRUE: heart_rate is 1 to 350"}]
     (kept,) = desk.post("/rules-lint/", {"source": yaml("other"), "rule_id": "bradycardia"}).json()["problems"]
     assert kept["message"] == "the id is bradycardia, and a rule keeps its id"
     assert desk.post("/rules-lint/", {"source": ""}).json()["problems"][0]["message"] == "the file is empty"
+
+
+TWO = yaml().replace("heart_rate < 40", "heart_rate < 40 AND steps_per_minute < 5")
+
+
+def measured(user: User, *, days_ago: int = 1, readings: int = 100, **counts: int) -> None:
+    at = timezone.now() - timedelta(days=days_ago)
+    metrics = {name: {"count": count, "min": 1, "avg": 1, "max": 1} for name, count in counts.items()}
+    Summary.objects.create(user=user, period="day", start=at, readings=readings, metrics=metrics, alerts={}, made_at=at)
+
+
+def warned(client: Client, source: str = TWO) -> list[tuple[int, int, str]]:
+    cache.clear()
+    found = client.post("/rules-lint/", {"source": source}).json()
+    assert found["problems"] == []
+    return [(each["line"], each["column"], each["message"]) for each in found["warnings"]]
+
+
+def test_it_warns_of_what_is_often_missing_where_the_condition_reads_it(desk: Client, wearer: User) -> None:
+    assert warned(desk) == []
+    measured(wearer, heart_rate=99, steps_per_minute=82)
+    assert warned(desk) == [
+        (6, 27, "Steps is missing in 18 % of the readings of the last 7 days. A missing value neither feeds nor breaks"
+         " the run."),
+    ]  # fmt: skip
+    assert warned(desk, "# steps_per_minute\n" + TWO)[0][:2] == (7, 27)
+    assert warned(desk, yaml().replace("heart_rate < 40", "steps_per_minute > 40")) == []
+    measured(wearer, days_ago=2, readings=400, heart_rate=400, steps_per_minute=400)
+    assert warned(desk) == []
+
+
+def test_it_warns_of_what_is_never_there_and_of_nothing_where_there_is_nothing(desk: Client, wearer: User) -> None:
+    measured(wearer, days_ago=8, heart_rate=100)
+    assert warned(desk, yaml()) == []
+    measured(wearer, steps_per_minute=100)
+    assert warned(desk, yaml()) == [(6, 7, "Heart rate is in no reading of the last 7 days.")]
+
+
+def test_it_warns_by_the_readings_of_those_whom_one_may_see(
+    visit: Visit, analyst: User, wearer: User, other: User
+) -> None:
+    analyst.user_permissions.add(Permission.objects.get(codename="change_rule"))
+    measured(wearer, heart_rate=100, steps_per_minute=100)
+    measured(other, heart_rate=1)
+    assert warned(visit(analyst)) == []
+
+
+def test_a_draft_is_compared_with_the_newest_version_by_those_who_may_write(
+    desk: Client, visit: Visit, other: User
+) -> None:
+    write(yaml(), yaml(limit=41))
+    page = desk.post("/rules/bradycardia/compare/", {"source": yaml(limit=43).replace("\n", "\r\n")})
+    assert "Version 2 and this text compared" in page.text
+    assert [line for line in page.context["diff"] if line[0] != "same"] == [
+        ("removed", "when: heart_rate < 41"), ("added", "when: heart_rate < 43"),
+    ]  # fmt: skip
+    assert desk.post("/rules/other/compare/", {"source": ""}).status_code == 404
+    assert visit(other).post("/rules/bradycardia/compare/", {"source": ""}).status_code == 403
 
 
 def test_the_switch_asks_why_and_makes_a_version(desk: Client) -> None:
@@ -253,8 +313,8 @@ def test_versions_are_compared_and_put_into_the_editor(desk: Client) -> None:
     response = desk.get("/rules/bradycardia/?compare=1")
     changed = [line for line in response.context["diff"] if line[0] != "same"]
     assert changed == [("removed", "when: heart_rate < 40"), ("added", "when: heart_rate < 42")]
-    newest = desk.get("/rules/bradycardia/?compare=3").context
-    assert (newest["compared"].number, newest["other"].number) == (3, 2)
+    assert response.context["title"] == "Versions 1 and 3 compared"
+    assert desk.get("/rules/bradycardia/?compare=3").context["title"] == "Versions 2 and 3 compared"
     assert desk.get("/rules/bradycardia/?from=1").context["source"] == yaml()
     assert desk.get("/rules/bradycardia/?compare=9").status_code == 404
     assert desk.get("/rules/bradycardia/?from=x").status_code == 404
