@@ -18,7 +18,8 @@ def page(site: Site, seen: Seen) -> Iterator[Page]:
     if not site.processes.keys() & {"simulator --wearers 2"}:
         site.start_wearers("--wearers", "2")
         site.start_wearers(*RACING)
-    seen.page.wait_for_selector("#log .card", timeout=60_000)
+        seen.page.wait_for_selector("#log .card", timeout=60_000)
+    seen.page.wait_for_selector('[data-person="racing"]', timeout=60_000)
     yield seen.page
     assert seen.complaints == []
 
