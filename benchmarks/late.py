@@ -29,7 +29,7 @@ def event(user: int, at: datetime, rate: float) -> tuple[str, bytes]:
     name = f"user_{user:04d}"
     body = {
         "event_id": str(uuid4()),
-        "timestamp": at.isoformat(),
+        "timestamp": at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
         "user_id": name,
         "vitals": {"heart_rate": rate, "spo2_percent": 97, "respiratory_rate": 14, "hrv_ms": 40},
         "activity": {"steps_per_minute": 0, "activity_level": 4},

@@ -11,7 +11,7 @@ from django.db import connection
 from ingestion.batch import Position
 from ingestion.models import LateStretch
 
-AT_ONCE: Final = 8  # people a transaction
+AT_ONCE: Final = 4  # people a transaction
 
 _NOTE = """
 INSERT INTO ingestion_latestretch AS l (user_id, cluster_id, topic, partition, since, until)

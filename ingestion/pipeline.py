@@ -95,8 +95,10 @@ class Pipeline:
             fence(first, claims, owner=self._owner)
             spans = stretches_take(cluster_id=self._owner.cluster_id, positions=first)
             evaluated = self._evaluation.again(spans, at=at) if spans else Evaluated()
-            reach("late_before_commit")
-        reach("late_after_commit")
+            if spans:
+                reach("late_before_commit")
+        if spans:
+            reach("late_after_commit")
         self._late_waits = bool(spans)
         self._evaluation.keep(evaluated, at=at)
         return evaluated.detected if spans else None

@@ -13,9 +13,10 @@ from django.utils import timezone
 from alerts.backtest import backtest
 from alerts.models import Alert, OutboxEntry, RuleVersion
 from alerts.rule_versions import engine_rule
+from devices.metrics import Flag
 from devices.models import Installation, Reading, User
 from ingestion.failpoints import Point
-from ingestion.models import PartitionLedger
+from ingestion.models import LateStretch, PartitionLedger
 from tests.alerts.feeding import RACING, load
 from tests.ingestion.rows import frame
 from tests.ingestion.running import consumer, make_group, make_topic, send
@@ -32,17 +33,17 @@ def ready() -> None:
     load(RACING, when=timezone.now() - timedelta(days=1))
 
 
-def racing_events() -> list[dict[str, Any]]:
-    """People whose hearts race now and then, each a reading a second until now, in order of time."""
-    start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=SECONDS)
+def racing_events(*, seconds: int = SECONDS, ago: timedelta = timedelta(0)) -> list[dict[str, Any]]:
+    """People whose hearts race now and then, each a reading a second until then, in order of time."""
+    start = datetime.now(UTC).replace(microsecond=0) - ago - timedelta(seconds=seconds)
     return [
         {
-            "event_id": str(UUID(int=second * 1000 + person)),
+            "event_id": str(UUID(int=int(ago.total_seconds()) * 1_000_000 + second * 1000 + person)),
             "timestamp": (start + timedelta(seconds=second, milliseconds=person)).isoformat(),
             "user_id": f"person_{person}",
             "vitals": {"heart_rate": round(95 + 20 * math.sin((second + 11 * person) / 17))},
         }
-        for second in range(SECONDS)
+        for second in range(seconds)
         for person in range(PEOPLE)
     ]
 
@@ -79,16 +80,18 @@ def expected(events: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def test_a_consumer_killed_at_every_point_leaves_each_reading_and_each_alert_once(tmp_path: Path):
-    topic, events = make_topic(), racing_events()
+    topic, events = make_topic(), racing_events() + racing_events(seconds=60, ago=timedelta(minutes=30))
     send(topic, events)
     arguments = ("--topics", topic, "--until-caught-up")
     for point in get_args(Point):
-        killed_at = {"TELARA_FAILPOINTS": f"{point}:2", "DEBUG": "true"}
+        killed_at = {"TELARA_FAILPOINTS": f"{point}:{1 if point.startswith('late') else 2}", "DEBUG": "true"}
         with consumer(tmp_path, *arguments, "--group", make_group(), **SMALL, **killed_at) as killed:
             assert killed.process.wait(60) == -9, (point, killed.output.read_text()[-2000:])
     with consumer(tmp_path, *arguments, "--group", make_group(), **SMALL) as running:
         assert running.process.wait(60) == 0
     assert_as_expected(topic, events)
+    assert not LateStretch.objects.exists()
+    assert Reading.objects.filter(flags__gte=Flag.LATE, flags__lt=2 * Flag.LATE).count() == 60 * PEOPLE
 
 
 def test_three_consumers_at_once_find_the_same(tmp_path: Path):
