@@ -77,6 +77,11 @@ export function startBacktest(form) {
   tried.addEventListener("htmx:afterSettle", () => {
     said.textContent = tried.querySelector("[data-said]")?.textContent?.replace(/\s+/g, " ").trim() ?? "";
   });
+  addEventListener("pagehide", () => {
+    if (running.hidden) return;
+    // Nobody waits for it any more.
+    navigator.sendBeacon(form.dataset.stop ?? "", new URLSearchParams({ csrfmiddlewaretoken: token() }));
+  });
   one("#backtest-stop").addEventListener("click", () => {
     void fetch(form.dataset.stop ?? "", { method: "POST", headers: { "X-CSRFToken": token() } });
     button.focus();

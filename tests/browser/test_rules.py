@@ -8,6 +8,10 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import Seen, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+BEACONS = """() => {
+  const send = navigator.sendBeacon.bind(navigator);
+  navigator.sendBeacon = (address, data) => { sessionStorage.setItem("beacon", address); return send(address, data); };
+}"""
 LIVE = ':root[data-connection="live"]'
 
 
@@ -156,6 +160,11 @@ def test_a_running_backtest_shows_how_far_it_is_and_is_stopped(page: Page, site:
         page.click("#backtest-stop")
     expect(page.locator("#backtest-run")).to_be_focused()
     tried(page)
+    page.click("#backtest-run")
+    expect(page.locator("#running")).to_be_visible()
+    page.evaluate(BEACONS)
+    opened(page, site, "/wearers/")
+    assert page.evaluate("sessionStorage.getItem('beacon')") == "/rules-backtest/stop/"
 
 
 def test_no_rule_scrolls_the_page_sideways_on_a_phone_in_either_theme(page: Page, site: Site) -> None:
