@@ -4,7 +4,7 @@ Rows become steps, as long as a window's `every`, and steps become windows. Both
 millionths, their squares in two halves of 32 bits, so that parts of one step can be added up whenever their rows come.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -75,18 +75,29 @@ def no_steps(metrics: Collection[str]) -> Steps:
     return Steps(none, none, none, np.empty((0, len(metrics), 4), np.int64), np.empty((0, len(metrics), 2)))
 
 
-def steps_of(rows: pl.DataFrame, every: timedelta, metrics: Collection[str] = NUMERIC) -> Steps:
+def steps_of(rows: pl.DataFrame, every: timedelta, metrics: Sequence[str] = NUMERIC) -> Steps:
     """The steps that `rows` make: `user_id`, `recorded_at`, `flags` and `metrics`, in any order."""
     if rows.is_empty():
         return no_steps(metrics)
     key = key_of(rows["user_id"].to_numpy(), instants(rows["recorded_at"]) // length(every))
-    values = np.column_stack([rows[name].to_numpy() for name in metrics])
+    there = [place for place, name in enumerate(metrics) if rows[name].null_count() < rows.height]
+    values = np.empty((rows.height, len(there)))
+    for place, column in enumerate(there):
+        values[:, place] = rows[metrics[column]].to_numpy()
     has = ~np.isnan(values)
     exact = np.rint(np.where(has, values, 0.0) * MILLIONTHS).astype(np.int64)
     squares = exact * exact
     sums = np.stack((has, exact, squares & _HALF, squares >> 32), axis=2)
     ones, flags = np.ones(len(key), np.int64), rows["flags"].cast(pl.Int64).to_numpy()
-    return _grouped(Steps(key, ones, flags, sums, np.stack((values, values), axis=2)))
+    found = _grouped(Steps(key, ones, flags, sums, np.stack((values, values), axis=2)))
+    return found if len(there) == len(metrics) else _widened(found, there, len(metrics))
+
+
+def _widened(steps: Steps, places: list[int], metrics: int) -> Steps:
+    """With the metrics that nobody had."""
+    sums, bounds = np.zeros((len(steps.key), metrics, 4), np.int64), np.full((len(steps.key), metrics, 2), np.nan)
+    sums[:, places], bounds[:, places] = steps.sums, steps.bounds
+    return steps._replace(sums=sums, bounds=bounds)
 
 
 def steps_together(parts: Iterable[Steps]) -> Steps:
@@ -137,7 +148,7 @@ def windows_over(steps: Steps, window: Window, ends: Ints) -> Steps:
     return both.picked(np.arange(0, len(edges), 2))
 
 
-def windows_frame(windows: Steps, window: Window, metrics: Collection[str] = NUMERIC) -> pl.DataFrame:
+def windows_frame(windows: Steps, window: Window, metrics: Sequence[str] = NUMERIC) -> pl.DataFrame:
     """`user_id`, `recorded_at`, which is the end, `flags`, and the columns of `source.WINDOW_COLUMNS` for `metrics`."""
     end = pl.Series((windows.step + 1) * length(window.every)).cast(_TIME)
     columns: dict[str, Any] = {"user_id": windows.user, "recorded_at": end, "flags": windows.flags}
@@ -174,7 +185,7 @@ def _spread(sums: Ints) -> Floats:
     return np.where(count > 1, spread, np.nan)
 
 
-def complete_windows(rows: pl.DataFrame, window: Window, metrics: Collection[str] = NUMERIC) -> pl.DataFrame:
+def complete_windows(rows: pl.DataFrame, window: Window, metrics: Sequence[str] = NUMERIC) -> pl.DataFrame:
     """The windows of everybody in `rows` that are over by their own last row, as rows that `advance` takes.
 
     `rows` are all rows of a person from the start of some window on. Each window is received when it ends. At last each
