@@ -1,6 +1,7 @@
 """Alerts by API: who sees which, who decides about them, and what comes of it."""
 
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -216,3 +217,18 @@ def test_a_version_that_is_gone_leaves_the_evidence_and_no_explanation(call, ana
     body = call(analyst).get(f"/api/v1/alerts/{make_alert(wearer).pk}/").json()
     assert body["explanation"] is None
     assert body["circumstances"]["still_since"] is None
+
+
+def test_a_silence_is_told_in_numbers_and_explained_by_no_reading(call, analyst: User, wearer: User) -> None:
+    silence = {
+        "heard_at": "2026-03-01T11:57:00.000Z", "counted_from": "2026-03-01T11:57:00.000Z", "cadence_s": 5.0,
+        "cadence_is_set": False, "limit_s": 180.0, "factor": 3.0, "at_least_s": 180.0,
+    }  # fmt: skip
+    rule = make_rule("device-silent", source=Path("alerts/rules/device-silent.yaml").read_text())
+    evidence = {"columns": [], "suspect": 0, "first": [], "last": [], "silence": silence}
+    alert = make_alert(wearer, rule=rule, event_count=0, measures={}, evidence=evidence)
+    body = call(analyst).get(f"/api/v1/alerts/{alert.pk}/").json()
+    assert body["silence"] == silence
+    assert (body["explanation"], body["event_count"], body["measures"]) == (None, 0, {})
+    assert "silence" not in body["evidence"]
+    assert call(analyst).get(f"/api/v1/alerts/{make_alert(wearer).pk}/").json()["silence"] is None

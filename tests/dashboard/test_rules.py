@@ -1,6 +1,7 @@
 """The rules' page: who reads, who writes, what is counted, and that nothing is overwritten unseen."""
 
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -343,3 +344,9 @@ def test_the_editor_offers_every_column_with_its_unit_and_bounds(desk: Client) -
         assert [cell in row for cell in ("Heart rate", "bpm", "1 to 350", ">_z _rate</code>")] == [True] * 4
         assert "above 0 to 100" in page
         assert all(f"<code>{name}</code>" in page for name in (*STORED_COLUMNS, "not_worn", "avg_heart_rate"))
+
+
+def test_a_rule_over_absence_says_what_it_looks_for(visit: Visit, lead: User) -> None:
+    make_rule("device-silent", source=Path("alerts/rules/device-silent.yaml").read_text())
+    assert "nothing heard for 3 x cadence, at least 2m" in visit(lead).get("/rules/?q=cadence").text
+    assert "over: absence" in visit(lead).get("/rules/device-silent/").text
