@@ -3,6 +3,7 @@
 import random
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import polars as pl
 import pytest
@@ -18,7 +19,7 @@ from alerts.services.triage import alert_acknowledge
 from devices.models import Reading
 from tests.alerts.feeding import RACING, Feed, at, load, person_one, the_alert
 from tests.ingestion.rows import frame, row
-from tests.made import make_user
+from tests.made import make_alert, make_rule, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -298,6 +299,15 @@ def test_the_sweep_leaves_alone_whom_readings_come_from(feed: Feed):
     feed.send((30, 120), now=11 * 60)
     feed.sweep(12 * 60)
     assert the_alert().episode == "firing"
+
+
+def test_silences_that_fire_for_long_keep_no_other_alert_from_the_sweep(feed: Feed, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("alerts.detection.SWEEP_AT_ONCE", 1)
+    feed.send(*beats(0, 3))
+    silent = {"event_count": 0, "measures": {}, "opened_at": at(-60), "changed_at": at(-60)}
+    make_alert(person_one(), rule=make_rule("silent"), alert_id=UUID(int=0), **silent)
+    feed.sweep(12 * 60)
+    assert sorted(Alert.objects.values_list("rule__rule_id", "episode")) == [("racing", "ended"), ("silent", "firing")]
 
 
 # What the engine does not touch
