@@ -19,7 +19,7 @@ from alerts.models import Alert, RuleVersion, Summary
 from alerts.models.alert import AlertClass, EpisodeState, Triage
 from alerts.rule_versions import UnreadableRuleError, engine_rule
 from alerts.selectors import may_triage, summaries_of
-from dashboard.desk import SEVERITY_RANK, snoozes_for
+from dashboard.desk import SEVERITY_RANK, replaced_by, snoozes_for
 from dashboard.latest import Value, latest_values, newest_times
 from dashboard.overview.people import gap_of
 from dashboard.series import DEFAULT_RANGE, RANGES, Range, range_of, series_of
@@ -108,10 +108,13 @@ def heard_of(person: User) -> Heard:
 
 
 def alerts_of(person: User) -> list[Alert]:
-    """What is open first, then what was closed lately; each newest first."""
+    """What is open first, then what was closed lately; each newest first. An open critical form takes the row of what
+    it replaces."""
     rows = Alert.objects.filter(user=person).standing().select_related("rule", "user", "triaged_by")
     newest = rows.order_by("-opened_at", "alert_id")
     open_ones = list(newest.exclude(triage=Triage.CLOSED)[:ALERTS_SHOWN])
+    taken = {alert.pk for alert in replaced_by(open_ones).values()}
+    open_ones = [alert for alert in open_ones if alert.pk not in taken]
     open_ones.sort(key=lambda a: (a.episode != EpisodeState.FIRING, SEVERITY_RANK[a.severity]))
     return open_ones + list(newest.filter(triage=Triage.CLOSED)[: ALERTS_SHOWN - len(open_ones)])
 

@@ -301,11 +301,22 @@ def test_the_sweep_leaves_alone_whom_readings_come_from(feed: Feed):
     assert the_alert().episode == "firing"
 
 
+SILENT = """
+id: silent
+alert_type: SILENT
+title: Silent
+severity: LOW
+over: absence
+factor: 3
+at_least: 2m
+"""
+
+
 def test_silences_that_fire_for_long_keep_no_other_alert_from_the_sweep(feed: Feed, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("alerts.detection.SWEEP_AT_ONCE", 1)
     feed.send(*beats(0, 3))
     silent = {"event_count": 0, "measures": {}, "opened_at": at(-60), "changed_at": at(-60)}
-    make_alert(person_one(), rule=make_rule("silent"), alert_id=UUID(int=0), **silent)
+    make_alert(person_one(), rule=make_rule("silent", source=SILENT), alert_id=UUID(int=0), **silent)
     feed.sweep(12 * 60)
     assert sorted(Alert.objects.values_list("rule__rule_id", "episode")) == [("racing", "ended"), ("silent", "firing")]
 

@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from alerts.models import RuleVersion, Summary
+from alerts.models import Alert, RuleVersion, Summary
+from dashboard.wearer import alerts_of
 from devices.metrics import Flag
 from devices.models import Device, User
 from tests.dashboard.pages import Visit, just_now, read
@@ -164,6 +165,14 @@ def test_days_are_shown_as_they_were_summed_up(visit: Visit, wearer: User, analy
     text = visit(analyst).get("/wearers/user_001/").text
     assert "51\u201390" in text
     assert "2 high" in text
+
+
+def test_a_critical_form_takes_the_row_of_what_it_replaces_while_both_are_open(wearer: User) -> None:
+    low = make_alert(wearer, rule=make_rule("hypoxia"))
+    worse = make_alert(wearer, rule=make_rule("hypoxia-critical"), replaces="hypoxia", severity="CRITICAL")
+    assert alerts_of(wearer) == [worse]
+    Alert.objects.filter(pk=worse.pk).update(triage="closed", close_reason="benign")
+    assert [alert.pk for alert in alerts_of(wearer)] == [low.pk, worse.pk]
 
 
 def test_it_asks_the_same_number_of_queries_for_few_and_many_alerts(visit: Visit, wearer: User, analyst: User) -> None:
