@@ -62,10 +62,13 @@ class Firing:
 
 
 def absences_firing(rules: Iterable[AbsenceRule]) -> list[Firing]:
-    """The alerts that fire under any version of these rules."""
+    """The alerts that fire under any version of these rules, the longest silence first."""
     firing = Alert.objects.filter(episode=EpisodeState.FIRING, rule__rule_id__in=[rule.id for rule in rules])
     rows = firing.values_list("pk", "user_id", "rule__rule_id", "rule_version", "started_at", "quiet_reason")
-    return [Firing(pk, user, RuleKey(rule, version), at, why) for pk, user, rule, version, at, why in rows]
+    return [
+        Firing(pk, user, RuleKey(rule, version), at, why)
+        for pk, user, rule, version, at, why in rows.order_by("started_at", "pk")
+    ]
 
 
 def absences_open(absent: Sequence[Absent], *, at: datetime) -> list[OutboxEntry]:

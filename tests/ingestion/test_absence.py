@@ -388,6 +388,16 @@ def test_who_was_simulated_and_switched_off_is_expected_to_be_silent(
     assert Alert.objects.get().quiet_reason == quiet_reason
 
 
+def test_a_simulation_that_ended_long_before_says_nothing_of_another_ones_end(watch: Watch, ann: User) -> None:
+    load(LOW)
+    watch.speak(make_wearer("user_001"), -30, -6)
+    watch.speak(make_wearer("user_002"), -30, 0)
+    simulation("done", -5.9)
+    watch.look(3)
+    found = Alert.objects.values_list("user__username", "quiet_reason")
+    assert sorted(found) == [("user_001", "expected"), ("user_002", None)]
+
+
 def test_without_rules_over_absence_nothing_is_asked(watch: Watch, ann: User) -> None:
     watch.speak(ann, -30, 0)
     with CaptureQueriesContext(connection) as asked:
@@ -427,3 +437,19 @@ def test_it_opens_a_bounded_number_at_once_and_goes_on(watch: Watch, monkeypatch
     watch.look(10.1)
     assert Alert.objects.filter(end="cleared").count() == 3
     assert len(firing()) == 3
+
+
+def test_who_is_heard_and_silent_again_waits_for_the_end_of_the_first_alert(
+    watch: Watch, ann: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(LOW)
+    monkeypatch.setattr(absence, "AT_ONCE", 1)
+    for minute, person in ((0, ann), (0.4, bob)):
+        watch.speak(person, -30, minute)
+    watch.look(3)
+    watch.look(3.1)
+    watch.speak(bob, 4, 4)
+    watch.speak(ann, 5, 5)
+    watch.look(10)  # one alert ends, ann's; bob's fires still, though his next silence is the longest now
+    assert Alert.objects.filter(end="cleared").get().user == ann
+    assert firing() == [("ann", LOW, "LOW"), ("bob", LOW, "LOW")]
