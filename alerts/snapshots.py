@@ -12,6 +12,7 @@ from django.db import connection
 from alerts.engine import RuleKey, Source
 from alerts.engine.snapshot import Snapshot, run_of, run_plain
 from alerts.models import DetectionState
+from devices.models import User
 
 LONG: Final = timedelta(hours=1)  # something pending for as long is worth a snapshot, and then one more after as long
 BEHIND: Final = timedelta(minutes=10)  # and more, behind the watermark: what is not late cannot lie before it
@@ -23,7 +24,11 @@ DELETE FROM alerts_detectionstate d USING unnest(%s::bigint[], %s::timestamptz[]
 
 
 def snapshots_save(*, source: Source, found: Mapping[int, Snapshot], at: datetime) -> None:
-    """Keep these in place of those that there are, by person; in a transaction that only their consumer may commit."""
+    """Keep these in place of those that there are, by person; in a transaction that only their consumer may commit.
+
+    Of a person who was deleted meanwhile nothing is kept.
+    """
+    there = set(User.objects.filter(pk__in=list(found)).values_list("pk", flat=True))
     rows = [
         DetectionState(
             user_id=user_id,
@@ -34,6 +39,7 @@ def snapshots_save(*, source: Source, found: Mapping[int, Snapshot], at: datetim
             saved_at=at,
         )
         for user_id, snapshot in sorted(found.items())
+        if user_id in there
     ]
     DetectionState.objects.bulk_create(
         rows,

@@ -26,7 +26,8 @@ _KEPT: Final = {"received_at": "w.received_at", "is_fresh": "w.is_fresh AND excl
 _CREATE = "CREATE TEMP TABLE IF NOT EXISTS window_staging (LIKE devices_metricwindow) ON COMMIT DELETE ROWS"
 _COPY = f"COPY window_staging ({_NAMES}) FROM STDIN (FORMAT csv)"
 _WRITE = (
-    f"INSERT INTO devices_metricwindow AS w ({_NAMES}) SELECT {_NAMES} FROM window_staging"
+    f"INSERT INTO devices_metricwindow AS w ({_NAMES}) SELECT {_NAMES} FROM window_staging s"
+    " WHERE EXISTS (SELECT FROM devices_user u WHERE u.id = s.user_id)"  # none of who was deleted meanwhile
     f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET "
     + ", ".join(f"{name} = {_KEPT.get(name, f'excluded.{name}')}" for name in WINDOW_COLUMNS if name not in _KEY)
 )

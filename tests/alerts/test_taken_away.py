@@ -3,12 +3,14 @@
 from datetime import datetime
 
 import pytest
+from django.db import transaction
 from django.db.models import ProtectedError
 
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleVersion
+from alerts.models.state import DetectionState
 from alerts.rule_versions import active_rule_versions
 from alerts.services.rules import episodes_end_with_rules, rule_disable, rule_enable, rule_write
-from devices.models import PipelineStatus, User
+from devices.models import MetricWindow, PipelineStatus, User
 from tests.alerts.feeding import RACING, Feed, at, load, person_one, the_alert
 from tests.made import make_wearer
 
@@ -109,6 +111,7 @@ def test_late_readings_of_a_person_who_is_deleted_meanwhile_alert_nobody(feed: F
     person_one().delete()
     feed.judge_late(now=at(4002))
     assert not Alert.objects.exists()
+    assert not MetricWindow.objects.exists()
 
 
 def test_a_person_of_the_same_name_begins_with_nothing(feed: Feed) -> None:
@@ -126,6 +129,28 @@ def test_who_takes_over_after_a_deletion_has_nothing_to_write(feed: Feed) -> Non
     feed.restart()
     feed.send((10, 80), user=make_wearer("person_2"))
     assert feed.flush(20).alerts == []
+
+
+def test_no_snapshot_is_kept_of_a_person_who_is_deleted_while_something_is_pending(feed: Feed) -> None:
+    other = make_wearer("person_2")
+    hours = [(30 * half, 120) for half in range(180)]
+    feed.send(*hours)
+    feed.send(*hours, user=other)
+    person_one().delete()
+    with transaction.atomic(durable=True):
+        saved = feed.evaluation.save_snapshots(at=at(5400))
+    feed.evaluation.snapshots_saved(saved)
+    assert [state.user for state in DetectionState.objects.all()] == [other]
+
+
+def test_the_silence_of_a_deleted_person_completes_no_windows(feed: Feed) -> None:
+    feed.send((0, 80), (59, 80))
+    person_one().delete()
+    silent = feed.evaluation.silent(at=at(2000))
+    with transaction.atomic(durable=True):
+        evaluated = feed.evaluation.pass_time(silent, at=at(2000))
+    feed.evaluation.keep(evaluated, at=at(2000))
+    assert not MetricWindow.objects.exists()
 
 
 # Versions
