@@ -1,5 +1,6 @@
 """Derived columns of live rows: with the baselines of their people, and what was stored in the minutes before."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,11 +11,11 @@ from alerts.engine.derived import RATE_REACH, derived
 from alerts.engine.usual import Usual
 from alerts.stored_rows import rows_within
 from devices.baselines import FRAME, baselines_holding
-from devices.metrics import BASELINED
 
 __all__ = ["RATE_REACH", "Deriving"]
 ASK_AGAIN: Final = timedelta(minutes=1)  # for people without a set: theirs may be made meanwhile
 _DAY: Final = timedelta(days=1)
+_NOBODY: Final = Usual(FRAME.to_frame())
 _INSTANT: Final = timedelta(microseconds=1)
 
 
@@ -25,6 +26,7 @@ class Deriving:
         self._known: dict[int, tuple[datetime, datetime]] = {}  # from when until when a person's sets are in _sets
         self._sets = FRAME.to_frame()
         self._usual: Usual | None = None  # the same, laid out
+        self._metrics: tuple[str, ...] = ()
         self._asked_at: datetime | None = None
 
     def drop(self) -> None:
@@ -35,16 +37,20 @@ class Deriving:
         """Rows that hold all of the 10 minutes before those that matter, with the columns that `rules` derive."""
         if rows.is_empty():
             return rows.with_columns(pl.lit(None, pl.Float64).alias(name) for name in rules.derived)
-        return derived(rows, rules.derived, baselines=_holding(rows))
+        return derived(rows, rules.derived, baselines=_holding(rows, _compared(rules)))
 
     def following(self, rules: RuleSet, rows: pl.DataFrame, *, at: datetime) -> pl.DataFrame:
         """Rows each of which is newer than all that is stored of its person but these rows."""
         if rows.is_empty():
             return rows
-        earlier = _before(rows) if rules.has_rates else None
-        return derived(rows, rules.derived, baselines=self._baselines(rows, at), earlier=earlier)
+        if (metrics := _compared(rules)) != self._metrics:
+            self.drop()
+            self._metrics = metrics
+        usual = self._held(rows, at) if metrics else _NOBODY
+        return derived(rows, rules.derived, baselines=usual, earlier=_before(rows) if rules.has_rates else None)
 
-    def _baselines(self, rows: pl.DataFrame, at: datetime) -> Usual:
+    def _held(self, rows: pl.DataFrame, at: datetime) -> Usual:
+        """What holds for these people; at a new day it is read for all who are known, at once."""
         self._forget_strangers(at)
         spans = rows.group_by("user_id").agg(pl.min("recorded_at").alias("since"), pl.max("recorded_at").alias("until"))
         missing = [
@@ -52,6 +58,9 @@ class Deriving:
             for user_id, since, until in spans.iter_rows()
             if not _within(self._known.get(user_id), since, until)
         ]
+        if any(user_id in self._known for user_id, _, _ in missing):
+            since, until = min(each[1] for each in missing), max(each[2] for each in missing)
+            missing = [(user_id, since, until) for user_id in {*self._known, *(each[0] for each in missing)}]
         if missing:
             self._read(missing)
         if self._usual is None:
@@ -62,9 +71,10 @@ class Deriving:
         """The sets of these people until the midnight after their last row: then the next one may hold."""
         since, until = min(each[1] for each in missing), max(_midnight_after(each[2]) for each in missing)
         people = [user_id for user_id, _, _ in missing]
-        read = baselines_holding(user_ids=people, since=since, until=until - _INSTANT, metrics=BASELINED)
+        read = baselines_holding(user_ids=people, since=since, until=until - _INSTANT, metrics=self._metrics)
         others = self._sets.filter(~pl.col("user_id").is_in(people))
-        self._sets, self._usual = pl.concat((others, read)), None
+        if read.height or others.height < self._sets.height:
+            self._sets, self._usual = pl.concat((others, read)), None
         self._known |= dict.fromkeys(people, (since, until))
 
     def _forget_strangers(self, at: datetime) -> None:
@@ -83,9 +93,14 @@ def _midnight_after(at: datetime) -> datetime:
     return at.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
 
 
-def _holding(rows: pl.DataFrame) -> pl.DataFrame:
+def _compared(rules: RuleSet) -> tuple[str, ...]:
+    """The metrics that `rules` hold against what is usual."""
+    return tuple(name.removesuffix("_z") for name in rules.derived if name.endswith("_z"))
+
+
+def _holding(rows: pl.DataFrame, metrics: Sequence[str]) -> pl.DataFrame:
     since, until = rows.select(pl.min("recorded_at").alias("since"), pl.max("recorded_at").alias("until")).row(0)
-    return baselines_holding(user_ids=rows["user_id"].unique().to_list(), since=since, until=until, metrics=BASELINED)
+    return baselines_holding(user_ids=rows["user_id"].unique().to_list(), since=since, until=until, metrics=metrics)
 
 
 def _before(rows: pl.DataFrame) -> pl.DataFrame:

@@ -153,7 +153,7 @@ class Windows:
         """Take over what a committed batch leaves."""
         for window, steps in written.steps.items():
             memory = self._memory[window]
-            memory.steps = steps_together((_without(memory.steps, written.people), steps))
+            memory.steps = steps_together((memory.steps.without(written.people), steps))
             memory.people.update(written.people.tolist())
 
     def drop(self) -> None:
@@ -165,7 +165,7 @@ class Windows:
         if len(gone):
             for memory in self._memory.values():
                 memory.people.difference_update(gone.tolist())
-                memory.steps = _without(memory.steps, gone)
+                memory.steps = memory.steps.without(gone)
 
     def _want(self, wanted: Wanted) -> None:
         """Minutes, side by side windows of whole minutes with every metric, sliding ones with what is read of them."""
@@ -189,7 +189,7 @@ class Windows:
     def _complete(self, window: Window, memory: _Memory, new: Steps, people: People) -> tuple[Steps, Steps]:
         """The windows that are over or other than before, and the steps to remember."""
         places = _places(window, memory, people)
-        remembered, missing = _of(memory.steps, places.user), _missing(window, new, places)
+        remembered, missing = memory.steps.of(places.user), _missing(window, new, places)
         steps = steps_together((remembered, new))
         if missing is not None:
             own = np.isin(steps.user, missing.whole) | np.isin(steps.key, missing.single)
@@ -283,24 +283,6 @@ def _ends(window: Window, steps: Steps, new: Steps, places: _Places) -> Ints:
         return np.unique(first)
     offsets = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return np.unique(np.repeat(first, lengths) + offsets)
-
-
-def _of(steps: Steps, people: Ints) -> Steps:
-    """Those of these people."""
-    start = np.searchsorted(steps.key, key_of(people, np.zeros(1, np.int64)))
-    end = np.searchsorted(steps.key, key_of(people + 1, np.zeros(1, np.int64)))
-    sizes = end - start
-    return steps.picked(np.repeat(start - np.cumsum(sizes) + sizes, sizes) + np.arange(int(sizes.sum())))
-
-
-def _without(steps: Steps, people: Ints) -> Steps:
-    """Those of others."""
-    start = np.searchsorted(steps.key, key_of(people, np.zeros(1, np.int64)))
-    end = np.searchsorted(steps.key, key_of(people + 1, np.zeros(1, np.int64)))
-    marks = np.zeros(len(steps.key) + 1, np.int64)
-    np.add.at(marks, start, 1)
-    np.subtract.at(marks, end, 1)
-    return steps.picked(np.cumsum(marks)[:-1] == 0)
 
 
 def _made_at(found: pl.DataFrame, at: datetime) -> pl.DataFrame:

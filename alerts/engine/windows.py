@@ -56,6 +56,23 @@ class Steps(NamedTuple):
         """Those that `which` chooses: a mask, or places in ascending order."""
         return Steps._make(column[which] for column in self)
 
+    def of(self, people: Ints) -> "Steps":
+        """Those of these people, who are in order."""
+        start, end = self._stretches(people)
+        sizes = end - start
+        return self.picked(np.repeat(start - np.cumsum(sizes) + sizes, sizes) + np.arange(int(sizes.sum())))
+
+    def without(self, people: Ints) -> "Steps":
+        """Those of others."""
+        start, end = self._stretches(people)
+        marks = np.zeros(len(self.key) + 1, np.int64)
+        np.add.at(marks, start, 1)
+        np.subtract.at(marks, end, 1)
+        return self.picked(np.cumsum(marks)[:-1] == 0)
+
+    def _stretches(self, people: Ints) -> tuple[Ints, Ints]:
+        return np.searchsorted(self.key, people << _STEP_BITS), np.searchsorted(self.key, (people + 1) << _STEP_BITS)
+
 
 def key_of(user: Ints, step: Ints) -> Ints:
     """What stands for a person and a step, in their order."""
