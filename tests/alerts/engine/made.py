@@ -5,6 +5,7 @@ from typing import Any
 
 from alerts.engine import Clear, Rule, Sustained
 from alerts.engine.language import read_condition
+from alerts.engine.source import columns_of
 
 
 def rule(
@@ -22,10 +23,11 @@ def rule(
     made: dict[str, Any] = {
         "id": "made", "alert_type": "MADE", "title": "Made", "severity": "HIGH", "measures": ("heart_rate",), **others,
     }  # fmt: skip
+    columns = columns_of(made.get("over", "reading"))
     return Rule(
-        when=read_condition(when),
+        when=read_condition(when, columns),
         max_gap=timedelta(seconds=max_gap),
         sustained=Sustained(count, None if within is None else timedelta(seconds=within), timedelta(seconds=lasting)),
-        clear=Clear(read_condition(clear), clear_count) if clear else None,
+        clear=Clear(read_condition(clear, columns), clear_count) if clear else None,
         **made,
     )

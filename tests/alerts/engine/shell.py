@@ -1,13 +1,14 @@
 """The part of Telara that calls the engine, in memory: it stores rows, keeps states, and writes alerts."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from alerts.engine import (
+    Advance,
     Episode,
     PersonState,
     Rule,
@@ -20,19 +21,13 @@ from alerts.engine import (
     reconcile,
     resume,
 )
-from devices.metrics import METRICS, Flag
+from tests.alerts.engine.seen import frame, seen_by
 from tests.alerts.engine.twin import Reading
+from tests.alerts.engine.twin_rows import Usual
+
+__all__ = ["START", "Alert", "Shell", "event_id", "frame", "reading"]
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
-COLUMNS = {name: pl.String if metric.is_text else pl.Float64 for name, metric in METRICS.items()}
-SCHEMA = {
-    "user_id": pl.Int64,
-    "recorded_at": pl.Datetime("us", "UTC"),
-    "event_id": pl.String,
-    "received_at": pl.Datetime("us", "UTC"),
-    "flags": pl.Int64,
-    **COLUMNS,
-}
 
 
 def event_id(number: int) -> str:
@@ -44,21 +39,6 @@ def reading(second: float, number: int = 0, *, delay: float = 0, late: bool = Fa
     numbers = {name: float(v) if isinstance(v, int) else v for name, v in values.items()}
     at = START + timedelta(seconds=second)
     return Reading(at, event_id(number), numbers, timedelta(seconds=delay), late)
-
-
-def frame(readings: Iterable[Reading], user_id: int = 1) -> pl.DataFrame:
-    rows = [
-        {
-            "user_id": user_id,
-            "recorded_at": row.at,
-            "event_id": row.id,
-            "received_at": row.at + row.delay,
-            "flags": int(Flag.LATE) if row.late else 0,
-            **row.values,
-        }
-        for row in readings
-    ]
-    return pl.DataFrame(rows, schema=SCHEMA)
 
 
 @dataclass
@@ -78,38 +58,51 @@ class Shell:
     """One person under one rule."""
 
     rule: Rule
+    usual: Sequence[Usual] = ()
     state: PersonState | None = None
-    stored: list[Reading] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rules = RuleSet([self.rule])
+        self.seen = seen_by(self.rules, self.usual)
 
-    def receive(self, batch: Iterable[Reading]) -> None:
+    def receive(self, batch: Iterable[Reading], *, commits: bool = True) -> None:
+        seen, alerts = dict(vars(self.seen)), [replace(alert) for alert in self.alerts]
         new = list(batch)
-        self.stored += new
-        step = advance(self.rules, {} if self.state is None else {1: self.state}, frame(new))
-        if step.unreached:
-            step = self.rebuild(step.unreached[1])
+        rows = self.seen.take(new)
+        step = self.rebuild(min(row.at for row in new)) if rows is None else self.go_on(rows)
         for stretch in step.stretches:
             self.write(stretch)
-        self.state = step.states.get(1, self.state)
+        if commits:
+            self.state = step.states.get(1, self.state)
+            self.seen.keep()
+        else:
+            vars(self.seen).update(seen)
+            self.alerts = alerts
 
-    def rebuild(self, reached: datetime) -> Any:
+    def go_on(self, rows: pl.DataFrame) -> Advance:
+        states = {} if self.state is None else {1: self.state}
+        step = advance(self.rules, states, rows, as_of=self.seen.as_of)
+        return self.rebuild(step.unreached[1]) if step.unreached else step
+
+    def rebuild(self, reached: datetime) -> Advance:
         """All that is stored from the last point, at most a few rows back, before which nothing was pending."""
-        times = sorted({row.at for row in self.stored})
+        stored = self.seen.stored()
+        times = stored["recorded_at"].unique().sort().to_list()
         back = [at for at in reversed(times) if at <= reached][:5]
-        since = next((at for at in back if not self.is_pending_before(at)), times[0])
-        rows = frame(row for row in self.stored if row.at >= since)
-        return advance(self.rules, {1: resume(self.rules, {self.rule.key: since})}, rows)
+        first = times[0] if times else reached
+        since = next((at for at in back if not self.is_pending_before(at, stored)), first)
+        rows = stored.filter(pl.col("recorded_at") >= since)
+        return advance(self.rules, {1: resume(self.rules, {self.rule.key: since})}, rows, as_of=self.seen.as_of)
 
-    def is_pending_before(self, at: datetime) -> bool:
-        before = frame(row for row in self.stored if row.at < at)
+    def is_pending_before(self, at: datetime, stored: pl.DataFrame) -> bool:
+        before = stored.filter(pl.col("recorded_at") < at)
         states = advance(self.rules, {1: new_person(self.rules)}, before).states
         return bool(states) and states[1].is_pending
 
     def crash(self) -> None:
         self.state = None
+        self.seen.forget()
 
     def write(self, stretch: Stretch) -> None:
         changes = reconcile(stretch, self.alerts)

@@ -17,9 +17,12 @@ MANY = [replace(each, id=f"rule-{number}") for number, each in enumerate(RULES *
 
 
 def standing(rules: list[Rule], rows: pl.DataFrame, users: int = 1) -> dict[tuple[int, RuleKey], list[tuple]]:  # type: ignore[type-arg]
-    ruleset = RuleSet(rules)
+    ruleset, by_key = RuleSet(rules), {rule.key: rule for rule in rules}
     found = advance(ruleset, {user: new_person(ruleset) for user in range(users)}, rows)
-    return {(stretch.user_id, stretch.rule): [said(each) for each in stretch.episodes] for stretch in found.stretches}
+    return {
+        (stretch.user_id, stretch.rule): [said(by_key[stretch.rule], each) for each in stretch.episodes]
+        for stretch in found.stretches
+    }
 
 
 @settings(max_examples=20, deadline=None)
@@ -29,7 +32,7 @@ def test_people_and_rules_do_not_touch_each_other(people: list) -> None:  # type
     found = standing(MANY, rows.sample(fraction=1, shuffle=True, seed=1), len(people))
     for user, case in enumerate(people):
         for each in MANY:
-            assert found.get((user, each.key), []) == [expected(e) for e in episodes(each, case.readings)]
+            assert found.get((user, each.key), []) == [expected(each, e) for e in episodes(each, case.readings)]
 
 
 def test_more_conditions_than_a_word_holds_are_kept_apart() -> None:

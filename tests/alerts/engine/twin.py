@@ -45,8 +45,11 @@ class Found:
         values = [row.values[name] for row in self.rows if row.values.get(name) is not None]
         if not values:
             return None
-        exact = sum(Fraction(round(value * 1e6), 1_000_000) for value in values)
-        return len(values), float(exact / len(values)), min(values), max(values)
+        return len(values), float(sum(map(exact, values)) / len(values)), min(values), max(values)
+
+
+def exact(value: float) -> Fraction:
+    return Fraction(round(value * 1e6), 1_000_000)
 
 
 def episodes(rule: Rule, readings: list[Reading]) -> list[Found]:
