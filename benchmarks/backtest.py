@@ -1,0 +1,59 @@
+"""One rule over recorded readings from the command line, start-up included.
+
+    python -m benchmarks.backtest [--readings N]
+
+Writes N readings of heart and steps of 14 people, one a minute, to a .csv.gz file, and takes the time of
+`manage.py backtest` over it. No service is asked for anything.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+ROOT = Path(__file__).resolve().parent.parent
+PEOPLE = 14
+RULE = ROOT / "alerts" / "rules" / "tachycardia-at-rest.yaml"
+
+
+def recorded(count: int) -> pl.DataFrame:
+    random = np.random.default_rng(4)
+    each = -(-count // PEOPLE)
+    start = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
+    at = pl.Series((start + 60 * np.tile(np.arange(each), PEOPLE)[:count]).astype(np.int64) * 1000)
+    return pl.DataFrame(
+        {
+            "timestamp": at.cast(pl.Datetime("ms", "UTC")).dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"),
+            "user_id": [f"user_{number:03d}" for number in np.repeat(np.arange(PEOPLE), each)[:count]],
+            "heart_rate": np.clip(random.normal(82, 14, count), 45, 180).round(),
+            "steps_per_minute": random.integers(0, 2, count) * random.integers(0, 90, count),
+            "activity_level": random.integers(0, 30, count),
+        }
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--readings", type=int, default=406_342)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "readings.csv.gz")
+        recorded(options.readings).write_csv(file, compression="gzip")
+        command = [sys.executable, "manage.py", "backtest", "--rules", str(RULE), "--readings", str(file), "--json"]
+        began = time.perf_counter()
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+        took = time.perf_counter() - began
+    episodes = len(done.stdout.splitlines())
+    print(
+        f"{options.readings:,} readings in a file, one rule, {episodes:,} episodes: {took:.2f} s from the command line"
+    )
+
+
+if __name__ == "__main__":
+    main()
