@@ -59,7 +59,7 @@ class Asked:
 def choices(user: User) -> dict[str, Any]:
     """What the page offers `user`: spans of time, and whom they may see."""
     people = User.objects.wearers_visible_to(user).order_by("username")
-    offered = list(people.only("username", "display_name")[:MOST_OFFERED])
+    offered = list(people.only("username", "display_name", "first_name", "last_name")[:MOST_OFFERED])
     return {
         "spans": [(name, label, name == DEFAULT_SPAN) for name, (label, _) in SPANS.items()],
         "offered": offered,

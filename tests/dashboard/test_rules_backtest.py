@@ -85,6 +85,19 @@ def test_one_wearer_is_chosen_by_name_among_those_offered(visit: Visit, lead: Us
     assert [line.person for line in run(visit(lead), wearer=" user_002 ").context["tried"].lines] == ["user_002"]
 
 
+def test_a_page_that_offers_many_wearers_takes_no_query_for_each(visit: Visit, lead: User, wearer: User) -> None:
+    write(yaml())
+    client = visit(lead)
+    client.get("/rules/bradycardia/")
+    with CaptureQueriesContext(connection) as few:
+        client.get("/rules/bradycardia/")
+    User.objects.bulk_create(User(username=f"w{number:04}", is_wearer=True) for number in range(1_200))
+    with CaptureQueriesContext(connection) as many:
+        page = client.get("/rules/bradycardia/")
+    assert len(many) <= len(few) + 1  # how many there are
+    assert (len(page.context["offered"]), page.context["people"]) == (1_000, 1_201)
+
+
 # What is said
 
 
