@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from alerts.backtest import NO_HISTORY
 from alerts.backtest_stored import LONGEST, MOST_READINGS, backtest_stored
 from alerts.engine import AbsenceRule, Rule
+from alerts.models import Summary
 from alerts.rule_files import parse_rule
 from alerts.rule_versions import UnreadableRuleError
 from alerts.stored_history import Scope, TookTooLongError, TooMuchHistoryError
@@ -37,6 +39,7 @@ SPANS: Final[Mapping[str, tuple[str, timedelta | None]]] = {
 DEFAULT_SPAN: Final = "7"
 MOST_OFFERED: Final = 1_000
 LONGEST_NAME: Final = 64
+LESS: Final = "Choose fewer days, or one wearer."
 
 
 class RefusedError(Exception):
@@ -137,18 +140,27 @@ def _people(user: User, user_id: str) -> list[User]:
         raise RefusedError(f"There is no wearer {user_id} among those whom you may see.") from None
 
 
+def _known(asked: Asked) -> int:
+    """How many readings there are at least, by the hours that are summed up: who asks for far too much is told at once."""
+    hours = Summary.objects.filter(period=Summary.Period.HOUR, user__in=list(asked.people))
+    if asked.since is not None:
+        hours = hours.filter(start__gte=asked.since)
+    return hours.aggregate(readings=Sum("readings"))["readings"] or 0
+
+
 def _run(asked: Asked, user: User) -> "Outcome":
     """Raises RefusedError."""
+    if (known := _known(asked)) > MOST_READINGS:
+        raise RefusedError(f"That is {known:,} readings, and {MOST_READINGS:,} are the most. {LESS}")
     run = Run(owner=user.pk, name=asked.run, people=asked.people, since=asked.since, until=asked.until)
     run.begin()
     scope = Scope(asked.people, asked.since, asked.until, MOST_READINGS, LONGEST)
-    less = "Choose fewer days, or one wearer."
     try:
         return backtest_stored(rules=[asked.rule], scope=scope, watch=run.watch)
     except TooMuchHistoryError:
-        raise RefusedError(f"That is more than {MOST_READINGS:,} readings. {less}") from None
+        raise RefusedError(f"That is more than {MOST_READINGS:,} readings. {LESS}") from None
     except TookTooLongError:
-        raise RefusedError(f"It took longer than {LONGEST.seconds} s and was ended. {less}") from None
+        raise RefusedError(f"It took longer than {LONGEST.seconds} s and was ended. {LESS}") from None
     except NotWantedError:
         raise RefusedError("Stopped.") from None
     except UnreadableRuleError as error:

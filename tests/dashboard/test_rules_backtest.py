@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from alerts import stored_history
+from alerts.models import Summary
 from dashboard.rules import backtest, tried
 from dashboard.rules.run import NotWantedError, Run, run_progress, run_stop
 from devices.models import User
@@ -216,6 +217,21 @@ def test_too_many_readings_are_refused_with_a_remedy(
     assert "That is more than 5 readings. Choose fewer days, or one wearer." in run(visit(analyst)).text
     monkeypatch.setattr(backtest, "MOST_READINGS", 6)
     assert "1 episode" in run(visit(analyst)).text
+
+
+def test_far_too_many_readings_are_refused_unread(visit: Visit, lead: User, wearer: User, other: User) -> None:
+    slow(wearer, 1)
+    for person, hours, readings in ((wearer, 24, 80_000), (other, 24 * 8, 20_000)):
+        starts = [ago(number).replace(minute=0, second=0, microsecond=0) for number in range(1, hours)]
+        Summary.objects.bulk_create(
+            Summary(user=person, period="hour", start=start, readings=readings, metrics={}, alerts={}, made_at=start)
+            for start in starts
+        )
+    text = run(visit(lead)).text
+    assert "readings, and 2,000,000 are the most. Choose fewer days, or one wearer." in text
+    assert "That is 5,180,000" in text
+    assert run(visit(lead), days="1", wearer="user_001").context["tried"].summary.episodes == 1
+    assert "are the most" in run(visit(lead), days="all", wearer="user_002").text
 
 
 def test_a_version_that_this_release_cannot_read_is_named(visit: Visit, analyst: User, wearer: User) -> None:
