@@ -48,7 +48,18 @@ def as_text(raw: bytes) -> str:
 class LedgerAdmin(ReadOnlyAdmin):
     """How far each partition is stored, and by whom."""
 
-    list_display = ["topic", "partition", "next_offset", "epoch", "owner", "group", "updated_at", "cluster_id"]
+    list_display = [
+        "topic",
+        "partition",
+        "next_offset",
+        "epoch",
+        "owner",
+        "group",
+        "listening_since",
+        "consumed_until",
+        "updated_at",
+        "cluster_id",
+    ]
     list_filter = ["topic"]
     ordering = ["topic", "partition"]
 

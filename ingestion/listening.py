@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # it is exported
 from django.db import connection
@@ -23,7 +22,6 @@ from ingestion.producer import quiet, report_error
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-log = structlog.get_logger(__name__)
 ASK_EVERY: Final = timedelta(seconds=2)
 ANSWER_S: Final = 5.0
 # A restart of a consumer takes less, wearables that lost the broker are back in less.

@@ -32,11 +32,11 @@ class ConsumerSerializer(serializers.ModelSerializer[PipelineStatus]):
 
 
 class PartitionSerializer(serializers.ModelSerializer[PartitionLedger]):
-    """How far a partition is stored, and by whom."""
+    """How far a partition is stored, and by whom; what was received in [listening_since, consumed_until] is known."""
 
     class Meta:
         model = PartitionLedger
-        fields = ["topic", "partition", "next_offset", "owner", "updated_at"]
+        fields = ["topic", "partition", "next_offset", "owner", "listening_since", "consumed_until", "updated_at"]
 
 
 class PipelineAnswer(serializers.Serializer[None]):
