@@ -1,21 +1,18 @@
 """One rule from its YAML text: every mistake named with its place, and the rule where there is none."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import partial
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 import yaml
 
-from alerts.engine.language import Condition, ConditionError, judge, judge_clear, read_condition
+from alerts.engine.language import Condition, judge, judge_clear
 from alerts.engine.rule import (
     DEFAULT_COOLDOWN,
-    MAX_COUNT,
-    MAX_FACTOR,
     RULE_CLASSES,
     SEVERITIES,
     AbsenceRule,
@@ -24,8 +21,27 @@ from alerts.engine.rule import (
     Rule,
     Sustained,
 )
-from alerts.engine.source import Column, Source, Window, columns_of
+from alerts.engine.source import Column, Source, columns_of
 from alerts.rule_files.document import DocumentError, place_in, read_document
+from alerts.rule_files.fields import (
+    ALERT_TYPE,
+    ID,
+    FieldError,
+    as_absence,
+    as_condition,
+    as_count,
+    as_duration,
+    as_factor,
+    as_measure,
+    as_positive,
+    as_source,
+    as_text,
+    as_title,
+    matching,
+    one_of,
+    placed,
+    value_at,
+)
 from alerts.rule_files.problem import Problem
 
 T = TypeVar("T")
@@ -40,18 +56,6 @@ REQUIRED: Final = ("id", "alert_type", "title", "severity", "over")
 OF_ROWS: Final = ("when", "sustained", "max_gap", "clear", "measures")  # what a rule over rows alone may say
 REQUIRED_OF_ROWS: Final = ("when", "max_gap")
 OF_ABSENCE: Final = ("factor", "at_least")  # what a rule over absence alone says, all of it
-LONGEST_NAME: Final = 64
-LONGEST_TITLE: Final = 128
-ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-ALERT_TYPE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
-DURATION: Final = re.compile(r"(\d{1,9})(s|m|h|d)")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_LONGEST: Final = timedelta(days=366)
-WINDOW: Final = re.compile(r"window\((\d{1,9}[smhd])(?:, every (\d{1,9}[smhd]))?\)")
-_MOST_STEPS: Final = 1_000  # of a sliding window
-FACTOR: Final = re.compile(r"\d{1,4}(\.\d{1,9})?")
-LONGEST_ABSENCE: Final = timedelta(days=7)  # who is away for longer is not looked at
-_Over = Source | Literal["absence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,6 @@ def parse_rule(text: str, *, path: str = "rule", version: int = 1, judged: bool 
     return Parsed(None if problems else rule, problems)
 
 
-class _FieldError(Exception):
-    """One value is not what it must be; the reading of the others goes on."""
-
-    def __init__(self, node: yaml.Node, message: str, offset: int | None = None) -> None:
-        self.node, self.message, self.offset = node, message, offset
-        super().__init__(message)
-
-
 class _Reader:
     """Gathers the problems of one document."""
 
@@ -96,23 +92,23 @@ class _Reader:
 
     def rule(self, node: yaml.MappingNode, version: int) -> AnyRule | None:
         fields = self.mapping(node, KEYS, REQUIRED)
-        rule_id = self.read(fields, "id", _matching(ID, "lower-case words joined by '-', at most 64 characters"))
-        alert_type = self.read(fields, "alert_type", _matching(ALERT_TYPE, "UPPER_CASE words joined by '_'"))
-        title = self.read(fields, "title", _title)
-        severity = self.read(fields, "severity", _one_of(SEVERITIES))
-        over = self.read(fields, "over", _over) or "reading"
+        rule_id = self.read(fields, "id", matching(ID, "lower-case words joined by '-', at most 64 characters"))
+        alert_type = self.read(fields, "alert_type", matching(ALERT_TYPE, "UPPER_CASE words joined by '_'"))
+        title = self.read(fields, "title", as_title)
+        severity = self.read(fields, "severity", one_of(SEVERITIES))
+        over = self.read(fields, "over", as_source) or "reading"
         looks = self.absence(node, fields) if over == "absence" else self.rows(node, fields, over)
-        cooldown = self.read(fields, "cooldown", _duration)
-        replaces = self.read(fields, "replaces", _matching(ID, "the id of another rule"))
+        cooldown = self.read(fields, "cooldown", as_duration)
+        replaces = self.read(fields, "replaces", matching(ID, "the id of another rule"))
         if replaces is not None and replaces == rule_id:
             self.problem(fields["replaces"], "a rule cannot replace itself")
         said: dict[str, Any] = {
-            "rule_class": self.read(fields, "class", _one_of(RULE_CLASSES)) or "clinical",
+            "rule_class": self.read(fields, "class", one_of(RULE_CLASSES)) or "clinical",
             "cooldown": DEFAULT_COOLDOWN if cooldown is None else cooldown,
             "replaces": replaces,
-            "description": self.read(fields, "description", _text) or "",
-            "falsepositives": self.items(fields.get("falsepositives"), _text),
-            "references": self.items(fields.get("references"), _text),
+            "description": self.read(fields, "description", as_text) or "",
+            "falsepositives": self.items(fields.get("falsepositives"), as_text),
+            "references": self.items(fields.get("references"), as_text),
         }
         if not (rule_id and alert_type and title and severity and looks):
             return None
@@ -123,13 +119,13 @@ class _Reader:
         """What a rule over rows says of them; None where it does not say enough."""
         self.choose(node, fields, REQUIRED_OF_ROWS, OF_ABSENCE, "it belongs to rules over absence alone")
         columns = columns_of(over)
-        when = self.read(fields, "when", partial(_condition, columns=columns))
-        max_gap = self.read(fields, "max_gap", _positive)
+        when = self.read(fields, "when", partial(as_condition, columns=columns))
+        max_gap = self.read(fields, "max_gap", as_positive)
         sustained = self.sustained(fields.get("sustained"))
         clear = self.clear(fields.get("clear"), columns)
         if self.judged and when:
             self.judge(fields, when, clear)
-        measures = self.items(fields.get("measures"), partial(_measure, columns=columns))
+        measures = self.items(fields.get("measures"), partial(as_measure, columns=columns))
         if not (when and max_gap):
             return None
         return {
@@ -140,8 +136,8 @@ class _Reader:
     def absence(self, node: yaml.MappingNode, fields: dict[str, yaml.Node]) -> dict[str, Any] | None:
         """What a rule over absence says of it; None where it does not say enough."""
         self.choose(node, fields, OF_ABSENCE, OF_ROWS, "a rule over absence has factor and at_least in its place")
-        factor = self.read(fields, "factor", _factor)
-        at_least = self.read(fields, "at_least", _absence)
+        factor = self.read(fields, "factor", as_factor)
+        at_least = self.read(fields, "at_least", as_absence)
         return {"factor": factor, "at_least": at_least} if factor and at_least else None
 
     def choose(
@@ -162,9 +158,9 @@ class _Reader:
 
     def sustained(self, node: yaml.Node | None) -> Sustained:
         fields = self.nested(node, SUSTAINED_KEYS, ())
-        count = self.read(fields, "count", _count) or 1
-        within = self.read(fields, "within", _positive)
-        lasting = self.read(fields, "for", _duration) or timedelta(0)
+        count = self.read(fields, "count", as_count) or 1
+        within = self.read(fields, "within", as_positive)
+        lasting = self.read(fields, "for", as_duration) or timedelta(0)
         if within is not None and count == 1 and "count" not in fields:
             self.problem(fields["within"], "within needs a count: {count: 5, within: 60s}")
         return Sustained(count, within, lasting)
@@ -173,16 +169,16 @@ class _Reader:
         if node is None:
             return None
         fields = self.nested(node, CLEAR_KEYS, ("when",))
-        when = self.read(fields, "when", partial(_condition, columns=columns))
-        count = self.read(fields, "count", _count) or 1
+        when = self.read(fields, "when", partial(as_condition, columns=columns))
+        count = self.read(fields, "count", as_count) or 1
         return Clear(when, count) if when else None
 
     def judge(self, fields: dict[str, yaml.Node], when: Condition, clear: Clear | None) -> None:
         """Conditions that could as well not be there."""
-        with self.gathering(), _placed(fields["when"]):
+        with self.gathering(), placed(fields["when"]):
             judge(when)
         if clear:
-            with self.gathering(), _placed(_value_at(fields["clear"], "when")):
+            with self.gathering(), placed(value_at(fields["clear"], "when")):
                 judge_clear(clear.when, when)
 
     def nested(self, node: yaml.Node | None, keys: tuple[str, ...], required: tuple[str, ...]) -> dict[str, yaml.Node]:
@@ -233,7 +229,7 @@ class _Reader:
     def gathering(self) -> Iterator[None]:
         try:
             yield
-        except _FieldError as found:
+        except FieldError as found:
             self.problem(found.node, found.message, found.offset)
 
     def problem(self, node: yaml.Node, message: str, offset: int | None = None) -> None:
@@ -241,125 +237,3 @@ class _Reader:
         if offset is not None and isinstance(node, yaml.ScalarNode):
             line, column = place_in(node, offset)
         self.problems.append(Problem(self.path, line, column, message))
-
-
-def _text(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode) or not node.value.strip():
-        raise _FieldError(node, "a text is needed here")
-    return str(node.value).strip()
-
-
-def _title(node: yaml.Node) -> str:
-    title = _text(node)
-    if len(title) > LONGEST_TITLE:
-        raise _FieldError(node, f"a title has at most {LONGEST_TITLE} characters")
-    return title
-
-
-def _matching(pattern: re.Pattern[str], what: str) -> Callable[[yaml.Node], str]:
-    def convert(node: yaml.Node) -> str:
-        value = _text(node)
-        if len(value) > LONGEST_NAME or not pattern.fullmatch(value):
-            raise _FieldError(node, f"{value!r}: {what}")
-        return value
-
-    return convert
-
-
-def _one_of(choices: tuple[T, ...]) -> Callable[[yaml.Node], T]:
-    def convert(node: yaml.Node) -> T:
-        value = _text(node)
-        for choice in choices:
-            if choice == value:
-                return choice
-        raise _FieldError(node, f"{value!r} is none of {', '.join(map(str, choices))}")
-
-    return convert
-
-
-def _over(node: yaml.Node) -> _Over:
-    value = _text(node)
-    if value == "reading":
-        return "reading"
-    if value == "absence":
-        return "absence"
-    match = WINDOW.fullmatch(value)
-    if not match:
-        raise _FieldError(node, f"{value!r} is none of reading, absence, window(1m), window(30m, every 1m)")
-    size, every = (_length(node, text) for text in (match[1], match[2] or match[1]))
-    if not every or size % every or size // every > _MOST_STEPS:
-        raise _FieldError(node, f"{value!r}: the size must be 1 to {_MOST_STEPS:,} times the step, without a rest")
-    return Window(size, every)
-
-
-def _duration(node: yaml.Node) -> timedelta:
-    return _length(node, _text(node))
-
-
-def _length(node: yaml.Node, value: str) -> timedelta:
-    match = DURATION.fullmatch(value)
-    if not match:
-        raise _FieldError(node, f"{value!r} is not a duration: write a whole number and s, m, h or d, such as 60s")
-    number, unit = match.groups()
-    length = timedelta(**{_UNITS[unit]: int(number)}) if int(number) <= _LONGEST.total_seconds() else _LONGEST * 2
-    if length > _LONGEST:
-        raise _FieldError(node, f"{value!r} is longer than {_LONGEST.days} days")
-    return length
-
-
-def _positive(node: yaml.Node) -> timedelta:
-    length = _duration(node)
-    if not length:
-        raise _FieldError(node, "it must be longer than 0s")
-    return length
-
-
-def _absence(node: yaml.Node) -> timedelta:
-    length = _positive(node)
-    if length > LONGEST_ABSENCE:
-        raise _FieldError(node, f"{node.value!r} is longer than {LONGEST_ABSENCE.days} days")
-    return length
-
-
-def _factor(node: yaml.Node) -> float:
-    value = _text(node)
-    if not FACTOR.fullmatch(value) or not 1 < float(value) <= MAX_FACTOR:
-        raise _FieldError(node, f"{value!r} is not a number above 1, {MAX_FACTOR:,} at most")
-    return float(value)
-
-
-def _count(node: yaml.Node) -> int:
-    value = _text(node)
-    if not re.fullmatch(r"\d{1,9}", value) or not 1 <= int(value) <= MAX_COUNT:
-        raise _FieldError(node, f"{value!r} is not a whole number from 1 to {MAX_COUNT:,}")
-    return int(value)
-
-
-def _measure(node: yaml.Node, columns: Mapping[str, Column]) -> str:
-    value = _text(node)
-    numeric = [name for name, column in columns.items() if not column.is_text]
-    if value not in numeric:
-        near = get_close_matches(value, numeric, n=1)
-        raise _FieldError(node, f"{value!r} is no numeric column" + (f"; did you mean {near[0]}?" if near else ""))
-    return value
-
-
-def _condition(node: yaml.Node, columns: Mapping[str, Column]) -> Condition:
-    _text(node)
-    with _placed(node):
-        return read_condition(node.value.rstrip("\n"), columns)
-
-
-@contextmanager
-def _placed(node: yaml.Node) -> Iterator[None]:
-    """What is wrong with a condition, as wrong with the value that it stands in."""
-    try:
-        yield
-    except ConditionError as error:
-        raise _FieldError(node, error.message, error.offset) from error
-
-
-def _value_at(node: yaml.Node, key: str) -> yaml.Node:
-    """The value of a key that is there."""
-    found: yaml.Node = next(value for name, value in node.value if name.value == key)
-    return found

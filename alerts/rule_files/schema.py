@@ -9,20 +9,15 @@ from typing import Any, Final
 
 from alerts.engine.language import MAX_CHARACTERS
 from alerts.engine.rule import MAX_COUNT, MAX_FACTOR, RULE_CLASSES, SEVERITIES
+from alerts.rule_files.fields import ALERT_TYPE, DURATION, ID, LONGEST_NAME, LONGEST_TITLE, WINDOW
 from alerts.rule_files.parse import (
-    ALERT_TYPE,
     CLEAR_KEYS,
-    DURATION,
-    ID,
     KEYS,
-    LONGEST_NAME,
-    LONGEST_TITLE,
     OF_ABSENCE,
     OF_ROWS,
     REQUIRED,
     REQUIRED_OF_ROWS,
     SUSTAINED_KEYS,
-    WINDOW,
 )
 from devices.metrics import NUMERIC
 
