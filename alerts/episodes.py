@@ -172,7 +172,7 @@ class _Writing:
         _take_over(alert, rule, episode, over=self._over(rule))
         if stays_ended:
             alert.episode, alert.end, alert.provisional = was, end, True
-        if alert.quiet:
+        if alert.quiet or was == EpisodeState.WITHDRAWN:  # that it was withdrawn was told as well
             _deliver(alert, told, at=self._at)
         essential = before != _essence(alert)
         if not essential and content == (alert.event_count, alert.ended_at, alert.measures):

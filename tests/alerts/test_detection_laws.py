@@ -10,12 +10,17 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from alerts.backtest import Replay
+from alerts.engine import Rule as EngineRule
+from alerts.engine import Window
 from alerts.models import Alert, AlertChange, DetectionState, OutboxEntry, Rule, RuleVersion
 from alerts.rule_versions import engine_rule
 from devices.baselines import baselines_holding
 from devices.metrics import Flag
 from devices.models import Baseline, MetricWindow, Reading, User
 from ingestion.models import LateStretch
+from tests.alerts.engine.twin import Reading as Read
+from tests.alerts.engine.twin import episodes
+from tests.alerts.engine.twin_rows import derived, windows
 from tests.alerts.feeding import RACING, Feed, at, load
 from tests.ingestion.rows import frame, row
 from tests.made import make_wearer
@@ -56,6 +61,7 @@ DERIVED = tuple(
         ("off", "not_worn = 1", "{count: 2}"),
     )
 )
+USUAL = ("valid_from", "zone", "local_hour", "median", "mad")
 RATES = (120.0, 120.0, 120.0, 110.0, 97.0, 80.0, None)
 
 
@@ -102,6 +108,7 @@ def test_what_stands_is_what_the_engine_finds_in_all_rows_at_once(drawn: Any, pl
     feed.judge_late(now=at(clock + 5))
     feed.detection.flush(at=at(clock + 10))
     assert standing() == found([each for _, _, each in rows], everybody)
+    assert standing() == by_definition([each for _, _, each in rows], everybody)
 
 
 def begin() -> list[User]:
@@ -180,3 +187,32 @@ def found(rows: list[dict[str, Any]], everybody: list[User]) -> list[tuple[Any, 
          *((name, each.avg, each.low, each.high) for name, each in e.measures.items()))
         for f in replay.findings({user.pk: user.username for user in everybody}) for e in [f.episode]
     )  # fmt: skip
+
+
+def by_definition(rows: list[dict[str, Any]], everybody: list[User]) -> list[tuple[Any, ...]]:
+    """What the twin says of them, which shares nothing with the engine."""
+    rules = [engine_rule(version) for version in RuleVersion.objects.select_related("rule")]
+    told = []
+    for user in everybody:
+        readings = [as_reading(each) for each in rows if each["user_id"] == user.pk]
+        usual = list(Baseline.objects.filter(user=user).values_list(*USUAL))
+        for rule in rules if readings else []:
+            assert isinstance(rule, EngineRule)
+            if isinstance(rule.over, Window):
+                seen = windows(readings, rule.over, ("heart_rate",))
+            else:
+                seen = derived(readings, "heart_rate", usual)
+            for each in episodes(rule, seen):
+                measures = ((name, each.measure(name)) for name in rule.measures)
+                numbers = tuple((name, *numbers[1:]) for name, numbers in measures if numbers)
+                told.append(
+                    (rule.id, user.username, *each.times, str(each.settled_at), each.end, len(each.rows), *numbers)
+                )
+    return sorted(told)
+
+
+def as_reading(row: dict[str, Any]) -> Read:
+    off = row["flags"] & Flag.HEART_RATE_NOT_MEASURED
+    worn = None if row["heart_rate"] is None else 0.0
+    values = {name: row[name] for name in ("heart_rate", "activity_level")} | {"not_worn": 1.0 if off else worn}
+    return Read(row["recorded_at"], row["event_id"], values)
