@@ -97,6 +97,8 @@ class Evaluation:
         self._windows.forget(evaluated.reopened)
         self._detection.keep(evaluated.detected)
         self._heard |= dict.fromkeys(evaluated.arrival.watermarks, at)
+        for user_id in evaluated.arrival.watermarks:  # what they send now may lie in a window that our clock completed
+            self._passed.pop(user_id, None)
         self._passed |= evaluated.passed
 
     def drop(self) -> None:

@@ -106,6 +106,14 @@ class Feed:
     def sweep(self, second: float) -> Detected:
         return self.detection.sweep(at=at(second))
 
+    def pass_time(self, second: float) -> list[int]:
+        """Our own clock, between batches: whose windows it completed."""
+        silent = self.evaluation.silent(at=at(second))
+        with transaction.atomic(durable=True):
+            evaluated = self.evaluation.pass_time(silent, at=at(second))
+        self.evaluation.keep(evaluated, at=at(second))
+        return list(silent)
+
     def restart(self) -> None:
         """Another process takes over: it knows nothing."""
         self.detection = Detection(freshness=FRESH)

@@ -84,7 +84,7 @@ readings = st.lists(
     min_size=1,
     max_size=40,
 )
-THEN = ("", "", "flush", "drop", "sweep", "save", "lose")
+THEN = ("", "", "flush", "drop", "sweep", "save", "lose", "forget")
 steps = st.lists(st.builds(Step, st.integers(1, 12), st.sampled_from(THEN)), min_size=40)
 
 
@@ -157,6 +157,8 @@ def then(feed: Feed, what: str, clock: float) -> None:
         feed.evaluation.snapshots_saved(saved)
     elif what == "lose":
         DetectionState.objects.all().delete()
+    elif what == "forget":
+        feed.evaluation.forget_idle(at=at(clock + 100_000))
     elif what == "sweep":
         feed.sweep(clock + 100_000)
 
