@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Seen, Site
 
@@ -149,7 +149,8 @@ def test_a_backtest_that_fails_says_so_and_can_be_tried_again(page: Page, site: 
 
 def test_a_running_backtest_shows_how_far_it_is_and_is_stopped(page: Page, site: Site) -> None:
     opened(page, site, "/rules/fever/")
-    page.route("**/rules-backtest/", lambda route: page.wait_for_timeout(2_000) or route.continue_())
+    held: list[Route] = []
+    page.route("**/rules-backtest/", lambda route: held.append(route))  # noqa: PLW0108  # Playwright marks its handlers
     page.route(
         "**/rules-backtest/progress/*", lambda route: route.fulfill(json={"share": 0.25, "person": 3, "people": 12})
     )
@@ -159,6 +160,7 @@ def test_a_running_backtest_shows_how_far_it_is_and_is_stopped(page: Page, site:
     with page.expect_request("**/rules-backtest/stop/"):
         page.click("#backtest-stop")
     expect(page.locator("#backtest-run")).to_be_focused()
+    held[0].continue_()
     tried(page)
     page.click("#backtest-run")
     expect(page.locator("#running")).to_be_visible()
