@@ -141,7 +141,7 @@ def _people(user: User, user_id: str) -> list[User]:
 
 
 def _known(asked: Asked) -> int:
-    """How many readings there are at least, by the hours that are summed up: who asks for far too much is told at once."""
+    """How many readings there are at least, by the hours that are summed up: far too much is told at once."""
     hours = Summary.objects.filter(period=Summary.Period.HOUR, user__in=list(asked.people))
     if asked.since is not None:
         hours = hours.filter(start__gte=asked.since)
