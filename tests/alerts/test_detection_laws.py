@@ -84,7 +84,7 @@ readings = st.lists(
     min_size=1,
     max_size=40,
 )
-THEN = ("", "", "flush", "drop", "sweep", "save", "lose", "forget")
+THEN = ("", "", "flush", "drop", "sweep", "save", "lose", "forget", "silence")
 steps = st.lists(st.builds(Step, st.integers(1, 12), st.sampled_from(THEN)), min_size=40)
 
 
@@ -98,6 +98,7 @@ def test_what_stands_is_what_the_engine_finds_in_all_rows_at_once(drawn: Any, pl
     made_usual(everybody[0])
     feed, clock = Feed(is_prompt=chance.random() < 0.5), 5000.0
     arrival = [each for _, _, each in sorted(rows, key=lambda one: one[:2])]
+    was_silent = False
     for step in plan:
         batch, arrival = arrival[: step.size], arrival[step.size :]
         if not batch:
@@ -105,6 +106,11 @@ def test_what_stands_is_what_the_engine_finds_in_all_rows_at_once(drawn: Any, pl
         clock += 0.4
         feed.write(frame(*batch), now=at(clock))
         then(feed, step.then, clock)
+        was_silent = was_silent or step.then == "silence"
+    if was_silent:  # what our clock completed is as it should be once they spoke
+        last = [(20_000, 0, each) for each in spoke_at_last(everybody)]
+        rows += last
+        feed.write(frame(*(each for _, _, each in last)), now=at(clock + 2))
     feed.judge_late(now=at(clock + 5))
     feed.detection.flush(at=at(clock + 10))
     assert standing() == found([each for _, _, each in rows], everybody)
@@ -134,6 +140,13 @@ def made(drawn: Any, everybody: list[User], chance: Any) -> list[tuple[float, in
     return rows
 
 
+def spoke_at_last(everybody: list[User]) -> list[dict[str, Any]]:
+    fields = {"recorded_at": at(20_000), "received_at": at(20_000), "activity_level": 2.0}
+    return [
+        row(20_000 + number, user_id=user.pk, **fields) | {"heart_rate": None} for number, user in enumerate(everybody)
+    ]
+
+
 def made_usual(person: User) -> None:
     """Two sets, the second valid from within the readings on."""
     for begins, median in ((at(0) - timedelta(days=1), 80.0), (at(300), 105.0)):
@@ -159,6 +172,8 @@ def then(feed: Feed, what: str, clock: float) -> None:
         DetectionState.objects.all().delete()
     elif what == "forget":
         feed.evaluation.forget_idle(at=at(clock + 100_000))
+    elif what == "silence":
+        feed.pass_time(clock + 700)
     elif what == "sweep":
         feed.sweep(clock + 100_000)
 
