@@ -137,8 +137,10 @@ class Evaluation:
         self._detection.snapshots_saved(found)
 
     def forget_idle(self, *, at: datetime) -> None:
-        """Forget people of whom nothing was heard for an hour: whoever speaks again is read back."""
-        idle = [user_id for user_id, heard in self._heard.items() if at - heard >= IDLE_FOR]
+        """Forget people of whom nothing was heard for an hour, and whose windows are over: whoever speaks again is read
+        back."""
+        idle_for = max(IDLE_FOR, self._windows.longest + SILENT_FOR)
+        idle = [user_id for user_id, heard in self._heard.items() if at - heard >= idle_for]
         for user_id in idle:
             del self._heard[user_id]
             self._passed.pop(user_id, None)

@@ -3,7 +3,7 @@
 import pytest
 
 from alerts.models import Alert
-from devices.models import MetricWindow
+from devices.models import MetricWindow, Reading
 from tests.alerts.feeding import RACING, Feed, at, load, person_one, the_alert
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,6 +78,18 @@ def test_an_episode_goes_on_over_a_silence_that_is_no_gap(feed: Feed):
     assert (alert.end, alert.quiet) == (None, False)
 
 
+def test_nobody_is_forgotten_while_a_long_window_of_theirs_is_open():
+    load(MINUTE.replace("window(1m)", "window(2h)").replace("max_gap: 20m", "max_gap: 3h"))
+    feed = Feed()
+    feed.send((10, 120))
+    feed.pass_time(6000)
+    feed.evaluation.forget_idle(at=at(7190))
+    assert feed.pass_time(7260) == [person_one().pk]
+    assert the_alert().opened_at == at(7200)
+    feed.evaluation.forget_idle(at=at(2 * 3600 + 610))
+    assert feed.evaluation.silent(at=at(9000)) == {}
+
+
 def test_whoever_is_forgotten_is_read_back_when_they_speak(feed: Feed):
     feed.send((0, 120), (70, 120), (130, 120), (140, 130))
     feed.evaluation.forget_idle(at=at(140 + 3599))
@@ -87,3 +99,4 @@ def test_whoever_is_forgotten_is_read_back_when_they_speak(feed: Feed):
     feed.send((150, 140), (200, 60), now=4000)
     assert minutes() == [(60, 1, 120, True), (120, 1, 120, True), (180, 3, 130, False)]
     assert (the_alert().event_count, the_alert().ended_at) == (3, at(180))
+    assert not Reading.objects.filter(flags__gt=0).exists()
