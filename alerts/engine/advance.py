@@ -166,6 +166,10 @@ def _refold(state: PersonState, new: Rows, as_of: int, since: int | None = None)
     if rules.is_of_windows:
         rows = newest(rules, rows)
     cut = _overflow(rules, len(rows.table))
+    if not (state.runs or state.base or len(rows.values) or len(state.tail.values)):
+        reach = int(rows.table[cut - 1, AT]) if cut else state.reach
+        tail = Rows(rows.table[cut:].copy() if cut else rows.table, rows.values)
+        return _Step(PersonState(rules, as_of, reach, state.base, tail, state.runs), 0, (), {})
     dropped, tail = split(rules, rows, cut)
     base, ended = _fold(rules, state.base, dropped)
     runs, more = _fold(rules, base, tail, as_of)

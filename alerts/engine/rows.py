@@ -72,9 +72,12 @@ def joined(first: Rows, second: Rows) -> Rows:
 
 
 def merged(rules: RuleSet, first: Rows, second: Rows) -> Rows:
-    """Two pieces in the order of their rows."""
+    """Two pieces in the order of their rows; of windows of one time the second piece's comes last."""
     rows = joined(first, second)
-    order = np.lexsort((rows.table[:, ID_LOW], rows.table[:, ID_HIGH], rows.table[:, AT]))
+    order = np.argsort(rows.table[:, AT], kind="stable")
+    at = rows.table[order, AT]
+    if not rules.is_of_windows and np.any(at[1:] == at[:-1]):
+        order = np.lexsort((rows.table[:, ID_LOW], rows.table[:, ID_HIGH], rows.table[:, AT]))
     return Rows(rows.table[order], _reordered(rules, rows, order))
 
 
