@@ -1,10 +1,10 @@
 """Rows in, episodes out: what `fold` means, for many people and rules at once, in whatever order the rows come."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -70,45 +70,46 @@ def advance(
     """
     found = Advance()
     still = dict(as_of)
-    for user, new in people(rules, rows, freshness):
+    for user, new, first, last in people(rules, rows, freshness):
         at = still.pop(user, None)
         known = states.get(user)
-        if known is None or new.first_at <= known.reach:
-            found.unreached[user] = moment(new.first_at)
+        if known is None or first <= known.reach:
+            found.unreached[user] = moment(first)
             continue
-        _take(found, user, _step(fitted(known, rules), new, new.last_at if at is None else microseconds(at)))
+        _take(found, user, _step(fitted(known, rules), new, first, last if at is None else microseconds(at)))
     for user, at in still.items():
         known = states.get(user)
         if known is None:
             found.unreached[user] = at
         elif known.runs or known.floors is not None:
-            _take(found, user, _step(fitted(known, rules), no_rows(rules), microseconds(at)))
+            _take(found, user, _step(fitted(known, rules), no_rows(rules), ALWAYS, microseconds(at)))
     return found
 
 
 def _take(found: Advance, user: int, step: "_Step") -> None:
     found.states[user] = step.state
-    found.stretches.extend(_stretches(user, step.state.rules, step))
+    if step.touched:
+        found.stretches.extend(_stretches(user, step.state.rules, step))
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     """One person's next state, the rules that were touched, and the episodes that ended, by rule."""
 
     state: PersonState
     since: Mapping[int, int] | int
-    touched: Iterable[int]
+    touched: Collection[int]
     ended: Ended
 
 
-def _step(state: PersonState, new: Rows, as_of: int) -> _Step:
-    """`as_of` is how far the person's time has come, at least; `new` may be empty."""
+def _step(state: PersonState, new: Rows, first: int, as_of: int) -> _Step:
+    """`first` is the time of the first row of `new`, which may be empty; `as_of` is how far the person's time has come,
+    at least."""
     as_of = max(as_of, state.as_of_us)
     if state.floors is not None:
         return _resumed(state, new, as_of)
     if not len(new.table):
         return _passed(state, as_of)
-    if new.first_at <= state.as_of_us:
+    if first <= state.as_of_us:
         return _refold(state, new, as_of)
     if not state.runs and not len(new.values) and not len(state.tail.values) and not state.base:
         return _nothing(state, new, as_of)

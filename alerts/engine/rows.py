@@ -102,8 +102,8 @@ def newest(rules: RuleSet, rows: Rows) -> Rows:
     return Rows(table[kept], rows.values[kept[hot(rules, rows.table)]] if len(rows.values) else rows.values)
 
 
-def people(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Iterator[tuple[int, Rows]]:
-    """The frame as rows of one person after the other, each in order."""
+def people(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Iterator[tuple[int, Rows, int, int]]:
+    """The frame as rows of one person after the other, each in order, with the times of the first and the last."""
     if frame.height == 0:
         return
     table = _table(rules, frame, freshness)
@@ -115,9 +115,9 @@ def people(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Iterato
     starts = np.flatnonzero(np.diff(users, prepend=users[0] - 1))
     hots = np.concatenate(([0], np.cumsum(is_hot)))
     ends = np.append(starts[1:], len(users))
-    bounds = zip(users[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
-    for user, start, end in bounds:
-        yield user, Rows(table[start:end], values[hots[start] : hots[end]])
+    bounds = (users[starts], starts, ends, hots[starts], hots[ends], table[starts, AT], table[ends - 1, AT])
+    for user, start, end, hot_from, hot_to, first, last in zip(*(each.tolist() for each in bounds), strict=True):
+        yield user, Rows(table[start:end], values[hot_from:hot_to]), first, last
 
 
 def _order(users: Ints, table: Ints) -> npt.NDArray[np.intp]:
@@ -166,7 +166,7 @@ def _time(column: str) -> pl.Expr:
 
 def instants(times: pl.Series) -> Ints:
     """Datetimes of microseconds, none of them null, as numbers; nothing is copied."""
-    return times.to_physical().to_numpy()
+    return times.cast(pl.Int64).to_numpy()
 
 
 def _ids(frame: pl.DataFrame) -> tuple[Ints, Ints]:

@@ -1,10 +1,9 @@
 """What the engine remembers of a person between batches. A cache: whoever drops it loses time, never an episode."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,8 +18,7 @@ _NOTHING: Final[Mapping[int, Run]] = MappingProxyType({})
 _NO_RUNS: Final[Mapping[RuleKey, Run]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class PersonState:
+class PersonState(NamedTuple):
     """Runs are by the rule's number in `rules`; runs and arrays of a state are never changed.
 
     `tail` is the person's last rows, `base` what was pending before them, `runs` what is pending after them. Rows at or

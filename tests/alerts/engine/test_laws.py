@@ -249,7 +249,7 @@ def settles_too_late(run: Any, end: Any, at: int, ended: Any, *, real: Any = fol
 
 def looks_at_nothing_before(state: Any, new: rows.Rows, as_of: int, *, real: Any = advancing._resumed) -> Any:
     step = real(state, new, as_of)
-    return replace(step, since=dict.fromkeys(step.since, new.last_at))
+    return step._replace(since=dict.fromkeys(step.since, new.last_at))
 
 
 def stands_still(state: Any, as_of: int) -> Any:
