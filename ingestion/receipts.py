@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from alerts.engine.clock import length, microseconds
 from alerts.engine.rows import instants
-from alerts.engine.windows import Ints
+from alerts.engine.source import Window
+from alerts.engine.windows import Ints, Steps, ends_of
 from devices.metrics import Flag
 
 NEVER: Final = -(1 << 62)
@@ -27,11 +28,13 @@ class People(NamedTuple):
 
 def people_of(before: Mapping[int, datetime | None], new: pl.DataFrame) -> People:
     """The people of a batch of whom something is stored, once `new` is."""
-    last = dict(new.group_by("user_id").agg(pl.max("recorded_at").dt.timestamp("us")).iter_rows())
-    times = {user: NEVER if at is None else microseconds(at) for user, at in before.items()}
-    found = sorted((user, at, max(at, last.get(user, NEVER))) for user, at in times.items())
-    table = np.array([each for each in found if each[2] != NEVER], np.int64).reshape(-1, 3)
-    return People(table[:, 0].copy(), table[:, 1].copy(), table[:, 2].copy())
+    user = np.array(sorted(before), np.int64)
+    times = (before[each] for each in user.tolist())
+    known = np.array([NEVER if at is None else microseconds(at) for at in times], np.int64)
+    after = known.copy()
+    np.maximum.at(after, np.searchsorted(user, new["user_id"].to_numpy()), instants(new["recorded_at"]))
+    some = after != NEVER
+    return People(user[some], known[some], after[some])
 
 
 class Receipts:
@@ -65,19 +68,14 @@ class Receipts:
             np.maximum.at(self._older_received, place[older], received[older])
             np.logical_and.at(self._older_fresh, place[older], fresh[older])
 
-    def added(self, windows: pl.DataFrame) -> pl.DataFrame:
-        """With `received_at` and `fresh`: those of the reading that completed each; of an older window, which was there
+    def of(self, windows: Steps, window: Window) -> dict[str, Any]:
+        """`received_at` and `fresh`: those of the reading that completed each; of an older window, which there was
         before or which an older reading makes, of all the older ones. A late reading in it leaves it never fresh."""
-        end = instants(windows["recorded_at"])
-        place = np.searchsorted(self._people.user, windows["user_id"].to_numpy())
-        flags = windows["flags"].to_numpy()
+        end = ends_of(windows, window)
+        place = np.searchsorted(self._people.user, windows.user)
         received, fresh = self._older_received[place], self._older_fresh[place]
         over = np.flatnonzero(end > self._people.before[place])
         by = np.searchsorted(self._reached, place[over] * self._span + np.maximum(end[over] - self._least, 0))
         received[over] = self._received[by]
         fresh[over] = self._fresh[by] & (self._at[by] - end[over] <= self._freshness)
-        return windows.with_columns(
-            pl.Series("received_at", received).cast(_TIME),
-            pl.Series("fresh", fresh & (flags & Flag.LATE == 0)),
-            pl.lit(None, pl.String).alias("event_id"),
-        )
+        return {"received_at": pl.Series(received).cast(_TIME), "fresh": fresh & (windows.flags & Flag.LATE == 0)}

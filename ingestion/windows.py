@@ -109,7 +109,7 @@ class Windows:
             steps = self._steps_of(new, minutes, window, memory.metrics)
             found, written.steps[window] = self._complete(window, memory, steps, people)
             if len(found.key):
-                written.found[window] = receipts.added(windows_frame(found, window, memory.metrics))
+                written.found[window] = windows_frame(found, window, memory.metrics, **receipts.of(found, window))
         self._store(written.found)
         return written
 
@@ -286,4 +286,4 @@ def _ends(window: Window, steps: Steps, new: Steps, places: _Places) -> Ints:
 
 
 def _made_at(found: pl.DataFrame, at: datetime) -> pl.DataFrame:
-    return found.with_columns(pl.lit(at, _TIME).alias("received_at"), pl.lit(None, pl.String).alias("event_id"))
+    return found.with_columns(pl.lit(at, _TIME).alias("received_at"))

@@ -165,10 +165,16 @@ def windows_over(steps: Steps, window: Window, ends: Ints) -> Steps:
     return both.picked(np.arange(0, len(edges), 2))
 
 
-def windows_frame(windows: Steps, window: Window, metrics: Sequence[str] = NUMERIC) -> pl.DataFrame:
-    """`user_id`, `recorded_at`, which is the end, `flags`, and the columns of `source.WINDOW_COLUMNS` for `metrics`."""
-    end = pl.Series((windows.step + 1) * length(window.every)).cast(_TIME)
-    columns: dict[str, Any] = {"user_id": windows.user, "recorded_at": end, "flags": windows.flags}
+def ends_of(windows: Steps, window: Window) -> Ints:
+    """When they end, in microseconds since 1970 UTC."""
+    return (windows.step + 1) * length(window.every)
+
+
+def windows_frame(windows: Steps, window: Window, metrics: Sequence[str] = NUMERIC, **more: Any) -> pl.DataFrame:
+    """`user_id`, `recorded_at`, which is the end, `flags`, the columns of `source.WINDOW_COLUMNS` for `metrics`, and
+    `more` columns."""
+    end = pl.Series(ends_of(windows, window)).cast(_TIME)
+    columns: dict[str, Any] = {"user_id": windows.user, "recorded_at": end, "flags": windows.flags, **more}
     columns["count"] = windows.rows.astype(np.float64)
     for place, name in enumerate(metrics):
         count, total = windows.sums[:, place, COUNT], windows.sums[:, place, SUM]
