@@ -322,7 +322,7 @@ BROKEN = {
     "time without a row is ignored": (WINDOWS, batching_does_not_matter, advancing, "_passed", stands_still),
     "sums are in floats": (WINDOWS, counts_and_averages_are_those_of_the_rows, completing, "steps_of", sums_in_floats),
     "a window is seen before it is over": (WINDOWS, batching_does_not_matter, seen, "Windows", Hasty),
-    "the start of a window is forgotten": (WINDOWS, batching_does_not_matter, completing, "_of", nothing_of),
+    "the start of a window is forgotten": (WINDOWS, batching_does_not_matter, completing.Steps, "of", nothing_of),
     "the hour that follows": (DERIVED, batching_does_not_matter, Usual, "_hours", by_the_next_hour),
     "the baseline of tomorrow": (DERIVED, batching_does_not_matter, Usual, "__init__", by_the_set_of_tomorrow),
     "the hour of Greenwich": (DERIVED, batching_does_not_matter, Usual, "__init__", by_the_clock_of_greenwich),
