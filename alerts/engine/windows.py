@@ -97,24 +97,32 @@ def steps_of(rows: pl.DataFrame, every: timedelta, metrics: Sequence[str] = NUME
     if rows.is_empty():
         return no_steps(metrics)
     key = key_of(rows["user_id"].to_numpy(), instants(rows["recorded_at"]) // length(every))
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    starts = np.flatnonzero(np.diff(key, prepend=key[0] - 1))
     there = [place for place, name in enumerate(metrics) if rows[name].null_count() < rows.height]
-    values = np.empty((rows.height, len(there)))
-    for place, column in enumerate(there):
-        values[:, place] = rows[metrics[column]].to_numpy()
+    sums = np.zeros((len(starts), len(metrics), 4), np.int64)
+    bounds = np.full((len(starts), len(metrics), 2), np.nan)
+    for place in there:
+        _add_up(rows[metrics[place]].to_numpy()[order], starts, sums[:, place], bounds[:, place])
+    flags = np.bitwise_or.reduceat(rows["flags"].to_numpy()[order].astype(np.int64, copy=False), starts)
+    return Steps(key[starts], np.diff(starts, append=len(key)), flags, sums, bounds)
+
+
+def _add_up(values: Floats, starts: Any, sums: Ints, bounds: Floats) -> None:
+    """Fill in what the stretches of `values` that begin at `starts` come to; NaN is no value."""
+    exact = np.rint(values * MILLIONTHS)
     has = ~np.isnan(values)
-    exact = np.rint(np.where(has, values, 0.0) * MILLIONTHS).astype(np.int64)
-    squares = exact * exact
-    sums = np.stack((has, exact, squares & _HALF, squares >> 32), axis=2)
-    ones, flags = np.ones(len(key), np.int64), rows["flags"].cast(pl.Int64).to_numpy()
-    found = _grouped(Steps(key, ones, flags, sums, np.stack((values, values), axis=2)))
-    return found if len(there) == len(metrics) else _widened(found, there, len(metrics))
-
-
-def _widened(steps: Steps, places: list[int], metrics: int) -> Steps:
-    """With the metrics that nobody had."""
-    sums, bounds = np.zeros((len(steps.key), metrics, 4), np.int64), np.full((len(steps.key), metrics, 2), np.nan)
-    sums[:, places], bounds[:, places] = steps.sums, steps.bounds
-    return steps._replace(sums=sums, bounds=bounds)
+    if not has.all():
+        exact[~has] = 0
+    whole = exact.astype(np.int64)
+    squares = whole * whole
+    sums[:, COUNT] = np.add.reduceat(has, starts, dtype=np.int64)
+    sums[:, SUM] = np.add.reduceat(whole, starts)
+    sums[:, LOW] = np.add.reduceat(squares & _HALF, starts)
+    sums[:, HIGH] = np.add.reduceat(squares >> 32, starts)
+    bounds[:, 0] = np.fmin.reduceat(values, starts)
+    bounds[:, 1] = np.fmax.reduceat(values, starts)
 
 
 def steps_together(parts: Iterable[Steps]) -> Steps:
