@@ -1,9 +1,9 @@
 """Whose readings these are: usernames to people, the unknown ones made or refused."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from secrets import token_urlsafe
 
-import polars as pl
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import connection
 
@@ -43,11 +43,12 @@ def _unusable() -> str:
     return UNUSABLE_PASSWORD_PREFIX + token_urlsafe(30)
 
 
-def register_devices(sources: pl.DataFrame, *, at: datetime) -> None:
-    """Register what spoke, touched at most once a minute: `sources` holds (user_id, kind, seen_at), a row a device."""
-    if sources.is_empty():
+def register_devices(spoke: Iterable[tuple[int, str, datetime]], *, at: datetime) -> None:
+    """Register what spoke: person, kind, and when it was seen; each is touched at most once a minute."""
+    ordered = sorted(spoke)
+    if not ordered:
         return
-    sources = sources.sort("user_id", "kind")
+    users, kinds, seen = zip(*ordered, strict=True)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO devices_device (user_id, kind, external_id, last_seen_at, created_at)"
@@ -57,9 +58,9 @@ def register_devices(sources: pl.DataFrame, *, at: datetime) -> None:
             " OR devices_device.last_seen_at < excluded.last_seen_at - interval '1 minute'",
             [
                 at,
-                sources["user_id"].to_list(),
-                sources["kind"].to_list(),
-                [""] * sources.height,
-                sources["seen_at"].to_list(),
+                list(users),
+                list(kinds),
+                [""] * len(users),
+                list(seen),
             ],
         )

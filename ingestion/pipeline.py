@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -29,6 +29,7 @@ from ingestion.verdicts import Code, Rejected
 Readings = tuple[pl.DataFrame, BinaryRows | None, dict[int, Rejected]]
 CAUTIOUS_BATCHES: Final = 10
 TOUCH_DEVICES_EVERY: Final = timedelta(minutes=1)
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Pipeline:
             if written is not None and not judged["flags"].equals(readings["flags"]):
                 written = with_flags(written, judged)
             stored = store(judged, written=written, is_likely_new=not self._cautious_for)
-            self._register_devices(stored.new, at)
+            self._register_devices(prepared.spoke, at)
             reach("after_store")
             late = Stretches(self._owner.cluster_id, lambda: _positions(batch, prepared))
             evaluated = self._evaluation.evaluate(stored.new, arrival=arrival, late=late, at=at)
@@ -166,25 +167,16 @@ class Pipeline:
         refused = {index: Rejected(Code.UNKNOWN_USER, "user_id") for index in strangers}
         return rows.drop_nulls("user_id").select(columns), None, refused
 
-    def _register_devices(self, new: pl.DataFrame, at: datetime) -> None:
+    def _register_devices(self, spoke: pl.DataFrame, at: datetime) -> None:
         """Touch the devices that spoke, each at most once a minute of our own clock."""
-        spoke = (
-            new.select("user_id", "device_sources", "recorded_at")
-            .group_by("user_id", "device_sources")
-            .agg(pl.max("recorded_at").alias("seen_at"))
-            .explode("device_sources")
-            .drop_nulls()
-            .filter(pl.col("device_sources") != "")
-            .group_by("user_id", pl.col("device_sources").alias("kind"))
-            .agg(pl.max("seen_at"))
-        )
+        named = ((self.people.get(name), kind, seen_at) for name, kind, seen_at in spoke.iter_rows())
         due = [
-            key not in self._touched or at - self._touched[key] >= TOUCH_DEVICES_EVERY
-            for key in spoke.select("user_id", "kind").iter_rows()
+            (user_id, kind, seen_at)
+            for user_id, kind, seen_at in named
+            if user_id is not None and at - self._touched.get((user_id, kind), _NEVER) >= TOUCH_DEVICES_EVERY
         ]
-        spoke = spoke.filter(pl.Series(due, dtype=pl.Boolean))
-        register_devices(spoke, at=at)
-        self._touched |= dict.fromkeys(spoke.select("user_id", "kind").iter_rows(), at)
+        register_devices(due, at=at)
+        self._touched |= {(user_id, kind): at for user_id, kind, _ in due}
 
     def _without_refused(self, batch: Batch, prepared: Prepared, at: datetime) -> Prepared:
         """`prepared` with the rows that PostgreSQL itself refuses moved to the rejected, found by halving."""

@@ -17,13 +17,15 @@ from ingestion.verdicts import Limits
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """`rows`: the accepted events, assessed, in order of arrival. Where everybody in them was known, `user_id` is that
-    of `people`, and `written` are the rows as `store` copies them; else both are empty.
+    of `people`, and `written` are the rows as `store` copies them; else both are empty. `spoke`: which devices they
+    came from (`username`, `kind`), and the newest reading of each (`seen_at`).
     """
 
     decoded: Decoded
     rows: pl.DataFrame
     people: dict[str, int]
     written: BinaryRows | None
+    spoke: pl.DataFrame
 
 
 def prepare(batch: Batch, *, limits: Limits, known: Mapping[str, int]) -> Prepared:
@@ -38,9 +40,22 @@ def prepare_decoded(batch: Batch, decoded: Decoded, *, known: Mapping[str, int])
     names = events["username"].unique().to_list()
     people = {name: user_id for name in names if (user_id := known.get(name)) is not None}
     if len(people) < len(names) or not names:
-        return Prepared(decoded, rows, {}, None)
+        return Prepared(decoded, rows, {}, None, _spoke(rows))
     rows = with_ids(rows, people)
-    return Prepared(decoded, rows, people, direct_rows(rows.select(COLUMNS)))
+    return Prepared(decoded, rows, people, direct_rows(rows.select(COLUMNS)), _spoke(rows))
+
+
+def _spoke(rows: pl.DataFrame) -> pl.DataFrame:
+    return (
+        rows.select("username", "device_sources", "recorded_at")
+        .group_by("username", "device_sources")
+        .agg(pl.max("recorded_at").alias("seen_at"))
+        .explode("device_sources")
+        .drop_nulls()
+        .filter(pl.col("device_sources") != "")
+        .group_by("username", pl.col("device_sources").alias("kind"))
+        .agg(pl.max("seen_at"))
+    )
 
 
 def with_ids(rows: pl.DataFrame, people: Mapping[str, int]) -> pl.DataFrame:
