@@ -62,11 +62,14 @@ def derived(
         for name in rates:
             made = _with_rate(made, name, _known(name, rows, earlier))
         made = made.sort("_place")
+    more: list[pl.Series | pl.Expr] = []
     if zs:
-        made = made.with_columns(_z(rows, zs, baselines if isinstance(baselines, Usual) else Usual(baselines)))
+        more += _z(rows, zs, baselines if isinstance(baselines, Usual) else Usual(baselines))
     if NOT_WORN in columns:
-        made = made.with_columns(_not_worn().alias(NOT_WORN))
-    return made.select(*rows.columns, *columns)
+        more.append(_not_worn().alias(NOT_WORN))
+    made = made.with_columns(more)
+    wanted = [*rows.columns, *columns]
+    return made if made.columns == wanted else made.select(wanted)
 
 
 def _z(rows: pl.DataFrame, metrics: list[str], usual: Usual) -> list[pl.Series]:

@@ -4,7 +4,7 @@ Rows become steps, as long as a window's `every`, and steps become windows. Both
 millionths, their squares in two halves of 32 bits, so that parts of one step can be added up whenever their rows come.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -60,11 +60,15 @@ class Steps(NamedTuple):
         """Those of these people, who are in order."""
         start, end = self._stretches(people)
         sizes = end - start
+        if int(sizes.sum()) == len(self.key):
+            return self
         return self.picked(np.repeat(start - np.cumsum(sizes) + sizes, sizes) + np.arange(int(sizes.sum())))
 
     def without(self, people: Ints) -> "Steps":
         """Those of others."""
         start, end = self._stretches(people)
+        if int((end - start).sum()) == len(self.key):
+            return self.picked(slice(0))
         marks = np.zeros(len(self.key) + 1, np.int64)
         np.add.at(marks, start, 1)
         np.subtract.at(marks, end, 1)
@@ -125,9 +129,12 @@ def _add_up(values: Floats, starts: Any, sums: Ints, bounds: Floats) -> None:
     bounds[:, 1] = np.fmax.reduceat(values, starts)
 
 
-def steps_together(parts: Iterable[Steps]) -> Steps:
+def steps_together(parts: Sequence[Steps]) -> Steps:
     """The parts as one; several may hold something of one step."""
-    return _grouped(Steps._make(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    some = [part for part in parts if len(part.key)]
+    if len(some) > 1:
+        return _grouped(Steps._make(np.concatenate(columns) for columns in zip(*some, strict=True)))
+    return some[0] if some else parts[0]
 
 
 def steps_coarser(steps: Steps, times: int, metrics: Collection[str], kept: Collection[str]) -> Steps:
