@@ -20,6 +20,7 @@ from alerts.engine.windows import (
     key_of,
     no_steps,
     step_in,
+    steps_added,
     steps_coarser,
     steps_of,
     steps_together,
@@ -190,7 +191,7 @@ class Windows:
         """The windows that are over or other than before, and the steps to remember."""
         places = _places(window, memory, people)
         remembered, missing = memory.steps.of(places.user), _missing(window, new, places)
-        steps = steps_together((remembered, new))
+        steps = steps_added(remembered, new)
         if missing is not None:
             own = np.isin(steps.user, missing.whole) | np.isin(steps.key, missing.single)
             read = steps_of(self._read(*missing.spans(window)), window.every, memory.metrics)
@@ -268,21 +269,40 @@ def _missing(window: Window, new: Steps, places: _Places) -> _Missing | None:
 def _ends(window: Window, steps: Steps, new: Steps, places: _Places) -> Ints:
     """The windows (the keys of their last steps) that are over now and were not before, and those over that `new` is
     in."""
-    of, of_new = places.of(steps), places.of(new)
-    first = np.concatenate((np.maximum(steps.step, places.current[of]), new.step))
-    last = np.concatenate(
-        (
-            np.minimum(steps.step + window.steps - 1, places.last[of]),
-            np.minimum(new.step + window.steps - 1, places.last[of_new]),
-        )
-    )
-    user = np.concatenate((steps.user, new.user))
+    older = new if window.steps == 1 else new.picked(new.step < places.current[places.of(new)])
+    of, of_older, ahead = places.of(steps), places.of(older), window.steps - 1
+    begins = np.maximum(steps.step, places.current[of])
+    spans = [_spans(steps.user, begins, np.minimum(steps.step + ahead, places.last[of]))] if window.steps == 1 else []
+    if window.steps > 1:
+        spans = [_spans_over(steps, places, ahead)]
+    spans.append(_spans(older.user, older.step, np.minimum(older.step + ahead, places.last[of_older])))
+    return np.unique(np.concatenate(spans))
+
+
+def _spans_over(steps: Steps, places: _Places, ahead: int) -> Ints:
+    """The windows that are over now, were not before, and hold some step."""
+    current, user = places.current, places.user
+    if len(user) == 0 or len(steps.key) == 0:
+        return np.empty(0, np.int64)
+    of = places.of(steps)
+    begins = np.maximum(steps.step, current[of])
+    lengths = np.maximum(places.last - current + 1, 0)
+    if (current == NEVER).any() or int(lengths.sum()) > 2 * len(steps.key):
+        return _spans(steps.user, begins, np.minimum(steps.step + ahead, places.last[of]))
+    ends = _spans(user, current, places.last)
+    first, after = np.searchsorted(steps.key, ends - ahead), np.searchsorted(steps.key, ends, side="right")
+    return ends[first < after]
+
+
+def _spans(user: Ints, first: Ints, last: Ints) -> Ints:
+    """The keys of all steps from each first to its last."""
     some = first <= last
-    first, lengths = key_of(user[some], first[some]), (last - first + 1)[some]
-    if window.steps == 1:
-        return np.unique(first)
+    begin, lengths = key_of(user[some], first[some]), (last - first + 1)[some]
+    if len(lengths) == 0 or int(lengths.max()) == 1:
+        return begin
     offsets = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.unique(np.repeat(first, lengths) + offsets)
+    keys: Ints = np.repeat(begin, lengths) + offsets
+    return keys
 
 
 def _made_at(found: pl.DataFrame, at: datetime) -> pl.DataFrame:

@@ -75,8 +75,10 @@ def advance(
         known = states.get(user)
         if known is None or first <= known.reach:
             found.unreached[user] = moment(first)
-            continue
-        _take(found, user, _step(fitted(known, rules), new, first, last if at is None else microseconds(at)))
+        elif known.rules is rules and first > known.as_of_us and not len(new.values) and _is_quiet(known):
+            found.states[user] = _remembered(known, new, last)
+        else:
+            _take(found, user, _step(fitted(known, rules), new, first, last if at is None else microseconds(at)))
     for user, at in still.items():
         known = states.get(user)
         if known is None:
@@ -111,8 +113,8 @@ def _step(state: PersonState, new: Rows, first: int, as_of: int) -> _Step:
         return _passed(state, as_of)
     if first <= state.as_of_us:
         return _refold(state, new, as_of)
-    if not state.runs and not len(new.values) and not len(state.tail.values) and not state.base:
-        return _nothing(state, new, as_of)
+    if not len(new.values) and _is_quiet(state):
+        return _Step(_remembered(state, new, as_of), 0, (), {})
     return _in_order(state, new, as_of)
 
 
@@ -123,17 +125,20 @@ def _passed(state: PersonState, as_of: int) -> _Step:
     return _Step(after, state.as_of_us, ended, ended)
 
 
-def _nothing(state: PersonState, new: Rows, as_of: int) -> _Step:
-    """Nothing is pending and nothing is TRUE: the rows are remembered, and that is all."""
-    size = len(state.tail.table) + len(new.table)
-    reach, table = state.reach, state.tail.table
-    if cut := _overflow(state.rules, size):
-        reach = int(table[cut - 1, AT] if cut <= len(table) else new.table[cut - len(table) - 1, AT])
-        table, fresh = table[cut:], new.table[max(cut - len(table), 0) :]
-    else:
-        fresh = new.table
-    tail = Rows(np.concatenate((table, fresh)), state.tail.values)
-    return _Step(PersonState(state.rules, as_of, reach, state.base, tail, state.runs), 0, (), {})
+def _is_quiet(state: PersonState) -> bool:
+    """Nothing is pending, and none of the rows that are remembered is TRUE. How far the time of such a person has come
+    beyond their last row is of no matter."""
+    return not (state.runs or state.base or len(state.tail.values) or state.floors is not None)
+
+
+def _remembered(state: PersonState, new: Rows, as_of: int) -> PersonState:
+    """The next state of a quiet person: newer rows none of which is TRUE are remembered, and that is all."""
+    rules, reach, tail, table = state.rules, state.reach, state.tail.table, new.table
+    if cut := _overflow(rules, len(tail) + len(table)):
+        reach = int(tail[cut - 1, AT] if cut <= len(tail) else table[cut - len(tail) - 1, AT])
+        tail, table = tail[cut:], table[max(cut - len(tail), 0) :]
+    both = Rows(np.concatenate((tail, table)), state.tail.values)
+    return PersonState(rules, as_of, reach, state.base, both, state.runs)
 
 
 def _in_order(state: PersonState, new: Rows, as_of: int) -> _Step:

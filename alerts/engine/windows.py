@@ -137,6 +137,27 @@ def steps_together(parts: Sequence[Steps]) -> Steps:
     return some[0] if some else parts[0]
 
 
+def steps_added(known: Steps, new: Steps) -> Steps:
+    """The same where few of many steps change: most of `known` is only copied."""
+    if not len(known.key) or not len(new.key):
+        return new if len(new.key) else known
+    place = np.minimum(np.searchsorted(known.key, new.key), len(known.key) - 1)
+    again = known.key[place] == new.key
+    if again.any():
+        known = Steps._make(column.copy() for column in known)
+        there, more = place[again], new.picked(again)
+        known.rows[there] += more.rows
+        known.flags[there] |= more.flags
+        known.sums[there] += more.sums
+        known.bounds[there, :, 0] = np.fmin(known.bounds[there, :, 0], more.bounds[:, :, 0])
+        known.bounds[there, :, 1] = np.fmax(known.bounds[there, :, 1], more.bounds[:, :, 1])
+        new = new.picked(~again)
+    if not len(new.key):
+        return known
+    both = Steps._make(np.concatenate(columns) for columns in zip(known, new, strict=True))
+    return both.picked(np.argsort(both.key, kind="stable"))
+
+
 def steps_coarser(steps: Steps, times: int, metrics: Collection[str], kept: Collection[str]) -> Steps:
     """Steps `times` as long, of those of their `metrics` that are `kept`."""
     places = [list(metrics).index(name) for name in kept]
