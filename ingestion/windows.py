@@ -269,17 +269,17 @@ def _missing(window: Window, new: Steps, places: _Places) -> _Missing | None:
 def _ends(window: Window, steps: Steps, new: Steps, places: _Places) -> Ints:
     """The windows (the keys of their last steps) that are over now and were not before, and those over that `new` is
     in."""
-    older = new if window.steps == 1 else new.picked(new.step < places.current[places.of(new)])
-    of, of_older, ahead = places.of(steps), places.of(older), window.steps - 1
-    begins = np.maximum(steps.step, places.current[of])
-    spans = [_spans(steps.user, begins, np.minimum(steps.step + ahead, places.last[of]))] if window.steps == 1 else []
-    if window.steps > 1:
-        spans = [_spans_over(steps, places, ahead)]
-    spans.append(_spans(older.user, older.step, np.minimum(older.step + ahead, places.last[of_older])))
-    return np.unique(np.concatenate(spans))
+    ahead, older = window.steps - 1, new
+    if ahead:  # one step may be in many windows: those that are over now are fewer
+        over, older = _over(steps, places, ahead), new.picked(new.step < places.current[places.of(new)])
+    else:
+        of = places.of(steps)
+        over = _spans(steps.user, np.maximum(steps.step, places.current[of]), np.minimum(steps.step, places.last[of]))
+    touched = _spans(older.user, older.step, np.minimum(older.step + ahead, places.last[places.of(older)]))
+    return np.unique(np.concatenate((over, touched)))
 
 
-def _spans_over(steps: Steps, places: _Places, ahead: int) -> Ints:
+def _over(steps: Steps, places: _Places, ahead: int) -> Ints:
     """The windows that are over now, were not before, and hold some step."""
     current, user = places.current, places.user
     if len(user) == 0 or len(steps.key) == 0:
