@@ -129,11 +129,11 @@ def run(frame: pl.DataFrame) -> None:
     windows = Windows(freshness=FRESHNESS, metrics=read, read=stored.read, store=lambda _: None)
     seen: dict[int, datetime | None] = dict.fromkeys(range(PEOPLE))
     batches = [frame[at : at + BATCH] for at in range(0, frame.height, BATCH)]
+    times = [dict(batch.group_by("user_id").agg(pl.max("recorded_at")).iter_rows()) for batch in batches]
     found = unreached = 0
     started = time.perf_counter()
-    for batch in batches:
+    for batch, last in zip(batches, times, strict=True):
         stored.until = batch["received_at"][-1]
-        last = dict(batch.group_by("user_id").agg(pl.max("recorded_at")).iter_rows())
         written = windows.write(batch, before={user: seen[user] for user in last}, wanted=wanted)
         windows.keep(written)
         for source, rules in lanes.items():

@@ -108,16 +108,23 @@ def people(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Iterato
         return
     table = _table(rules, frame, freshness)
     users = frame["user_id"].to_numpy()
-    order = _order(users, table)
-    users, table = users[order], table[order]
+    order = None if _is_ordered(users, table) else _order(users, table)
+    if order is not None:
+        users, table = users[order], table[order]
     is_hot = hot(rules, table)
-    values = _values(rules, frame, order[is_hot])
+    values = _values(rules, frame, np.flatnonzero(is_hot) if order is None else order[is_hot])
     starts = np.flatnonzero(np.diff(users, prepend=users[0] - 1))
     hots = np.concatenate(([0], np.cumsum(is_hot)))
     ends = np.append(starts[1:], len(users))
     bounds = (users[starts], starts, ends, hots[starts], hots[ends], table[starts, AT], table[ends - 1, AT])
     for user, start, end, hot_from, hot_to, first, last in zip(*(each.tolist() for each in bounds), strict=True):
         yield user, Rows(table[start:end], values[hot_from:hot_to]), first, last
+
+
+def _is_ordered(users: Ints, table: Ints) -> bool:
+    """By person and time, no two of one time: as windows come."""
+    at = table[:, AT]
+    return bool(np.all((users[1:] > users[:-1]) | ((users[1:] == users[:-1]) & (at[1:] > at[:-1]))))
 
 
 def _order(users: Ints, table: Ints) -> npt.NDArray[np.intp]:
@@ -171,8 +178,8 @@ def instants(times: pl.Series) -> Ints:
 
 def _ids(frame: pl.DataFrame) -> tuple[Ints, Ints]:
     """UUIDs as two numbers each whose order, sign and all, is that of the text."""
-    ids = pl.col("event_id").cast(pl.String).fill_null(_NO_ID)
-    text = frame.select(ids.str.join("")).item().replace("-", "")
+    ids = frame["event_id"].cast(pl.String)
+    text = "".join((ids.fill_null(_NO_ID) if ids.null_count() else ids).to_list()).replace("-", "")
     halves = np.frombuffer(bytes.fromhex(text), dtype=">u8").astype(np.uint64).reshape(-1, 2) ^ _SIGN
     return halves[:, 0].view(np.int64), halves[:, 1].view(np.int64)
 
