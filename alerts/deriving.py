@@ -12,7 +12,6 @@ from alerts.engine.usual import Usual
 from alerts.stored_rows import rows_within
 from devices.baselines import FRAME, baselines_holding
 
-__all__ = ["RATE_REACH", "Deriving"]
 ASK_AGAIN: Final = timedelta(minutes=1)  # for people without a set: theirs may be made meanwhile
 _DAY: Final = timedelta(days=1)
 _NOBODY: Final = Usual(FRAME.to_frame())

@@ -13,8 +13,9 @@ from typing import Any, Final, Literal
 import polars as pl
 from django.db.models import Q
 
-from alerts.deriving import RATE_REACH, Deriving
+from alerts.deriving import Deriving
 from alerts.engine import AnyRule, Rule, RuleSet
+from alerts.engine.derived import RATE_REACH
 from alerts.engine.language import to_polars, to_text, tree
 from alerts.engine.source import COLUMNS, metrics_behind
 from alerts.models import Alert, RuleVersion

@@ -12,8 +12,9 @@ from typing import Any, Final
 import polars as pl
 from django.db import connection
 
-from alerts.deriving import RATE_REACH, Deriving
+from alerts.deriving import Deriving
 from alerts.engine import PersonState, Rule, RuleKey, RuleSet, Window, resume
+from alerts.engine.derived import RATE_REACH
 from alerts.engine.fold import Run
 from alerts.engine.language import to_polars, to_postgres
 from alerts.snapshots import LONG, snapshots_of

@@ -1,6 +1,5 @@
 """The rules as the engine takes them, from the database."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -45,11 +44,6 @@ def engine_rule(version: RuleVersion) -> AnyRule:
     """`version` as the engine takes it; raises UnreadableRuleError."""
     rule = _parsed(version.source, str(version))
     return replace(rule, version=version.number, active_from=version.active_from, active_until=version.active_until)
-
-
-def engine_rules(versions: Iterable[RuleVersion]) -> dict[tuple[str, int], AnyRule]:
-    """`versions` (rule selected) as the engine takes them, by rule id and number."""
-    return {(version.rule.rule_id, version.number): engine_rule(version) for version in versions}
 
 
 @lru_cache(maxsize=512)

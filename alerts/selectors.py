@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from alerts.models import Alert, Rule, RuleVersion, Summary
 from alerts.models.alert import AlertClass, AlertQuerySet, EpisodeState, Severity, Triage
@@ -38,14 +38,14 @@ class AlertFilter:
     until: datetime | None = None
 
 
-def alerts_matching(*, user: User, wanted: AlertFilter, but: str = "") -> AlertQuerySet:
-    """The alerts `user` may see that match, in no order; `but` names a facet to leave out."""
+def alerts_matching(*, user: User, wanted: AlertFilter) -> AlertQuerySet:
+    """The alerts `user` may see that match, in no order."""
     alerts = Alert.objects.visible_to(user)
     for facet in FACETS:
         chosen = getattr(wanted, facet)
-        if chosen and facet != but:
+        if chosen:
             alerts = alerts.filter(**{f"{facet}__in": chosen})
-    if not wanted.episode or but == "episode":
+    if not wanted.episode:
         alerts = alerts.exclude(episode=EpisodeState.WITHDRAWN)
     return alerts.filter(_narrowed(wanted))
 
@@ -87,25 +87,6 @@ def alerts_open(*, user: User) -> AlertQuerySet:
     return rows.select_related("rule", "user", "triaged_by").order_by("-opened_at")
 
 
-def alert_facets(*, user: User, wanted: AlertFilter) -> dict[str, dict[str, int]]:
-    """For each facet, how many alerts each of its values would show, the other facets left as they are."""
-    return {
-        facet: {
-            row[facet]: row["n"]
-            for row in alerts_matching(user=user, wanted=wanted, but=facet)
-            .values(facet)
-            .order_by(facet)
-            .annotate(n=Count("pk"))
-        }
-        for facet in FACETS
-    }
-
-
-def alerts_count(*, user: User, wanted: AlertFilter) -> int:
-    """How many match, counted to COUNT_CAP at most."""
-    return alerts_matching(user=user, wanted=wanted)[:COUNT_CAP].count()
-
-
 def alert_get(*, user: User, alert_id: UUID) -> Alert:
     """One alert that `user` may see, with rule, wearer and who triaged; raises Alert.DoesNotExist."""
     rows = Alert.objects.visible_to(user).select_related("rule", "user", "triaged_by")
@@ -121,13 +102,6 @@ def alerts_triageable(*, user: User) -> AlertQuerySet:
 def may_triage(*, user: User, alert: Alert) -> bool:
     """Whether `user`, who may see `alert`, may triage it too."""
     return user.pk != alert.user_id or user.has_perm("devices.view_all_wearers")
-
-
-def open_by_severity(*, user: User, alert_class: AlertClass = AlertClass.CLINICAL) -> Mapping[Severity, int]:
-    """How many are open of each severity, zeros included, worst first."""
-    rows = Alert.objects.visible_to(user).open().filter(alert_class=alert_class).values("severity")
-    counts = {row["severity"]: row["n"] for row in rows.order_by("severity").annotate(n=Count("pk"))}
-    return {severity: counts.get(severity, 0) for severity in Severity}
 
 
 def worst_of(*, wearers: QuerySet[User]) -> Mapping[int, Alert]:

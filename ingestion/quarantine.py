@@ -1,7 +1,6 @@
 """Where refused messages are kept: one row a coordinate, with the reason and up to 2 KiB of the bytes."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Final
 
 from ingestion.batch import Batch
@@ -10,7 +9,6 @@ from ingestion.verdicts import Rejected
 
 KEPT_BYTES: Final = 2048
 KEPT_KEY_BYTES: Final = 256
-KEPT_FOR: Final = timedelta(days=14)
 
 
 def quarantine(batch: Batch, rejected: Mapping[int, Rejected], *, cluster_id: str) -> list[QuarantinedMessage]:
@@ -33,8 +31,3 @@ def _row(batch: Batch, index: int, verdict: Rejected, cluster_id: str) -> Quaran
         size=len(payload),
         received_at=batch.received_at[index],
     )
-
-
-def drop_old_messages(*, now: datetime) -> int:
-    """Forget what was refused more than 14 days ago; how many rows went."""
-    return QuarantinedMessage.objects.filter(received_at__lt=now - KEPT_FOR).delete()[0]
