@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from alerts.due_hours import minute_of
+from devices.failpoints import reach
 from devices.metrics import NUMERIC
 
 HOURS_AT_ONCE: Final = 2_000
@@ -110,4 +111,6 @@ def summaries_make(*, at: datetime, limit: int = HOURS_AT_ONCE) -> int:
         made = cursor.fetchall()
         if made:
             cursor.execute(_DAYS, {"users": [row[0] for row in made], "days": [row[1] for row in made], "at": at})
-        return len(made)
+        reach("summary_before_commit")
+    reach("summary_after_commit")
+    return len(made)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import polars as pl
 from django.db import connection, transaction
 
+from devices.failpoints import reach
 from devices.metrics import BASELINED
 from devices.models import Baseline, User
 from devices.models.person import UNPLACED_ZONES
@@ -87,6 +88,8 @@ def _make(user_id: int, zone: str, as_of: datetime, begins: datetime) -> bool:
         if Baseline.objects.filter(user_id=user_id, valid_from=begins).exists():
             return False
         Baseline.objects.bulk_create(rows)
+        reach("baseline_before_commit")
+    reach("baseline_after_commit")
     return True
 
 

@@ -13,6 +13,8 @@ from typing import Literal
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from devices.failpoints import reach
+
 TABLE = "devices_reading"
 LOCK = 0x7E1A_0001  # advisory lock of partition making
 Span = Literal["month", "week", "day"]
@@ -128,6 +130,12 @@ def _attached(cursor: CursorWrapper) -> list[Partition]:
     return [Partition(*row) for row in cursor.fetchall()]
 
 
+def any_older_than(limit: datetime) -> bool:
+    """Whether `drop_older_than` would drop something."""
+    with connection.cursor() as cursor:
+        return any(each.end <= limit for each in _attached(cursor))
+
+
 def drop_older_than(limit: datetime) -> list[str]:
     """Drop every partition that ends at or before `limit` (aware, UTC); the names of those that went."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
@@ -135,4 +143,6 @@ def drop_older_than(limit: datetime) -> list[str]:
         gone = sorted(each.name for each in _attached(cursor) if each.end <= limit)
         for name in gone:
             cursor.execute(f'DROP TABLE "{name}"')
-        return gone
+        reach("retention_before_commit")
+    reach("retention_after_commit")
+    return gone

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from devices.baselines import baselines_drop, baselines_make
-from devices.partitions import drop_older_than
+from devices.partitions import any_older_than, drop_older_than
 from devices.retention import windows_drop
 from devices.tokens import tokens_drop_expired
 
@@ -17,14 +17,16 @@ log = structlog.get_logger(__name__)
 
 @shared_task
 def drop_old_readings() -> None:
-    """Drop the partitions, the windows and the baselines that ended before the retention; without one, none."""
+    """Drop the partitions, the windows and the baselines that ended before the retention; without one, none.
+
+    Partitions go last: a run that is killed before finds them again, and what goes with them.
+    """
     if settings.TELARA_RETENTION_DAYS:
         limit = timezone.now() - timedelta(days=settings.TELARA_RETENTION_DAYS)
         baselines_drop(before=limit)
-        gone = drop_older_than(limit)
-        if gone:
+        if any_older_than(limit):
             windows_drop(before=limit)
-            log.info("retention.partitions_dropped", partitions=gone)
+            log.info("retention.partitions_dropped", partitions=drop_older_than(limit))
 
 
 @shared_task

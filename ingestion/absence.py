@@ -16,6 +16,7 @@ from alerts.engine import AbsenceRule
 from alerts.engine.absence import Listened, Silence, silence
 from alerts.models import OutboxEntry
 from alerts.rule_versions import absence_rules
+from devices.failpoints import reach
 from devices.heard import Heard, heard_again, last_heard, silent_people
 from devices.simulations import simulated_to_stop
 from ingestion.listening import listened
@@ -52,6 +53,8 @@ def absences_step(*, topic: str, freshness: timedelta, at: datetime) -> Step:
         if stretch is not None:
             step.is_judged = True
             step.outbox += absences_open(_absent(rules, firing, stretch, freshness), at=at)
+        reach("absence_before_commit")
+    reach("absence_after_commit")
     return step
 
 

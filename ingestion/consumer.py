@@ -16,9 +16,9 @@ from confluent_kafka import KafkaException
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from alerts.detection import Detected
+from devices.failpoints import reach
 from ingestion import ledger
 from ingestion.batch import Batch, Position
-from ingestion.failpoints import reach
 from ingestion.ledger import Claim, Fenced, Owner
 from ingestion.pipeline import Outcome, Pipeline
 from ingestion.prepare import Prepared, prepare

@@ -11,6 +11,7 @@ import structlog
 from confluent_kafka import KafkaError, Message
 from confluent_kafka import Producer as KafkaProducer
 
+from devices.failpoints import reach
 from ingestion.headroom import Headroom
 
 log = structlog.get_logger(__name__)
@@ -118,8 +119,10 @@ class Producer:
         offered = sum(
             self._offer_until(deadline, message, partial(answered, place)) for place, message in enumerate(messages)
         )
+        reach("post_before_ack")
         while answers < offered and time.monotonic() < deadline:
             self._kafka.poll(0.01)
+        reach("post_after_ack")
         return taken
 
     def has_room(self, message: Outgoing) -> bool:

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from alerts.models import OutboxEntry
+from devices.failpoints import reach
 from devices.times import rfc3339
 from ingestion.models import QuarantinedMessage
 from ingestion.producer import quiet, report_error
@@ -48,6 +49,7 @@ class AlertPublisher:
     def send(self, entries: Iterable[OutboxEntry]) -> None:
         """Hand entries to the broker without waiting; what can't be queued stays for the sweep."""
         for entry in entries:
+            reach("outbox_before_send")
             try:
                 self._producer.produce(
                     self._topic,
@@ -58,6 +60,7 @@ class AlertPublisher:
             except (BufferError, KafkaException) as error:
                 log.warning("outbox.not_queued", error=str(error))
                 return
+            reach("outbox_after_send")
         self._producer.poll(0)
 
     def send_dead_letters(self, rows: Iterable[QuarantinedMessage]) -> None:
@@ -83,7 +86,10 @@ class AlertPublisher:
         done, self._acknowledged = self._acknowledged, []
         if not done:
             return 0
-        return OutboxEntry.objects.filter(pk__in=done, sent_at__isnull=True).update(sent_at=at)
+        reach("outbox_before_mark")
+        marked = OutboxEntry.objects.filter(pk__in=done, sent_at__isnull=True).update(sent_at=at)
+        reach("outbox_after_mark")
+        return marked
 
     def _delivered(self, entry_id: int, error: KafkaError | None, _message: Message) -> None:
         if error is None:

@@ -13,6 +13,7 @@ import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 
+from devices.failpoints import reach
 from devices.models import Simulation
 from devices.simulations import claims, simulation_plan, simulations_stop_lost
 from ingestion.producer import Producer, SendingStoppedError
@@ -53,7 +54,9 @@ def _slice(pk: int, producer: Producer, topic: str, now: datetime) -> int:
             return 0
         producer.flush(timeout_s=FLUSH_S)
         _keep(simulation, run, now)
-        return run.sent.messages
+        reach("simulation_before_commit")
+    reach("simulation_after_commit")
+    return run.sent.messages
 
 
 def _run(simulation: Simulation, producer: Producer, topic: str, now: datetime) -> Run:

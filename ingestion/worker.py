@@ -12,12 +12,12 @@ from django.conf import settings
 
 from alerts.detection import Detected, Detection
 from devices import live
+from devices.failpoints import reach
 from devices.partitions import Partitions, Span
 from ingestion.batch import Batch
 from ingestion.caughtup import CaughtUp
 from ingestion.consumer import DATABASE_ERRORS, Step, Worker
 from ingestion.evaluation import Evaluation
-from ingestion.failpoints import reach
 from ingestion.ledger import Owner
 from ingestion.listening import Listening
 from ingestion.live import Newest

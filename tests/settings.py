@@ -13,6 +13,7 @@ from telara.settings import *  # noqa: E402, F403
 
 TESTING = True
 DEBUG = False
+TELARA_FAILPOINTS = os.environ.get("TELARA_FAILPOINTS", "")
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 TELARA_KAFKA_GROUP = "telara-tests"

@@ -21,6 +21,7 @@ from alerts.models import Alert, Rule, RuleChange, RuleVersion
 from alerts.models.alert import End, EpisodeState
 from alerts.outbox import outbox_add
 from alerts.rule_files import Problem, RuleFile, parse_rule
+from devices.failpoints import reach
 from devices.models import PipelineStatus, User
 
 TAKES_EFFECT: Final = timedelta(seconds=10)
@@ -135,7 +136,9 @@ def episodes_end_with_rules(*, at: datetime, limit: int = 500) -> list[Alert]:
         ended = _end(changed, End.RULE_CHANGED, at) + _end(disabled, End.RULE_DISABLED, at)
         outbox_add(ended)
         announce_on_commit(ended)
-        return ended
+        reach("rules_before_commit")
+    reach("rules_after_commit")
+    return ended
 
 
 def _read(source: str, rule: Rule | None) -> tuple[AnyRule | None, tuple[Problem, ...]]:

@@ -19,6 +19,7 @@ from alerts.audit import audit_add, change_of
 from alerts.models import Alert, AlertChange
 from alerts.models.alert import CloseReason, Severity, Triage
 from alerts.outbox import outbox_add
+from devices.failpoints import reach
 from devices.models import User
 
 # After IEC 60601-1-8's idea that the worse the alarm, the shorter its pause.
@@ -186,7 +187,9 @@ def snoozes_end(*, at: datetime, limit: int = 500) -> int:
             woken = [alert for alert in locked if alert.triage_before_snooze == before]
             decision = _Decision("snooze_end", before, frozenset({Triage.SNOOZED}), None, at)
             changed += _write(woken, decision)
-        return len(changed)
+        reach("snooze_before_commit")
+    reach("snooze_after_commit")
+    return len(changed)
 
 
 def _decide(alerts: Iterable[Alert], decision: _Decision) -> Triaged:

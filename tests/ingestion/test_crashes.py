@@ -13,9 +13,9 @@ from django.utils import timezone
 from alerts.backtest import backtest
 from alerts.models import Alert, OutboxEntry, RuleVersion
 from alerts.rule_versions import engine_rule
+from devices.failpoints import ConsumerPoint
 from devices.metrics import Flag
 from devices.models import Installation, Reading, User
-from ingestion.failpoints import Point
 from ingestion.models import LateStretch, PartitionLedger
 from tests.alerts.feeding import RACING, load
 from tests.ingestion.rows import frame
@@ -83,7 +83,7 @@ def test_a_consumer_killed_at_every_point_leaves_each_reading_and_each_alert_onc
     topic, events = make_topic(), racing_events() + racing_events(seconds=60, ago=timedelta(minutes=30))
     send(topic, events)
     arguments = ("--topics", topic, "--until-caught-up")
-    for point in get_args(Point):
+    for point in get_args(ConsumerPoint):
         killed_at = {"TELARA_FAILPOINTS": f"{point}:{1 if point.startswith('late') else 2}", "DEBUG": "true"}
         with consumer(tmp_path, *arguments, "--group", make_group(), **SMALL, **killed_at) as killed:
             assert killed.process.wait(60) == -9, (point, killed.output.read_text()[-2000:])

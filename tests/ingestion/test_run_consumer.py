@@ -10,8 +10,8 @@ from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 from django.utils import timezone
 
+from devices.failpoints import armed
 from devices.models import Installation, Reading
-from ingestion.failpoints import armed
 from tests.ingestion.running import consumer, events, make_group, send, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]

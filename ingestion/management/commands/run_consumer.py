@@ -14,8 +14,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from devices.failpoints import armed
 from ingestion.consumer import DATABASE_ERRORS
-from ingestion.failpoints import armed
 from ingestion.ledger import GroupConflict
 from ingestion.management.stopping import Stopping
 from ingestion.topics import topics_missing
