@@ -3,19 +3,24 @@
 import base64
 import json
 import socket
+import threading
+from collections import defaultdict
+from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings
-from django.db import transaction
+from django.db import connections, transaction
 
 from alerts.models import Alert, OutboxEntry
 from alerts.outbox import outbox_add
 from ingestion.models import QuarantinedMessage
-from ingestion.publish import AlertPublisher, outbox_sweep, unsent
+from ingestion.publish import AT_ONCE, AlertPublisher, outbox_sweep, unsent
 from tests.ingestion.running import make_topic
 from tests.ingestion.topic import messages_of
 from tests.made import NOON, make_alert, make_wearer
+from tests.telara.proxy import Proxy
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
 
@@ -89,3 +94,88 @@ def test_what_was_refused_is_copied_with_its_reason_and_its_coordinates(topic: s
     assert copy.key == b"user_001"
     assert (said["topic"], said["partition"], said["offset"], said["reason"]) == ("raw", 3, 8, "malformed_json")
     assert base64.b64decode(said["payload_base64"]) == b"\xff{"
+
+
+def backlog(alerts: int, revisions: int) -> list[UUID]:
+    """So many revisions of each of these alerts, as a day without a broker leaves them."""
+    named = [uuid4() for _ in range(alerts)]
+    OutboxEntry.objects.bulk_create(
+        OutboxEntry(alert_id=alert, revision=revision, key=f"user_{place}", payload={"n": revision})
+        for revision in range(1, revisions + 1)
+        for place, alert in enumerate(named)
+    )
+    OutboxEntry.objects.update(created_at=NOON)
+    return named
+
+
+def headers_of(topic: str) -> dict[str, list[int]]:
+    """By alert, the revisions that the headers name, in the order of the topic."""
+    found = defaultdict(list)
+    for message in messages_of(topic):
+        found[message.headers["alert_id"]].append(int(message.headers["revision"]))
+    return dict(found)
+
+
+def test_a_broker_that_was_away_for_long_gets_everything_in_order_of_revision(topic: str):
+    named, later = backlog(50, 50), NOON + timedelta(minutes=1)
+    host, port = settings.KAFKA["bootstrap.servers"].split(",")[0].rsplit(":", 1)
+    with Proxy(host, int(port)) as proxy:
+        proxy.cut()
+        behind = settings.KAFKA | {"bootstrap.servers": f"127.0.0.1:{proxy.port}"}
+        publisher = AlertPublisher(kafka=behind, topic=topic, dead_letter_topic=topic)
+        assert [outbox_sweep(publisher, now=later, seconds=0.2) for _ in range(3)] == [0, 0, 0]
+        assert len(publisher.flying) == AT_ONCE
+        proxy.heal()
+        marked = 0
+        while OutboxEntry.objects.filter(sent_at__isnull=True).exists():
+            marked += outbox_sweep(publisher, now=later, seconds=10)
+    assert marked == 2500
+    assert headers_of(topic) == {str(alert): list(range(1, 51)) for alert in named}
+
+
+def test_two_sweeps_at_once_repeat_at_most_and_nobody_waits(topic: str):
+    named, later = backlog(20, 100), NOON + timedelta(minutes=1)
+    publishers = [AlertPublisher(kafka=settings.KAFKA, topic=topic, dead_letter_topic=topic) for _ in range(2)]
+
+    def sweep(publisher: AlertPublisher) -> None:
+        outbox_sweep(publisher, now=later, seconds=20)
+        connections.close_all()
+
+    threads = [threading.Thread(target=sweep, args=(publisher,)) for publisher in publishers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not OutboxEntry.objects.filter(sent_at__isnull=True).exists()
+    got = headers_of(topic)
+    assert {alert: set(revisions) for alert, revisions in got.items()} == {str(a): set(range(1, 101)) for a in named}
+    assert max(len(revisions) for revisions in got.values()) <= 200
+
+
+def test_marking_waits_for_no_one_who_marks_the_same(topic: str, entries: list[OutboxEntry]):
+    publisher = AlertPublisher(kafka=settings.KAFKA, topic=topic, dead_letter_topic=topic)
+    publisher.send(entries)
+    publisher.flush(10)
+    marked: list[int] = []
+
+    def mark() -> None:
+        marked.append(publisher.mark(at=NOON))
+        connections.close_all()
+
+    with transaction.atomic():
+        OutboxEntry.objects.select_for_update().get(pk=entries[0].pk)
+        thread = threading.Thread(target=mark)
+        thread.start()
+        thread.join(5)
+        assert marked == [2]
+    assert list(OutboxEntry.objects.filter(sent_at__isnull=True)) == entries[:1]
+
+
+def test_what_was_sent_a_week_ago_is_forgotten_a_thousand_at_a_time(topic: str):
+    backlog(15, 100)
+    OutboxEntry.objects.update(sent_at=NOON)
+    publisher, later = AlertPublisher(kafka=settings.KAFKA, topic=topic, dead_letter_topic=topic), NOON
+    for left in (1500, 500, 0):
+        outbox_sweep(publisher, now=later)
+        assert OutboxEntry.objects.count() == left
+        later = NOON + timedelta(days=8)

@@ -9,11 +9,12 @@ from django.conf import settings
 
 @dataclass(frozen=True)
 class Got:
-    """A message: its partition, key and value."""
+    """A message: its partition, key, value and headers."""
 
     partition: int
     key: bytes | None
     value: bytes
+    headers: dict[str, str]
 
 
 def messages_of(topic: str) -> list[Got]:
@@ -39,4 +40,5 @@ def _got(message: Message) -> Got:
     partition, value = message.partition(), message.value()
     assert partition is not None
     assert value is not None or message.len() == 0
-    return Got(partition, message.key(), value or b"")
+    headers = {name: (said or b"").decode() for name, said in message.headers() or []}
+    return Got(partition, message.key(), value or b"", headers)
