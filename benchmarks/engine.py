@@ -126,7 +126,7 @@ def run(frame: pl.DataFrame) -> None:
     wanted = {source: metrics_of(rules.rules) for source, rules in lanes.items() if isinstance(source, Window)}
     stored, baselines = Stored(frame), Usual(usual())
     read = list(dict.fromkeys(chain.from_iterable(wanted.values())))
-    windows = Windows(freshness=FRESHNESS, metrics=read, read=stored.read, store=lambda _: None)
+    windows = Windows(freshness=FRESHNESS, metrics=read, read=stored.read)
     seen: dict[int, datetime | None] = dict.fromkeys(range(PEOPLE))
     batches = [frame[at : at + BATCH] for at in range(0, frame.height, BATCH)]
     times = [dict(batch.group_by("user_id").agg(pl.max("recorded_at")).iter_rows()) for batch in batches]
@@ -134,11 +134,11 @@ def run(frame: pl.DataFrame) -> None:
     started = time.perf_counter()
     for batch, last in zip(batches, times, strict=True):
         stored.until = batch["received_at"][-1]
-        written = windows.write(batch, before={user: seen[user] for user in last}, wanted=wanted)
-        windows.keep(written)
+        completed = windows.complete(batch, before={user: seen[user] for user in last}, wanted=wanted)
+        windows.keep(completed)
         for source, rules in lanes.items():
             if isinstance(source, Window):
-                step = advance(rules, states[source], written.found.get(source, NO_WINDOWS), as_of=last)
+                step = advance(rules, states[source], completed.found.get(source, NO_WINDOWS), as_of=last)
             else:
                 step = advance(rules, states[source], derived(batch, rules.derived, baselines=baselines))
             states[source].update(step.states)

@@ -16,10 +16,12 @@ from alerts.engine import Source
 from alerts.engine.snapshot import Snapshot
 from alerts.snapshots import snapshots_drop
 from devices.metrics import Flag
+from ingestion.copying import Later, at_once
 from ingestion.late import Span, Stretches
 from ingestion.quality import NOTHING_NOTED, Noted, Quality
 from ingestion.watermarks import Watermarks
-from ingestion.windows import MINUTE, Windows, Written
+from ingestion.window_rows import window_lines, windows_store
+from ingestion.windows import MINUTE, Completed, Windows
 
 SILENT_FOR: Final = timedelta(minutes=10)  # then our own clock completes a person's windows
 IDLE_FOR: Final = timedelta(hours=1)  # then nothing is remembered of a person
@@ -39,7 +41,7 @@ class Evaluated:
     """What a transaction found. `detected` goes to the screens, the rest is remembered once it is committed."""
 
     detected: Detected = field(default_factory=Detected)
-    written: Written = field(default_factory=Written)
+    windows: Completed = field(default_factory=Completed)
     arrival: Arrival = field(default_factory=Arrival)
     reopened: frozenset[int] = frozenset()  # people whose windows must be read again
     has_late: bool = False  # something of it waits to be judged
@@ -57,14 +59,21 @@ class Evaluation:
         self._heard: dict[int, datetime] = {}
         self._passed: dict[int, datetime] = {}
 
-    def judge_arrival(self, readings: pl.DataFrame) -> tuple[pl.DataFrame, Arrival]:
+    def judge_arrival(self, readings: pl.DataFrame, *, at: datetime) -> tuple[pl.DataFrame, Arrival]:
         """`readings` (in order of arrival) with the flags that depend on what came before them, and what follows."""
+        if not readings.is_empty():
+            self._detection.read_rules(at=at, since=_earliest(readings))
         judged, watermarks = self._watermarks.judge(readings)
         judged, noted = self._quality.judge(judged)
         return judged, Arrival(watermarks, noted)
 
-    def evaluate(self, new: pl.DataFrame, *, arrival: Arrival, late: Stretches, at: datetime) -> Evaluated:
-        """Judge readings that this transaction has stored (in order of arrival, late ones flagged)."""
+    def evaluate(
+        self, new: pl.DataFrame, *, arrival: Arrival, late: Stretches, at: datetime, later: Later = at_once
+    ) -> Evaluated:
+        """Judge readings that this transaction stores (in order of arrival, late ones flagged), after `judge_arrival`.
+
+        What needs the database comes last, or is handed to `later`: the readings may still be on their way there.
+        """
         if new.is_empty():
             return Evaluated(arrival=arrival)
         punctual = new
@@ -73,17 +82,18 @@ class Evaluation:
             first = late.note(new.filter(is_late))
             snapshots_drop(since=first)
             punctual = new.filter(~is_late)
-        self._detection.read_rules(at=at, since=_earliest(new))
         before = self._watermarks.before(new["user_id"].unique())
-        written = self._windows.write(punctual, before=before, wanted=self._detection.windows)
+        windows = self._windows.complete(punctual, before=before, wanted=self._detection.windows)
+        lines = window_lines(windows.found)
+        later(lambda: windows_store(lines))
         counts = dict(new.group_by("user_id").len().iter_rows())
-        detected = self._detection.detect(punctual, at=at, counts=counts, windows=written.found)
-        return Evaluated(detected, written, arrival, has_late=punctual.height < new.height)
+        detected = self._detection.detect(punctual, at=at, counts=counts, windows=windows.found)
+        return Evaluated(detected, windows, arrival, has_late=punctual.height < new.height)
 
     def again(self, spans: Mapping[int, Span], *, at: datetime) -> Evaluated:
         """Judge anew what late readings touched, in a transaction of its own."""
         self._detection.read_rules(at=at)
-        self._windows.rewrite(spans, at=at, wanted=self._detection.windows)
+        windows_store(window_lines(self._windows.again(spans, at=at, wanted=self._detection.windows)))
         since = {user_id: span.since for user_id, span in spans.items()}
         snapshots_drop(since=since)  # one may have been saved meanwhile
         detected = self._detection.again(since, at=at)
@@ -93,7 +103,7 @@ class Evaluation:
         """Take over what a committed transaction found."""
         self._watermarks.keep(evaluated.arrival.watermarks)
         self._quality.keep(evaluated.arrival.noted)
-        self._windows.keep(evaluated.written)
+        self._windows.keep(evaluated.windows)
         self._windows.forget(evaluated.reopened)
         self._detection.keep(evaluated.detected)
         self._heard |= dict.fromkeys(evaluated.arrival.watermarks, at)
@@ -125,8 +135,9 @@ class Evaluation:
     def pass_time(self, silent: Mapping[int, datetime], *, at: datetime) -> Evaluated:
         """Complete the windows of silent people by our own clock, and judge these; in a transaction of its own."""
         self._detection.read_rules(at=at)
-        written = self._windows.pass_time(silent, at=at, wanted=self._detection.windows)
-        detected = self._detection.detect_windows(written.found, at=at)
+        over = self._windows.pass_time(silent, at=at, wanted=self._detection.windows)
+        windows_store(window_lines(over))
+        detected = self._detection.detect_windows(over, at=at)
         return Evaluated(detected, reopened=frozenset(silent), passed=dict.fromkeys(silent, at))
 
     def save_snapshots(self, *, at: datetime) -> Snapshots:

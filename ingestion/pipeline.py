@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -14,6 +15,7 @@ from devices.models.reading import COLUMNS
 from devices.partitions import Partitions
 from ingestion.batch import Batch, Position
 from ingestion.columns import Decoded
+from ingestion.copying import Later
 from ingestion.evaluation import Evaluated, Evaluation
 from ingestion.failpoints import reach
 from ingestion.late import Stretches, stretches_take
@@ -23,7 +25,7 @@ from ingestion.people import register_devices, resolve_people
 from ingestion.pgcopy import BinaryRows
 from ingestion.prepare import Prepared, prepare_decoded, with_ids
 from ingestion.quarantine import quarantine
-from ingestion.store import store, with_flags
+from ingestion.store import store, store_while, with_flags
 from ingestion.verdicts import Code, Rejected
 
 Readings = tuple[pl.DataFrame, BinaryRows | None, dict[int, Rejected]]
@@ -132,14 +134,17 @@ class Pipeline:
         with transaction.atomic(durable=True):
             fence(first, claims, owner=self._owner)
             readings, written, strangers = self._readings(prepared, at)
-            judged, arrival = self._evaluation.judge_arrival(readings)
+            judged, arrival = self._evaluation.judge_arrival(readings, at=at)
             if written is not None and not judged["flags"].equals(readings["flags"]):
                 written = with_flags(written, judged)
-            stored = store(judged, written=written, is_likely_new=not self._cautious_for)
-            self._register_devices(prepared.spoke, at)
-            reach("after_store")
             late = Stretches(self._owner.cluster_id, lambda: _positions(batch, prepared))
-            evaluated = self._evaluation.evaluate(stored.new, arrival=arrival, late=late, at=at)
+
+            def evaluate(new: pl.DataFrame, later: Later) -> Evaluated:
+                later(partial(reach, "after_store"))
+                return self._evaluation.evaluate(new, arrival=arrival, late=late, at=at, later=later)
+
+            stored, evaluated = store_while(judged, evaluate, written=written, is_likely_new=not self._cautious_for)
+            self._register_devices(prepared.spoke, at)
             hours_mark(stored.new, at=at)
             rejected = prepared.decoded.rejected | strangers
             quarantined = quarantine(batch, rejected, cluster_id=self._owner.cluster_id)

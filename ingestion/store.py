@@ -1,24 +1,25 @@
 """Readings into PostgreSQL, each identity once.
 
 Where nothing of a batch is expected to be there already, it is copied straight into the table, under a savepoint: that
-costs PostgreSQL a quarter less than the other way. The first row that is there after all undoes it, and the batch goes
-the other way: COPY to a staging table, then one insert that leaves what is there alone.
+costs PostgreSQL a quarter less than the other way. Meanwhile what follows from the readings is worked out, as if all of
+them were new. The first row that is there after all undoes both, and the batch goes the other way: COPY to a staging
+table, then one insert that leaves what is there alone.
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import polars as pl
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 
 from devices.metrics import METRICS
 from devices.models.reading import COLUMNS
+from ingestion.copying import Copying, Later, NotAllNewError, at_once
 from ingestion.pgcopy import BinaryRows, binary_rows
 
 STAGING: Final = "reading_staging"
-UNIQUE_VIOLATION: Final = "23505"
-COPY_BYTES: Final = 256 * 1024  # handed over at once
 _TYPES: Final = {
     "seq": "integer", "user_id": "bigint", "recorded_at": "timestamptz", "received_at": "timestamptz",
     "event_id": "uuid", "flags": "integer",
@@ -48,6 +49,9 @@ _CONFLICTS = (
 )
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """`new`: the rows that were not there before, in order of arrival; the rest were duplicates.
@@ -60,21 +64,43 @@ class Stored:
     conflicting: int
 
 
-def store(readings: pl.DataFrame, *, written: BinaryRows | None = None, is_likely_new: bool = True) -> Stored:
-    """Insert `readings` (COLUMNS, in order of arrival), each identity once. Inside a transaction, no savepoint.
+def store_while(
+    readings: pl.DataFrame,
+    work: Callable[[pl.DataFrame, Later], T],
+    *,
+    written: BinaryRows | None = None,
+    is_likely_new: bool = True,
+) -> tuple[Stored, T]:
+    """Insert `readings` (COLUMNS, in order of arrival), each identity once, and do `work` with those that are new.
+    Inside a transaction, no savepoint.
 
-    `written` is `direct_rows` of just these readings, where somebody had the time for it already.
-    `is_likely_new` only chooses the way that is tried first.
+    `work` may run before it is known which are new, and once more when that was wrong: it changes nothing but the
+    database. The first use of the connection waits for the readings to be stored; what `work` hands to its second
+    argument is done right after that. `written` is `direct_rows` of just these readings, where somebody had the time
+    for it already. `is_likely_new` only chooses the way that is tried first.
     """
-    # What goes into the table as it is has no row twice: only where it does not is that looked for.
-    if is_likely_new and _is_copied_directly(direct_rows(readings) if written is None else written):
-        return Stored(new=readings, duplicates=0, conflicting=0)
+    if is_likely_new and not readings.is_empty():
+        try:
+            with Copying(_COPY_DIRECTLY, (direct_rows(readings) if written is None else written).data) as copying:
+                found = work(readings, copying.then)
+        except NotAllNewError:
+            pass
+        else:
+            return Stored(new=readings, duplicates=0, conflicting=0), found
+    stored = store(readings)
+    return stored, work(stored.new, at_once)
+
+
+def store(readings: pl.DataFrame) -> Stored:
+    """Insert `readings` by way of a staging table; else as `store_while`."""
     unique = readings.unique(["user_id", "recorded_at", "event_id"], keep="first", maintain_order=True)
     repeated = readings.height - unique.height
     conflicting = _differing(readings, unique) if repeated else 0
+    rows = binary_rows(unique.select(pl.int_range(pl.len()).alias("seq"), *COLUMNS), _TYPES)
     with connection.cursor() as cursor:
         cursor.execute(_CREATE)
-        _copy(_COPY, binary_rows(unique.select(pl.int_range(pl.len()).alias("seq"), *COLUMNS), _TYPES))
+        with connection.wrap_database_errors:
+            cursor.copy_expert(_COPY, io.BytesIO(rows.data))
         cursor.execute(_INSERT)
         if cursor.rowcount == unique.height:
             return Stored(new=unique, duplicates=repeated, conflicting=conflicting)
@@ -94,24 +120,6 @@ def direct_rows(readings: pl.DataFrame) -> BinaryRows:
 def with_flags(written: BinaryRows, readings: pl.DataFrame) -> BinaryRows:
     """`direct_rows` of `readings`, from those of readings that differ from them in their flags alone: much faster."""
     return written.with_integers(readings.select("flags", *_INDEX).sort(*_INDEX)["flags"].to_numpy(), at=_FLAGS_AT)
-
-
-def _is_copied_directly(rows: BinaryRows) -> bool:
-    """Whether all of it went into the table; if not, nothing did."""
-    try:
-        with transaction.atomic():
-            _copy(_COPY_DIRECTLY, rows)
-    except IntegrityError as error:
-        if getattr(error.__cause__, "pgcode", None) != UNIQUE_VIOLATION:
-            raise
-        return False
-    return True
-
-
-def _copy(sql: str, rows: BinaryRows) -> None:
-    """COPY, its errors as Django's: its cursors translate those of `execute` alone."""
-    with connection.cursor() as cursor, connection.wrap_database_errors:
-        cursor.copy_expert(sql, io.BytesIO(rows.data), COPY_BYTES)
 
 
 def _differing(readings: pl.DataFrame, unique: pl.DataFrame) -> int:

@@ -1,4 +1,4 @@
-"""Windows as stored rows: written when time has passed their end, made anew when a reading comes late.
+"""Windows: complete when time has passed their end, made anew when a reading comes late.
 
 Of each person what the readings of the windows that are not over yet add up to is remembered, so that what arrives in
 order is never read back. Windows that an older reading falls into are put together again from what is stored.
@@ -32,18 +32,16 @@ from alerts.stored_rows import rows_within, times_of
 from devices.metrics import NUMERIC, Flag
 from ingestion.late import Span
 from ingestion.receipts import NEVER, People, Receipts, people_of
-from ingestion.window_rows import windows_store
 
 MINUTE: Final = Window(timedelta(minutes=1), timedelta(minutes=1))
 DISORDER: Final = timedelta(minutes=10)  # sliding windows are made anew in memory for readings as far behind as this
 Wanted = Mapping[Window, Sequence[str]]  # windows that rules see, and the metrics that these read of them
 Read = Callable[[Sequence[int], Sequence[datetime], Sequence[datetime | str]], pl.DataFrame]
-Store = Callable[[Mapping[Window, pl.DataFrame]], None]
 _TIME: Final = pl.Datetime("us", "UTC")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Completed:
     """The windows that a batch completed or changed, as rows that `alerts.engine.advance` takes, and what is
     remembered of `people` (in order) once it is committed."""
 
@@ -76,8 +74,8 @@ class _Places(NamedTuple):
 
 
 class Windows:
-    """Writes complete windows: every minute with all of `metrics`, and what rules see. What it remembers is a cache:
-    dropping it costs time alone. `read` and `store` are where readings and windows lie."""
+    """Makes complete windows: every minute with all of `metrics`, and what rules see. What it remembers is a cache:
+    dropping it costs time alone. `read` says where readings lie. What is found is the caller's to store."""
 
     def __init__(
         self,
@@ -85,19 +83,17 @@ class Windows:
         freshness: timedelta,
         metrics: Sequence[str] = NUMERIC,
         read: Read = rows_within,
-        store: Store = windows_store,
     ) -> None:
         self._freshness = freshness
         self._metrics = tuple(metrics)
         self._read = read
-        self._store = store
         self._memory: dict[Window, _Memory] = {}
 
-    def write(
+    def complete(
         self, new: pl.DataFrame, *, before: Mapping[int, datetime | None], wanted: Wanted | None = None
-    ) -> Written:
-        """Write the windows that `new` (in order of arrival) completes or changes; inside the transaction that stored
-        these readings.
+    ) -> Completed:
+        """The windows that `new` (in order of arrival) completes or changes; inside the transaction that stores these
+        readings.
 
         `before` is the greatest `recorded_at` that was stored of each of these people before them.
         """
@@ -105,32 +101,30 @@ class Windows:
         people = people_of(before, new)
         receipts = Receipts(new, people, self._freshness)
         minutes = steps_of(new, MINUTE.every, self._metrics)
-        written = Written(people=people.user)
+        completed = Completed(people=people.user)
         for window, memory in self._memory.items():
             steps = self._steps_of(new, minutes, window, memory.metrics)
-            found, written.steps[window] = self._complete(window, memory, steps, people)
+            found, completed.steps[window] = self._complete(window, memory, steps, people)
             if len(found.key):
-                written.found[window] = windows_frame(found, window, memory.metrics, **receipts.of(found, window))
-        self._store(written.found)
-        return written
+                completed.found[window] = windows_frame(found, window, memory.metrics, **receipts.of(found, window))
+        return completed
 
-    def pass_time(self, before: Mapping[int, datetime], *, at: datetime, wanted: Wanted) -> Written:
-        """Write the windows of people of whom nothing came, that are over by our clock; `before` is up to when theirs
-        were complete. Inside a transaction; nothing of it is to be kept."""
+    def pass_time(self, before: Mapping[int, datetime], *, at: datetime, wanted: Wanted) -> dict[Window, pl.DataFrame]:
+        """The windows of people of whom nothing came, that are over by our clock; `before` is up to when theirs were
+        complete. Inside a transaction."""
         self._want(wanted)
         user = np.array(sorted(before), np.int64)
         since = np.array([microseconds(before[each]) for each in sorted(before)], np.int64)
         people = People(user, since, np.full(len(user), microseconds(at)))
-        written = Written()
+        over = {}
         for window, memory in self._memory.items():
             found, _ = self._complete(window, memory, no_steps(memory.metrics), people)
             frame = windows_frame(found, window, memory.metrics)
-            written.found[window] = _made_at(frame, at).with_columns(fresh=pl.lit(False))  # noqa: FBT003
-        self._store(written.found)
-        return written
+            over[window] = _made_at(frame, at).with_columns(fresh=pl.lit(False))  # noqa: FBT003
+        return over
 
-    def rewrite(self, spans: Mapping[int, Span], *, at: datetime, wanted: Wanted) -> None:
-        """Put the complete windows of these stretches together again from what is stored; inside a transaction, after
+    def again(self, spans: Mapping[int, Span], *, at: datetime, wanted: Wanted) -> dict[Window, pl.DataFrame]:
+        """The complete windows of these stretches, put together again from what is stored; inside a transaction, after
         which these people are to be forgotten."""
         self._want(wanted)
         is_fresh = pl.col("flags") & Flag.LATE == 0  # nothing late lies in it: what it was before stands
@@ -138,7 +132,7 @@ class Windows:
             window: windows_frame(self._anew(window, memory.metrics, spans), window, memory.metrics)
             for window, memory in self._memory.items()
         }
-        self._store({window: _made_at(rows, at).with_columns(fresh=is_fresh) for window, rows in found.items()})
+        return {window: _made_at(rows, at).with_columns(fresh=is_fresh) for window, rows in found.items()}
 
     @property
     def size(self) -> int:
@@ -150,12 +144,12 @@ class Windows:
         """How long after a reading a window that holds it may be open."""
         return max((window.size for window in self._memory), default=MINUTE.size)
 
-    def keep(self, written: Written) -> None:
+    def keep(self, completed: Completed) -> None:
         """Take over what a committed batch leaves."""
-        for window, steps in written.steps.items():
+        for window, steps in completed.steps.items():
             memory = self._memory[window]
-            memory.steps = steps_together((memory.steps.without(written.people), steps))
-            memory.people.update(written.people.tolist())
+            memory.steps = steps_together((memory.steps.without(completed.people), steps))
+            memory.people.update(completed.people.tolist())
 
     def drop(self) -> None:
         self._memory.clear()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -17,7 +18,7 @@ from devices.partitions import Partitions
 from ingestion.batch import Position
 from ingestion.evaluation import Evaluation
 from ingestion.late import Stretches, stretches_take
-from ingestion.store import store
+from ingestion.store import store_while
 from tests.ingestion.rows import frame, row
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -82,9 +83,10 @@ class Feed:
         """One batch in one transaction, then what follows the commit."""
         Partitions(span="month").ensure(readings["recorded_at"].to_list())
         with transaction.atomic(durable=True):
-            judged, arrival = self.evaluation.judge_arrival(readings)
+            judged, arrival = self.evaluation.judge_arrival(readings, at=now)
             late = Stretches("cluster", lambda: dict.fromkeys(readings["username"], ZERO))
-            evaluated = self.evaluation.evaluate(store(judged).new, arrival=arrival, late=late, at=now)
+            evaluate = partial(self.evaluation.evaluate, arrival=arrival, late=late, at=now)
+            _, evaluated = store_while(judged, lambda new, later: evaluate(new, later=later))
         self.evaluation.keep(evaluated, at=now)
         if self.is_prompt:
             self.judge_late(now=now)

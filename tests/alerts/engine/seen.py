@@ -10,7 +10,7 @@ import polars as pl
 from alerts.engine import RuleSet, Window
 from alerts.engine.derived import derived
 from devices.metrics import METRICS, Flag
-from ingestion.windows import Windows, Written
+from ingestion.windows import Completed, Windows
 from tests.alerts.engine.twin import Reading
 from tests.alerts.engine.twin_rows import Usual
 
@@ -105,8 +105,8 @@ class Windowed(Seen):
     def __post_init__(self) -> None:
         assert isinstance(self.rules.over, Window)
         self._window = self.rules.over
-        self._maker = Windows(freshness=FRESH, metrics=("heart_rate",), read=self._read, store=self._store)
-        self._written = Written()
+        self._maker = Windows(freshness=FRESH, metrics=("heart_rate",), read=self._read)
+        self._completed = Completed()
 
     @property
     def as_of(self) -> dict[int, datetime]:
@@ -115,8 +115,9 @@ class Windowed(Seen):
     def take(self, new: list[Reading]) -> pl.DataFrame | None:
         before = self.as_of.get(1)
         self.readings = self.readings + new
-        self._written = self._maker.write(frame(new), before={1: before}, wanted={self._window: ("heart_rate",)})
-        return self._written.found.get(self._window, self._frame([]))
+        self._completed = self._maker.complete(frame(new), before={1: before}, wanted={self._window: ("heart_rate",)})
+        self._store(self._completed.found)
+        return self._completed.found.get(self._window, self._frame([]))
 
     def stored(self) -> pl.DataFrame:
         return self._frame([self.windows[end] for end in sorted(self.windows)])
@@ -127,7 +128,7 @@ class Windowed(Seen):
         )
 
     def keep(self) -> None:
-        self._maker.keep(self._written)
+        self._maker.keep(self._completed)
 
     def forget(self) -> None:
         self._maker.drop()

@@ -270,14 +270,14 @@ def sums_in_floats(rows: Any, every: Any, metrics: Any, *, real: Any = completin
 class Hasty(completing.Windows):  # type: ignore[name-defined,misc]
     """It gives the windows that are not over as well."""
 
-    def write(self, new: pl.DataFrame, **given: Any) -> Any:
-        written = super().write(new, **given)
-        for window, steps in written.steps.items():
+    def complete(self, new: pl.DataFrame, **given: Any) -> Any:
+        completed = super().complete(new, **given)
+        for window, steps in completed.steps.items():
             open_ones = completing.windows_frame(steps, window, ("heart_rate",))
             received = open_ones.with_columns(received_at="recorded_at", fresh=pl.lit(True), event_id=None)  # noqa: FBT003
-            ready = [written.found[window]] if window in written.found else []
-            written.found[window] = pl.concat((*ready, received), how="diagonal_relaxed")
-        return written
+            ready = [completed.found[window]] if window in completed.found else []
+            completed.found[window] = pl.concat((*ready, received), how="diagonal_relaxed")
+        return completed
 
 
 def nothing_of(steps: Any, people: Any) -> Any:
