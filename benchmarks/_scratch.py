@@ -1,6 +1,7 @@
 """What a benchmark runs on: a database, a topic and processes of its own, gone when it is over."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+from telara.embedded import tether
 from telara.embedded.needs import VARIABLES, services_unset
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,15 +52,20 @@ class Scratch:
         log = Path(f"/tmp/{self.topic}-{len(self.logs)}.log")  # noqa: S108  # its name is made up
         self.logs.append(log)
         with log.open("wb") as stream:
+            command = tether.command([sys.executable, *arguments], death_signal=signal.SIGTERM)
             process = subprocess.Popen(  # noqa: S603
-                [sys.executable, *arguments], cwd=ROOT, env=os.environ | environ, stdout=stream, stderr=stream
+                command, cwd=ROOT, env=os.environ | environ, stdout=stream, stderr=stream
             )
         try:
             yield Running(process, log)
         finally:
             if process.poll() is None:
                 process.terminate()
-                process.wait(30)
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
 
 @dataclass(frozen=True)
@@ -80,16 +87,28 @@ class Running:
         after_name = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(after_name[11]) + int(after_name[12])) / TICKS_PER_S
 
+    def rss_kb(self) -> int:
+        """The memory that it holds now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0])
+
     def peak_mb(self) -> float:
         """The most memory it ever held."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
+def _leave(number: int, _frame: object) -> None:
+    """Told to end: what was started ends too, and what was made goes."""
+    sys.exit(128 + number)
+
+
 @contextmanager
 def scratch() -> Iterator[Scratch]:
     """Django set up on a new database with the default rules on, and a topic."""
     require_services()
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, _leave)
     before = os.environ["DATABASE_URL"]
     name = f"telara_bench_{uuid4().hex[:8]}"
     _sql(before, f"CREATE DATABASE {name}")

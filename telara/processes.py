@@ -33,14 +33,17 @@ class Process:
 
 
 Stage = tuple[Process, ...]
+UVICORN = (
+    "-m uvicorn telara.asgi:application --lifespan off --no-access-log"
+    " --ws dashboard.live.protocol:Protocol --ws-per-message-deflate false"
+)
 
 
 def house(*, port: int) -> Stage:
     """The processes that Telara is, in the order of starting; they stop in the opposite one."""
-    uvicorn = "-m uvicorn telara.asgi:application --lifespan off --no-access-log --ws-per-message-deflate false"
     celery = "-m celery --app telara --quiet"
     return (
-        Process("web", (*uvicorn.split(), "--host=127.0.0.1", f"--port={port}", "--timeout-graceful-shutdown=3")),
+        Process("web", (*UVICORN.split(), "--host=127.0.0.1", f"--port={port}", "--timeout-graceful-shutdown=3")),
         Process("consumer", ("manage.py", "run_consumer")),
         Process("worker", (*celery.split(), "worker", "--concurrency=2", "--loglevel=INFO", "--without-mingle")),
         Process("beat", (*celery.split(), "beat", "--schedule=var/celerybeat", "--loglevel=WARNING")),
