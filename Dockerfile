@@ -36,4 +36,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/health/live', timeout=4)"]
 STOPSIGNAL SIGTERM
-CMD ["python", "-m", "uvicorn", "telara.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "off", "--no-access-log", "--no-server-header", "--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "10"]
+CMD ["python", "-m", "uvicorn", "telara.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "off", "--no-access-log", "--no-server-header", "--ws", "dashboard.live.protocol:Protocol", "--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "10"]

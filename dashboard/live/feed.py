@@ -1,9 +1,10 @@
 """What comes to a web process once and goes to all its sockets: news from the channel layer, and a status each 2 s."""
 
 import asyncio
-import json
 import time
+from collections.abc import Iterable
 from contextlib import suppress
+from random import uniform
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -14,12 +15,13 @@ from django.db import Error  # InterfaceError, of a connection that closed, is n
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from dashboard.live.audience import Audience
 from dashboard.live.coalesce import Coalescer
-from dashboard.live.figures import UNKNOWN, AlertFigures, alert_figures, pipeline_figures
-from dashboard.live.outlet import NOT_SIGNED_IN, Kind, Outlet
-from dashboard.live.visitor import Sight
+from dashboard.live.figures import status_texts
+from dashboard.live.outlet import NOT_ALLOWED, NOT_SIGNED_IN, Kind, Outlet
+from dashboard.live.text import text_of
+from dashboard.live.visitor import Credentials, Visitor, visitor_find
 from devices.live import GROUP
-from devices.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -27,8 +29,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 FLUSH_S: Final = 0.05
 STATUS_S: Final = 2.0
+GATHER_S: Final = 0.05  # those who come together are told together
+AT_ONCE: Final = 50  # sockets, before others get their turn
 AGAIN_S: Final = 1.0
 JOIN_S: Final = 2.0
+CHECK_S: Final = 60.0  # how long a right that was taken away unnoticed still counts
+CHECK_EVERY_S: Final = 0.2
+ADMITTED_AT_ONCE: Final = 8  # handshakes that ask the database; statuses wait behind no more than these
 
 
 class Feed:
@@ -36,25 +43,38 @@ class Feed:
 
     def __init__(self) -> None:
         self._outlets: set[Outlet] = set()
+        self._audience = Audience()
+        self._new: set[Outlet] = set()
         self._coalescer = Coalescer()
         self._tasks: list[asyncio.Task[None]] = []
         self._listening = asyncio.Event()
+        self._came = asyncio.Event()
+        self._door = asyncio.Semaphore(ADMITTED_AT_ONCE)
+
+    async def admit(self, credentials: Credentials, only: str | None) -> Visitor | None:
+        """Who that is; a few at a time, because a thousand may come at once. Raises django.db.Error."""
+        async with self._door:
+            return await database_sync_to_async(visitor_find)(credentials=credentials, only=only, at=timezone.now())
 
     async def join(self, outlet: Outlet) -> None:
-        """Give `outlet` what it may see from now on, its status first; waits a moment for a layer that is away."""
+        """Give `outlet` a status and then what it may see; waits a moment for a layer that is away."""
+        outlet.look_at = time.monotonic() + CHECK_S * uniform(0.5, 1.0)  # noqa: S311  # spread, not secret
         self._outlets.add(outlet)
+        self._new.add(outlet)
+        self._came.set()
         if not self._tasks or any(task.done() for task in self._tasks):
             await self._stop()
-            loops: tuple[Coroutine[Any, Any, None], ...] = (self._listen(), self._flush(), self._tell())
+            loops: tuple[Coroutine[Any, Any, None], ...]
+            loops = (self._listen(), self._flush(), self._tell(), self._look_again())
             self._tasks = [asyncio.create_task(loop) for loop in loops]
-        else:
-            await self._status([outlet])
         with suppress(TimeoutError):
             async with asyncio.timeout(JOIN_S):
                 await self._listening.wait()
 
     async def leave(self, outlet: Outlet) -> None:
         self._outlets.discard(outlet)
+        self._new.discard(outlet)
+        self._audience.discard(outlet)
         if not self._outlets:
             await self._stop()
 
@@ -67,6 +87,8 @@ class Feed:
         for ended in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(ended, Exception):
                 log.error("live.loop_failed", exc_info=ended)
+
+    # News.
 
     async def _listen(self) -> None:
         layer: Any = get_channel_layer()
@@ -85,12 +107,12 @@ class Feed:
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "live.session_ended":
             for outlet in self._outlets:
-                if outlet.session == message["session"]:
+                if outlet.credentials.session == message["session"]:
                     outlet.close(NOT_SIGNED_IN)
             return
         if message["type"] == "live.rights_changed":
             for outlet in self._outlets:
-                outlet.look_again.set()
+                outlet.look_at = 0.0
             return
         self._coalescer.add((user, event) for user, event in message["vitals"])
         self._send("alert", message["alerts"])
@@ -101,38 +123,80 @@ class Feed:
             await asyncio.sleep(FLUSH_S)
             self._send("vital", self._coalescer.take(now=time.monotonic()))
 
-    def _send(self, kind: Kind, items: list[tuple[int, dict[str, Any]]]) -> None:
+    def _send(self, kind: Kind, items: Iterable[tuple[int, dict[str, Any]]]) -> None:
         for user, data in items:
-            text = json.dumps(data, separators=(",", ":"))
-            for outlet in self._outlets:
-                if outlet.sees_person(user):
+            hearing = list(self._audience.hearing(user))
+            if hearing:
+                text = text_of(data)
+                for outlet in hearing:
                     outlet.put(kind, text)
+
+    # Status.
 
     async def _tell(self) -> None:
         while True:
-            await self._status(list(self._outlets))
-            await asyncio.sleep(STATUS_S)
+            await self._status(self._outlets)
+            due = time.monotonic() + STATUS_S
+            while (left := due - time.monotonic()) > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        await self._came.wait()
+                        await asyncio.sleep(GATHER_S)
+                        await self._status(self._new)
 
-    async def _status(self, outlets: list[Outlet]) -> None:
-        pipeline, alerts = await database_sync_to_async(_figures)({outlet.sees for outlet in outlets})
+    async def _status(self, outlets: Iterable[Outlet]) -> None:
+        """One for each; newcomers hear of people from then on."""
+        told = list(outlets)
+        self._came.clear()
+        texts = await database_sync_to_async(status_texts)({outlet.sees for outlet in told}, now=timezone.now())
+        for place, outlet in enumerate(told):
+            if outlet in self._outlets and (text := texts.get(outlet.sees)):
+                outlet.put("status", text)
+                if outlet in self._new:
+                    self._new.discard(outlet)
+                    self._audience.add(outlet)
+            if place % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
+
+    # Rights.
+
+    async def _look_again(self) -> None:
+        """Look again at who is there and whom they may see: now and then, and at once where rights changed."""
+        while True:
+            now = time.monotonic()
+            due = [outlet for outlet in self._outlets if outlet.look_at <= now and not outlet.is_closed][:AT_ONCE]
+            if due:
+                await self._look_at(due)
+            else:
+                await asyncio.sleep(CHECK_EVERY_S)
+
+    async def _look_at(self, outlets: list[Outlet]) -> None:
         for outlet in outlets:
-            found = alerts.get(outlet.sees)
-            of_alerts = {
-                "alerts_open": found.open if found else None,
-                "alerts_firing": found.firing if found else None,
-                "alerts_revision": found.revision if found else None,
-            }
-            outlet.put("status", json.dumps(pipeline | of_alerts | {"server_time": rfc3339(timezone.now())}))
+            outlet.look_at = time.monotonic() + CHECK_S
+        try:
+            visitors = await database_sync_to_async(_visitors)([(each.credentials, each.only) for each in outlets])
+        except Error:
+            return  # the statuses say that the database is away; next time, then
+        for outlet, visitor in zip(outlets, visitors, strict=True):
+            code = refusal(visitor, outlet.only)
+            if visitor is None or code:
+                outlet.close(code)
+            elif outlet in self._new:
+                outlet.sees = visitor.sees
+            elif outlet in self._outlets:
+                self._audience.look(outlet, visitor.sees)
 
 
-def _figures(sights: set[Sight]) -> tuple[dict[str, Any], dict[Sight, AlertFigures]]:
-    """Of the pipeline, and of the alerts by sight; unknown while the database is away, and pages say so."""
+def refusal(visitor: Visitor | None, only: str | None) -> int:
+    """The code to close with; 0 where they may stay."""
+    if visitor is None:
+        return NOT_SIGNED_IN
+    return NOT_ALLOWED if only is not None and not visitor.sees else 0
+
+
+def _visitors(asked: list[tuple[Credentials, str | None]]) -> list[Visitor | None]:
     now = timezone.now()
-    try:
-        return pipeline_figures(now=now), {sees: alert_figures(sees=sees, now=now) for sees in sights}
-    except Error as error:
-        log.warning("live.no_figures", reason=type(error).__name__)
-        return UNKNOWN, {}
+    return [visitor_find(credentials=credentials, only=only, at=now) for credentials, only in asked]
 
 
 _feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, Feed] = WeakKeyDictionary()

@@ -1,18 +1,24 @@
-"""The figures of the status frame: of the pipeline once a process, of the alerts once a distinct sight."""
+"""The figures of the status frame: of the pipeline and of everybody's alerts once a process, summed for each sight."""
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import structlog
+from django.db import Error  # InterfaceError, of a connection that closed, is no DatabaseError
 from django.db.models import Count, Q, Sum
+from django.utils import timezone
 
 from alerts.models import Alert
 from alerts.models.alert import AlertClass, EpisodeState, Triage
+from dashboard.live.text import text_of
 from dashboard.live.visitor import Sight
 from devices.models import PipelineStatus
 from devices.times import rfc3339
 
+log = structlog.get_logger(__name__)
 GONE_AFTER: Final = timedelta(seconds=10)  # PipelineStatus: an older row is of a consumer that is gone
 LATELY: Final = timedelta(minutes=10)
 IS_OPEN: Final = ~Q(episode=EpisodeState.WITHDRAWN) & ~Q(triage=Triage.CLOSED)
@@ -29,6 +35,9 @@ class AlertFigures:
     open: int
     firing: int
     revision: int
+
+    def __add__(self, other: "AlertFigures") -> "AlertFigures":
+        return AlertFigures(self.open + other.open, self.firing + other.firing, self.revision + other.revision)
 
 
 def pipeline_figures(*, now: datetime) -> dict[str, Any]:
@@ -54,15 +63,43 @@ UNKNOWN: Final[dict[str, Any]] = dict.fromkeys(
 )
 
 
-def alert_figures(*, sees: Sight, now: datetime) -> AlertFigures:
-    """Counts and revision of the alerts of those people."""
-    rows = Alert.objects.filter(changed_alerts(now))
-    if sees != "everyone":
-        rows = rows.filter(user_id__in=sees)
-    found = rows.aggregate(
-        open=Count("pk", filter=IS_OPEN), firing=Count("pk", filter=IS_FIRING), revision=Sum("revision")
-    )
-    return AlertFigures(found["open"], found["firing"], found["revision"] or 0)
+def alert_figures(*, now: datetime) -> dict[int, AlertFigures]:
+    """Of the alerts of each person who has any, in one query."""
+    found = Alert.objects.filter(changed_alerts(now)).order_by().values("user_id")
+    rows = found.annotate(
+        open_=Count("pk", filter=IS_OPEN), firing=Count("pk", filter=IS_FIRING), sum_=Sum("revision")
+    ).values_list("user_id", "open_", "firing", "sum_")
+    return {user: AlertFigures(*figures) for user, *figures in rows}
+
+
+def figures_seen(figures: Mapping[int, AlertFigures], sees: Sight) -> AlertFigures:
+    """Those of all these people together."""
+    if sees == "everyone":
+        seen: Iterable[AlertFigures] = figures.values()
+    else:
+        seen = (figures[user] for user in figures.keys() & sees)
+    return sum(seen, start=AlertFigures(0, 0, 0))
+
+
+def status_texts(sights: Iterable[Sight], *, now: datetime) -> dict[Sight, str]:
+    """The `data` of a status frame for each sight; unknown while the database is away, and pages say so."""
+    alerts: Mapping[int, AlertFigures] | None = None
+    pipeline = UNKNOWN
+    try:
+        pipeline, alerts = pipeline_figures(now=now), alert_figures(now=now)
+    except Error as error:
+        log.warning("live.no_figures", reason=type(error).__name__)
+    shared = pipeline | {"server_time": rfc3339(timezone.now())}
+    return {sees: text_of(shared | _of_alerts(alerts, sees)) for sees in sights}
+
+
+def _of_alerts(alerts: Mapping[int, AlertFigures] | None, sees: Sight) -> dict[str, int | None]:
+    found = None if alerts is None else figures_seen(alerts, sees)
+    return {
+        "alerts_open": found.open if found else None,
+        "alerts_firing": found.firing if found else None,
+        "alerts_revision": found.revision if found else None,
+    }
 
 
 def changed_alerts(now: datetime) -> Q:

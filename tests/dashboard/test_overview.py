@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from alerts.services.triage import alert_acknowledge, alert_close, alert_snooze
-from dashboard.live.figures import alert_figures
+from dashboard.live.figures import alert_figures, figures_seen
 from dashboard.overview import board
 from dashboard.overview.people import Person, gap_of
 from devices.metrics import Flag
@@ -224,9 +224,9 @@ def test_the_snapshot_sums_the_revisions_as_the_status_does(client: Client, chie
     alert_close(alert=closed, by=chief, at=now, reason="true")
     found = snapshot(client.get("/").content.decode())["revision"]
     assert found == {"sum": 5, "known": {str(kept.pk): 3, str(closed.pk): 2}}
-    assert alert_figures(sees="everyone", now=timezone.now()).revision == 5
-    assert alert_figures(sees=frozenset({wearer.pk}), now=timezone.now()).revision == 5
-    assert alert_figures(sees=frozenset(), now=timezone.now()).revision == 0
+    assert figures_seen(alert_figures(now=timezone.now()), "everyone").revision == 5
+    assert figures_seen(alert_figures(now=timezone.now()), frozenset({wearer.pk})).revision == 5
+    assert figures_seen(alert_figures(now=timezone.now()), frozenset()).revision == 0
 
 
 def test_of_more_alerts_than_a_page_can_know_it_knows_those_that_changed_last(
