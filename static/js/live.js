@@ -1,7 +1,8 @@
 // The page's one connection to /ws/vitals, and whether what stands on the page may be trusted.
 //
 // states: "connecting" until the first heartbeat; "live"; "lost" after 10 s without one, or when nobody consumes;
-// from "lost" back to "live" only after every handler of `onResync` has read a fresh snapshot.
+// from "lost" back to "live" only after every handler of `onResync` has read a fresh snapshot; they read one after
+// every other reconnection, too.
 // events: "vital", "alert", "status" (detail: the data of the frame), "state" (detail: the new state).
 
 import { now, synchronise } from "./clock.js";
@@ -39,6 +40,8 @@ export class Live extends EventTarget {
     /** @type {Array<() => Promise<void>>} */
     this._resyncs = [];
     this._resyncing = false;
+    /** Whether a connection ended since the snapshot was read: what came meanwhile is not on the page. */
+    this._missed = false;
     this._retry = 0;
   }
 
@@ -82,12 +85,14 @@ export class Live extends EventTarget {
   _drop() {
     const socket = this._socket;
     this._socket = null;
+    this._missed = true;
     socket?.close();
   }
 
   /** @param {number} code */
   _ended(code) {
     this._socket = null;
+    this._missed = true;
     this._closed = code;
     const reason = CLOSED_FOR_GOOD.get(code);
     if (reason) {
@@ -124,8 +129,8 @@ export class Live extends EventTarget {
     }
     this.heardAt = Date.parse(status.heard_at ?? status.server_time);
     this._beatAt = now();
-    if (this.state === "connecting") this._become("live");
-    else if (this.state === "lost") this._resync();
+    if (this.state === "lost" || this._missed) this._resync();
+    else if (this.state === "connecting") this._become("live");
   }
 
   _watch() {
@@ -149,10 +154,12 @@ export class Live extends EventTarget {
   async _resync() {
     if (this._resyncing) return;
     this._resyncing = true;
+    this._missed = false;
     try {
       await Promise.all(this._resyncs.map((handler) => handler()));
       if (now() - this._beatAt < SILENCE_MS) this._become("live");
     } catch (error) {
+      this._missed = true;
       console.warn("The snapshot could not be read; the next heartbeat tries again.", error);
     } finally {
       this._resyncing = false;
@@ -161,7 +168,7 @@ export class Live extends EventTarget {
 
   _wake() {
     this._watch();
-    if (!this._socket) this.tryNow();
+    if (!this._socket && !CLOSED_FOR_GOOD.has(this._closed ?? 0)) this._connect();
     else if (this.state === "live") this._resync();
   }
 

@@ -101,6 +101,15 @@ def test_it_greys_itself_when_the_site_is_gone_and_reads_it_anew(wearers: Page, 
     assert wearers.evaluate("window.stays") is True
 
 
+def test_after_a_connection_that_was_dropped_it_reads_the_snapshot_anew(wearers: Page) -> None:
+    with wearers.expect_response("**/overview/parts/**", timeout=5_000):
+        wearers.evaluate(
+            "import(document.querySelector('script[src*=overview]').src.replace(/overview[^/]*$/, 'live.js'))"
+            ".then((module) => module.live._socket.close())"
+        )
+    wearers.wait_for_selector(LIVE, state="attached", timeout=5_000)
+
+
 def test_no_page_scrolls_sideways_on_a_phone(wearers: Page, site: Site, seen: Seen) -> None:
     links = wearers.locator(".nav a").all()
     pages = [link.get_attribute("href") for link in links]
