@@ -1,7 +1,7 @@
 """The API of readings: sending them, and reading them back."""
 
 from dataclasses import asdict
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from confluent_kafka import KafkaException
@@ -23,8 +23,9 @@ from devices.parsers import read_body
 from devices.selectors import readings_of
 from devices.serializers import ReadingQuery
 from ingestion.exact import parse_json
-from ingestion.intake import MAX_BODY, MAX_ITEMS, NotTakenError, Terms, take_in
-from ingestion.producer import Producer
+from ingestion.gate import FULL, MOST_POSTS
+from ingestion.intake import MAX_BODY, MAX_ITEMS, NotTakenError, Taken, Terms, take_in
+from ingestion.producer import BOUNDED, Producer
 from ingestion.sending import producer_make
 from ingestion.serializers import EventSchema, ReadingSerializer, TakenAnswer
 from ingestion.verdicts import Limits, limits_of
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 _lock = Lock()
+# A caller who hangs up leaves the gate, but not the thread that waits for the broker.
+_waiting = BoundedSemaphore(MOST_POSTS)
 _made: list[Producer] = []
 
 
@@ -73,29 +76,43 @@ class ReadingList(generics.ListAPIView[Any]):
 
         Answers once the broker has the good ones, and says what is wrong with each of the others.
         """
-        items = _items(_body(request))
-        now = timezone.now()
+        if not _waiting.acquire(blocking=False):
+            raise _unavailable(FULL)
         try:
-            taken = take_in(
-                items,
-                terms=_terms(request, limits_of(settings.TELARA_RETENTION_DAYS, now=now)),
-                producer=_producer(),
-                topic=settings.TELARA_TOPIC_RAW,
-                received_at=now,
-            )
+            taken = _take_in(request)
         except (NotTakenError, KafkaException):
             message = "The broker did not take them all. Send them again: what it has already is not stored twice."
-            raise ApiError(status.HTTP_503_SERVICE_UNAVAILABLE, "unavailable", message, retry_after=5) from None
+            raise _unavailable(message) from None
+        finally:
+            _waiting.release()
         errors = [asdict(error) for error in taken.errors]
         body = {"accepted": taken.accepted, "rejected": len(errors), "errors": errors}
         return Response(body, status=status.HTTP_202_ACCEPTED)
+
+
+def _unavailable(message: str) -> ApiError:
+    return ApiError(status.HTTP_503_SERVICE_UNAVAILABLE, "unavailable", message, retry_after=5)
+
+
+def _take_in(request: "Request") -> Taken:
+    """What became of the request's items; while the broker does not answer they are not even read."""
+    producer, now = _producer(), timezone.now()
+    if producer.is_stalled():
+        raise NotTakenError
+    return take_in(
+        _items(_body(request)),
+        terms=_terms(request, limits_of(settings.TELARA_RETENTION_DAYS, now=now)),
+        producer=producer,
+        topic=settings.TELARA_TOPIC_RAW,
+        received_at=now,
+    )
 
 
 def _producer() -> Producer:
     """The one producer of this process, made when it is first needed: after any fork. Raises KafkaException."""
     with _lock:
         if not _made:
-            _made.append(producer_make())
+            _made.append(producer_make(limits=BOUNDED))
         return _made[0]
 
 

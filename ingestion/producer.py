@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
@@ -27,6 +28,10 @@ WAIT_S: Final = 0.02
 # A consumer that keeps up makes room within a moment; one that has not for this long is worth a word.
 WORTH_A_WORD_S: Final = 2.0
 REPORT_EVERY_S: Final = 10.0
+# A broker that has answered for nothing for so long is not asked again, until it answers or what waits is given up.
+STALLED_AFTER_S: Final = 3.0
+# Of a process that many write to at once: what waits for a broker that is away, in memory, and for how long.
+BOUNDED: Final[Mapping[str, Any]] = {"queue.buffering.max.kbytes": 32 * 1024, "delivery.timeout.ms": 30_000}
 Delivered = Callable[[KafkaError | None], None]
 
 
@@ -69,8 +74,8 @@ class Counts:
 class Producer:
     """Sends messages. One a process, made after a fork, never at import; threads may share it.
 
-    With a `headroom` (the embedded broker), `send` waits while its topic is too far ahead of what is stored: it calls
-    `on_wait` when such a wait begins, and asks `stopping` all along.
+    `limits` are further properties of librdkafka. With a `headroom` (the embedded broker), `send` waits while its topic
+    is too far ahead of what is stored: it calls `on_wait` when such a wait begins, and asks `stopping` all along.
     """
 
     def __init__(
@@ -80,13 +85,15 @@ class Producer:
         headroom: Headroom | None = None,
         stopping: Callable[[], bool] = lambda: False,
         on_wait: Callable[[], None] = lambda: log.warning("producer.waiting_for_consumer"),
+        limits: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        self._kafka = KafkaProducer({**SETTINGS, **kafka, "error_cb": report_error, "logger": quiet()})
+        self._kafka = KafkaProducer({**SETTINGS, **limits, **kafka, "error_cb": report_error, "logger": quiet()})
         self._headroom = headroom
         self._stopping = stopping
         self._on_wait = on_wait
         self.counts = Counts()
         self._refused = 0  # since the last flush
+        self._answered_at = 0.0  # of the monotonic clock: the last answer, or the first message that has none
 
     def send(self, message: Outgoing, *, delivered: Delivered | None = None) -> None:
         """Hand a message over, waiting for room. Raises SendingStoppedError when there is none and `stopping` says so.
@@ -105,8 +112,11 @@ class Producer:
     def deliver(self, messages: Sequence[Outgoing], *, timeout_s: float) -> list[bool]:
         """Send without waiting for a consumer, then wait for the broker: which of them it has within `timeout_s`.
 
-        One that it does not have by then may still arrive: whoever tries again must send the same event.
+        One that it does not have by then may still arrive: whoever tries again must send the same event. A broker that
+        does not answer at this time is not asked.
         """
+        if self.is_stalled():
+            return [False] * len(messages)
         deadline = time.monotonic() + timeout_s
         taken = [False] * len(messages)
         answers = 0
@@ -120,10 +130,15 @@ class Producer:
             self._offer_until(deadline, message, partial(answered, place)) for place, message in enumerate(messages)
         )
         reach("post_before_ack")
-        while answers < offered and time.monotonic() < deadline:
+        while answers < offered and time.monotonic() < deadline and not self.is_stalled():
             self._kafka.poll(0.01)
         reach("post_after_ack")
         return taken
+
+    def is_stalled(self) -> bool:
+        """Whether messages are on their way, and the broker has answered for none for too long."""
+        self._kafka.poll(0)
+        return len(self._kafka) > 0 and time.monotonic() - self._answered_at > STALLED_AFTER_S
 
     def has_room(self, message: Outgoing) -> bool:
         """Whether `deliver` would hand it over now. Always so on a broker that keeps what it acknowledged."""
@@ -157,6 +172,8 @@ class Producer:
             return False
         forced = -1 if message.key else partition  # without a key, librdkafka's choice would be another one
         report = partial(self._settle, message, delivered)
+        if not len(self._kafka):
+            self._answered_at = time.monotonic()
         try:
             self._kafka.produce(message.topic, message.value, message.key or None, forced, report)
         except BufferError:
@@ -170,6 +187,7 @@ class Producer:
         return True
 
     def _settle(self, message: Outgoing, delivered: Delivered | None, error: KafkaError | None, msg: Message) -> None:
+        self._answered_at = time.monotonic()
         room = self._room_of(message.topic)
         if room is not None:
             room.settle(_partition(room, message), message.size, msg.offset() if error is None else None)

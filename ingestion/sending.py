@@ -1,6 +1,8 @@
 """Producers as the settings want them: the shell around `ingestion.producer`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -17,13 +19,16 @@ LOOK_TIMEOUT_S = 5.0
 
 
 def producer_make(
-    *, stopping: Callable[[], bool] = lambda: False, on_wait: Callable[[], None] | None = None
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    on_wait: Callable[[], None] | None = None,
+    limits: Mapping[str, Any] = MappingProxyType({}),
 ) -> Producer:
     """A producer on the broker of the settings; on the embedded one it keeps within reach of the ledger."""
     headroom = _headroom(settings.TELARA_TOPIC_RAW) if settings.TELARA_KAFKA_EMBEDDED else None
     if on_wait is None:
-        return Producer(settings.KAFKA, headroom=headroom, stopping=stopping)
-    return Producer(settings.KAFKA, headroom=headroom, stopping=stopping, on_wait=on_wait)
+        return Producer(settings.KAFKA, headroom=headroom, stopping=stopping, limits=limits)
+    return Producer(settings.KAFKA, headroom=headroom, stopping=stopping, on_wait=on_wait, limits=limits)
 
 
 def _headroom(topic: str) -> Headroom:

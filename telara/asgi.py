@@ -1,4 +1,4 @@
-"""The web process: HTTP by Django, sockets by the dashboard."""
+"""The web process: HTTP by Django behind a gate, sockets by the dashboard."""
 
 import os
 
@@ -9,5 +9,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telara.settings")
 pages = get_asgi_application()
 
 from dashboard.live.routes import sockets  # noqa: E402  # models can be imported from here on
+from ingestion.gate import Gate  # noqa: E402
 
-application = ProtocolTypeRouter({"http": pages, "websocket": sockets})
+application = ProtocolTypeRouter({"http": Gate(pages), "websocket": sockets})

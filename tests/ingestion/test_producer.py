@@ -5,7 +5,7 @@ import time
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from django.conf import settings
 from django.db import connection
 from hypothesis import given
@@ -33,9 +33,16 @@ def counted(topic: str) -> list[int]:
 @pytest.fixture
 def topic() -> str:
     """A topic of this test alone, there and ready."""
-    name = f"test-{uuid4()}"
-    assert partitions_of(settings.KAFKA, name) == len(counted(name))
-    return name
+    name, deadline = f"test-{uuid4()}", time.monotonic() + 10
+    there = partitions_of(settings.KAFKA, name)
+    while True:
+        try:
+            assert there == len(counted(name))
+        except KafkaException:  # its partitions have no leader yet
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        else:
+            return name
 
 
 def outgoing(topic: str, count: int, size: int = 100) -> list[Outgoing]:

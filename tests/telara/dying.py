@@ -6,16 +6,18 @@ forks, and the child makes the call as the process that it is.
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tests.ingestion.running import ROOT, database_url
+from tests.ingestion.running import ROOT, database_url, until
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,43 @@ class Nursery:
         """`start` and `end`."""
         return self.end(self.start(call, *arguments, **settings))
 
+    @contextmanager
+    def web(self, *, dies: bool = False, **settings: Any) -> Iterator["Web"]:
+        """A web process, which is told to stop when the block is left; `dies`: it was killed by then."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        made = Web(port, self.start("tests.telara.dying.serve_web", port, **settings))
+        until(made.is_open, within_s=20)
+        try:
+            yield made
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(made.pid, signal.SIGTERM)
+            assert self.end(made.pid) in ((-signal.SIGKILL,) if dies else (0, -signal.SIGTERM))
+
     def _ask(self, question: dict[str, Any]) -> int:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
+
+
+@dataclass(frozen=True)
+class Web:
+    """A web process on a port of this machine."""
+
+    port: int
+    pid: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def is_open(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+        return False
 
 
 @contextmanager
@@ -92,7 +125,7 @@ def _fork(question: dict[str, Any]) -> int:
     os._exit(0)
 
 
-def web(port: int) -> None:
+def serve_web(port: int) -> None:
     """A web process."""
     import uvicorn
 

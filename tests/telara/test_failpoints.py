@@ -1,11 +1,7 @@
 """Whatever process dies at whatever named point: nothing is lost, and what is told twice bears the same name."""
 
 import json
-import os
-import signal
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -30,10 +26,10 @@ from devices.simulations import simulation_start
 from devices.simulator.plan import Wish
 from devices.tokens import token_make
 from ingestion.models import PartitionLedger
-from tests.ingestion.running import consumer, make_group, make_topic, until
+from tests.ingestion.running import consumer, make_group, make_topic
 from tests.ingestion.topic import messages_of
 from tests.made import NOON, make_alert, make_installation, make_rule, make_user, make_wearer
-from tests.telara.dying import Nursery, nursery
+from tests.telara.dying import Nursery, Web, nursery
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
 KILLED = -9
@@ -225,35 +221,21 @@ def test_a_post_whose_answer_never_came_is_sent_again_and_stored_once(telara: Nu
         "vitals": {"heart_rate": 72},
     }  # fmt: skip
     key = token_make(user=wearer, at=now, lifetime=DAY).secret
+
+    def post(web: Web) -> httpx.Response:
+        return httpx.post(f"{web.url}/api/v1/readings/", json=event, headers={"Authorization": f"Token {key}"})
+
     for point in ("post_before_ack", "post_after_ack"):
-        with pytest.raises(httpx.TransportError), web(telara, topic, TELARA_FAILPOINTS=point) as url:
-            httpx.post(url, json=event, headers={"Authorization": f"Token {key}"})
-    with web(telara, topic) as url:
-        answers = [httpx.post(url, json=event, headers={"Authorization": f"Token {key}"}) for _ in range(2)]
+        with (
+            pytest.raises(httpx.TransportError),
+            telara.web(dies=True, TELARA_TOPIC_RAW=topic, TELARA_FAILPOINTS=point) as web,
+        ):
+            post(web)
+    with telara.web(TELARA_TOPIC_RAW=topic) as web:
+        answers = [post(web) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 202]
     assert {each["event_id"] for each in events_of(topic)} == {event["event_id"]}
     assert len(events_of(topic)) >= 3
     with consumer(tmp_path, "--topics", topic, "--group", make_group(), "--until-caught-up") as running:
         assert running.process.wait(60) == 0
     assert [str(row.event_id) for row in Reading.objects.all()] == [event["event_id"]]
-
-
-@contextmanager
-def web(telara: Nursery, topic: str, **settings: Any) -> Iterator[str]:
-    """A web process, and where it takes readings; it is told to stop when the block is left."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    pid = telara.start("tests.telara.dying.web", port, TELARA_TOPIC_RAW=topic, **settings)
-    until(lambda: is_open(port), within_s=20)
-    try:
-        yield f"http://127.0.0.1:{port}/api/v1/readings/"
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        assert telara.end(pid) in ((KILLED,) if settings else (0, -signal.SIGTERM))
-
-
-def is_open(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False
