@@ -1,5 +1,6 @@
 """A micro-batch: what was polled, as columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -26,18 +27,25 @@ class Position(NamedTuple):
     partition: int
 
 
+class Origin(NamedTuple):
+    """Where a message came from."""
+
+    position: Position
+    offset: int
+    key: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Messages in order of arrival, as parallel columns, and where each partition stands after them.
 
-    `received_at` (Datetime us UTC) is the broker's time of each message, never ahead of our clock. `next` is the offset
-    after the batch, of every partition in it.
+    `origins` are made when they are asked for: of few messages they matter. `received_at` (Datetime us UTC) is the
+    broker's time of each message, never ahead of our clock. `next` is the offset after the batch, of every partition in
+    it.
     """
 
     payloads: list[bytes]
-    keys: list[bytes]
-    positions: list[Position]
-    offsets: list[int]
+    origins: Sequence[Origin]
     received_at: pl.Series
     next: dict[Position, int]
 

@@ -18,7 +18,7 @@ import polars as pl
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TRAILER: Final = struct.pack(">h", -1)
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_NUMBERS: Final = {"bigint": ">i8", "integer": ">i4", "double precision": ">f8"}
+_WHOLE: Final = {"bigint": ">i8", "integer": ">i4"}
 _DIGITS_OF_UUID: Final = [place for place in range(36) if place not in {8, 13, 18, 23}]
 _VALUE_OF_DIGIT: Final = np.zeros(256, np.uint8)
 for _digit in "0123456789abcdefABCDEF":
@@ -27,8 +27,9 @@ for _digit in "0123456789abcdefABCDEF":
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BinaryRows:
-    """What COPY takes, and where in it each row begins."""
+    """What COPY takes: of which columns, and where in `data` each row begins."""
 
+    columns: tuple[str, ...]
     data: bytes
     begins: npt.NDArray[np.int64]
 
@@ -36,7 +37,7 @@ class BinaryRows:
         """The rows with these values, one a row, in an integer field whose four bytes lie `at` bytes into each row."""
         data = np.frombuffer(self.data, np.uint8).copy()
         data[(self.begins + at)[:, None] + np.arange(4)] = values.astype(">i4").view(np.uint8).reshape(-1, 4)
-        return BinaryRows(data.tobytes(), self.begins)
+        return BinaryRows(self.columns, data.tobytes(), self.begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> BinaryRows:
 
     Known types: bigint, integer, double precision, timestamptz, uuid (as 36 characters) and text (of few values).
     """
-    fields = {name: _field(rows[name], types[name]) for name in rows.columns}
+    fields = _fields(rows, types)
     layout, starts, size = [("fields", ">i2")], {}, 2
     for name, field in fields.items():
         layout += [(f"length of {name}", ">i4"), (name, field.values.dtype.str)]
@@ -78,7 +79,18 @@ def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> BinaryRows:
             holds[:, at : at + field.width] = np.arange(field.width) < field.lengths[:, None]
         full = full[holds]
     ends = len(HEADER) + ends.cumsum()
-    return BinaryRows(b"".join([HEADER, full.data, TRAILER]), np.concatenate([[len(HEADER)], ends])[: rows.height])
+    data = b"".join([HEADER, full.data, TRAILER])
+    return BinaryRows(tuple(fields), data, np.concatenate([[len(HEADER)], ends])[: rows.height])
+
+
+def _fields(rows: pl.DataFrame, types: Mapping[str, str]) -> dict[str, _Field]:
+    """Every column; those of measured values, which are many, together."""
+    doubles = [name for name in rows.columns if types[name] == "double precision"]
+    measured = rows.select(doubles)
+    values = measured.fill_null(0).to_numpy(order="fortran").astype(">f8")
+    lengths = np.where(measured.select(pl.all().is_null()).to_numpy(order="fortran"), -1, 8)
+    found = {name: _Field(values[:, at], lengths[:, at]) for at, name in enumerate(doubles)}
+    return {name: found.get(name) or _field(rows[name], types[name]) for name in rows.columns}
 
 
 def _field(column: pl.Series, kind: str) -> _Field:
@@ -89,7 +101,7 @@ def _field(column: pl.Series, kind: str) -> _Field:
     elif kind == "timestamptz":
         values = (column - _EPOCH).dt.total_microseconds().fill_null(0).to_numpy().astype(">i8")
     else:
-        values = column.fill_null(0).to_numpy().astype(_NUMBERS[kind])
+        values = column.fill_null(0).to_numpy().astype(_WHOLE[kind])
     return _Field(values, np.where(column.is_null().to_numpy(), -1, values.dtype.itemsize))
 
 

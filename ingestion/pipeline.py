@@ -229,4 +229,4 @@ def _days(events: pl.DataFrame) -> list[datetime]:
 def _positions(batch: Batch, prepared: Prepared) -> dict[str, Position]:
     """By which partition the readings of each `user_id` of the stream came."""
     first = prepared.rows.group_by("username").agg(pl.first("message"))
-    return {name: batch.positions[message] for name, message in first.iter_rows()}
+    return {name: batch.origins[message].position for name, message in first.iter_rows()}

@@ -18,15 +18,15 @@ def quarantine(batch: Batch, rejected: Mapping[int, Rejected], *, cluster_id: st
 
 
 def _row(batch: Batch, index: int, verdict: Rejected, cluster_id: str) -> QuarantinedMessage:
-    payload = batch.payloads[index]
+    payload, origin = batch.payloads[index], batch.origins[index]
     return QuarantinedMessage(
         cluster_id=cluster_id,
-        topic=batch.positions[index].topic,
-        partition=batch.positions[index].partition,
-        offset=batch.offsets[index],
+        topic=origin.position.topic,
+        partition=origin.position.partition,
+        offset=origin.offset,
         reason=verdict.code.value,
         field=verdict.field,
-        key=batch.keys[index][:KEPT_KEY_BYTES],
+        key=origin.key[:KEPT_KEY_BYTES],
         payload=payload[:KEPT_BYTES],
         size=len(payload),
         received_at=batch.received_at[index],

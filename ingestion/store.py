@@ -34,7 +34,7 @@ _CREATE = (
     + ", ".join(f"{name} {_TYPES[name]}" for name in COLUMNS)
     + ") ON COMMIT DELETE ROWS"
 )
-_COPY_DIRECTLY = f"COPY devices_reading ({_NAMES}) FROM STDIN (FORMAT binary)"
+_COPY_DIRECTLY = "COPY devices_reading ({}) FROM STDIN (FORMAT binary)"
 _COPY = f"COPY {STAGING} (seq, {_NAMES}) FROM STDIN (FORMAT binary)"
 _INSERT = f"INSERT INTO devices_reading ({_NAMES}) SELECT {_NAMES} FROM {STAGING} ON CONFLICT DO NOTHING"
 _INDEX: Final = ("user_id", "recorded_at", "event_id")
@@ -80,8 +80,9 @@ def store_while(
     for it already. `is_likely_new` only chooses the way that is tried first.
     """
     if is_likely_new and not readings.is_empty():
+        rows = direct_rows(readings) if written is None else written
         try:
-            with Copying(_COPY_DIRECTLY, (direct_rows(readings) if written is None else written).data) as copying:
+            with Copying(_COPY_DIRECTLY.format(", ".join(rows.columns)), rows.data) as copying:
                 found = work(readings, copying.then)
         except NotAllNewError:
             pass
@@ -113,8 +114,10 @@ def store(readings: pl.DataFrame) -> Stored:
 
 
 def direct_rows(readings: pl.DataFrame) -> BinaryRows:
-    """`readings` (COLUMNS) as COPY reads them, in the order of the index, so that neighbours go to one page of it."""
-    return binary_rows(readings.select(COLUMNS).sort(*_INDEX), _TYPES)
+    """`readings` (COLUMNS) as COPY reads them, in the order of the index, so that neighbours go to one page of it. What
+    nobody measured is left out."""
+    absent = [name for name in METRICS if readings[name].null_count() == readings.height]
+    return binary_rows(readings.select(COLUMNS).drop(absent).sort(*_INDEX), _TYPES)
 
 
 def with_flags(written: BinaryRows, readings: pl.DataFrame) -> BinaryRows:

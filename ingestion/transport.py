@@ -10,7 +10,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from ingestion.batch import Batch, Position
+from ingestion.batch import Batch, Origin, Position
 from ingestion.producer import quiet, report_error
 
 log = structlog.get_logger(__name__)
@@ -138,16 +138,8 @@ class Transport:
         for message in failed:
             self._fail(message)
         good = [message for message in messages if message.error() is None] if failed else messages
-        positions = _positions(good)
-        offsets = [_offset(m) for m in good]
-        return Batch(
-            payloads=[_bytes(m.value()) for m in good],
-            keys=[_bytes(m.key()) for m in good],
-            positions=positions,
-            offsets=offsets,
-            received_at=_received_at(good, now),
-            next={position: offset + 1 for position, offset in zip(positions, offsets, strict=True)},
-        )
+        values = [value or b"" for value in map(Message.value, good)]
+        return Batch(values, _Origins(good), _received_at(good, now), _next(good))
 
     def _fail(self, message: Message) -> None:
         """What `consume` hands out as errors: gaps are recorded, what librdkafka retries is logged, the rest raised."""
@@ -215,13 +207,27 @@ def cluster_id(kafka: Mapping[str, str], *, given: str = "") -> str:
     return found
 
 
-def _positions(messages: Sequence[Message]) -> list[Position]:
-    """One object a partition, not one a message."""
-    known: dict[tuple[str | None, int | None], Position] = {}
-    places = [(m.topic(), m.partition()) for m in messages]
-    for topic, partition in set(places):
-        known[topic, partition] = Position(topic or "", -1 if partition is None else partition)
-    return [known[place] for place in places]
+class _Origins(Sequence[Origin]):
+    """Of messages, each made when it is asked for."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._messages = messages
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __getitem__(self, index: Any) -> Any:
+        message = self._messages[index]
+        return Origin(Position(_topic(message), _partition(message)), _offset(message), _bytes(message.key()))
+
+
+def _next(messages: Sequence[Message]) -> dict[Position, int]:
+    """The offset after the last message of each partition."""
+    topics = set(map(Message.topic, messages))
+    if len(topics) > 1:
+        return {Position(_topic(m), _partition(m)): _offset(m) + 1 for m in messages}
+    last = dict(zip(map(Message.partition, messages), map(Message.offset, messages), strict=True))
+    return {Position(topic or "", part or 0): (offset or 0) + 1 for topic in topics for part, offset in last.items()}
 
 
 def _topic(message: Message) -> str:
@@ -244,7 +250,7 @@ def _bytes(value: bytes | str | None) -> bytes:
 
 def _received_at(messages: Sequence[Message], now: datetime) -> pl.Series:
     """The broker's time of each message; a missing one, or one ahead of our clock, is replaced by the clock."""
-    millis = pl.Series("received_at", [message.timestamp()[1] for message in messages], dtype=pl.Int64)
+    millis = pl.Series("received_at", [stamp for _, stamp in map(Message.timestamp, messages)], dtype=pl.Int64)
     latest = pl.lit(now, pl.Datetime("us", "UTC"))
     given = (pl.col("received_at") * 1000).cast(pl.Datetime("us", "UTC"))
     return millis.to_frame().select(

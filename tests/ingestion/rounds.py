@@ -114,7 +114,7 @@ def _misplaced_nulls(payload: bytes) -> int:
 
 def _batch(payloads: Sequence[bytes]) -> Batch:
     received = pl.Series("received_at", [NOW] * len(payloads), dtype=pl.Datetime("us", "UTC"))
-    return Batch(list(payloads), [b""] * len(payloads), [], list(range(len(payloads))), received, {})
+    return Batch(list(payloads), [], received, {})
 
 
 def _comparable(events: pl.DataFrame) -> pl.DataFrame:

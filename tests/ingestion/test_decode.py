@@ -38,7 +38,7 @@ EVENT: dict[str, Any] = {
 
 def batch_of(*payloads: bytes) -> Batch:
     received = pl.Series("received_at", [NOW] * len(payloads), dtype=pl.Datetime("us", "UTC"))
-    return Batch(list(payloads), [b""] * len(payloads), [], list(range(len(payloads))), received, {})
+    return Batch(list(payloads), [], received, {})
 
 
 def event(**changes: Any) -> dict[str, Any]:

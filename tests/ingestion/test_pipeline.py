@@ -14,7 +14,7 @@ from alerts.detection import Detection
 from devices.metrics import Flag
 from devices.models import Device, Installation, Reading, User
 from devices.partitions import Partitions
-from ingestion.batch import Batch, Position
+from ingestion.batch import Batch, Origin, Position
 from ingestion.evaluation import Evaluation
 from ingestion.ledger import Claim, Fenced, Owner, begin, claim, next_offsets
 from ingestion.models import QuarantinedMessage
@@ -50,8 +50,8 @@ class Shop:
         first, count = self.next, len(payloads)
         self.next += count
         received = pl.Series("received_at", [now] * count, dtype=pl.Datetime("us", "UTC"))
-        offsets = list(range(first, self.next))
-        batch = Batch(payloads, [b"key"] * count, [ZERO] * count, offsets, received, {ZERO: self.next})
+        origins = [Origin(ZERO, offset, b"key") for offset in range(first, self.next)]
+        batch = Batch(payloads, origins, received, {ZERO: self.next})
         prepared = prepare(batch, limits=Limits(), known=self.pipeline.people)
         return self.pipeline.write(batch, prepared, first={ZERO: first}, claims=self.claims, at=now)
 
