@@ -95,7 +95,9 @@ def _accept(parsed: pl.DataFrame, batch: Batch, limits: Limits) -> pl.DataFrame:
     leaves = [pl.col(metric.group).struct.field(metric.field).alias(metric.name) for metric in METRICS.values()]
     recorded_at, colons = times(parsed["timestamp"])
     events = parsed.with_columns(*leaves, recorded_at, pl.Series("colons_of_time", colons))
-    good = proven(events, [batch.payloads[index] for index in parsed["message"]], limits=limits)
+    is_whole = parsed.height == len(batch)
+    payloads = batch.payloads if is_whole else [batch.payloads[index] for index in parsed["message"]]
+    good = proven(events, payloads, limits=limits)
     return (events if good.all() else events.filter(good)).select(
         pl.col("message").cast(pl.Int64),
         pl.col("event_id").str.to_lowercase(),

@@ -20,7 +20,7 @@ from ingestion.copying import Later, at_once
 from ingestion.late import Span, Stretches
 from ingestion.quality import NOTHING_NOTED, Noted, Quality
 from ingestion.watermarks import Watermarks
-from ingestion.window_rows import window_lines, windows_store
+from ingestion.window_rows import window_rows, windows_store
 from ingestion.windows import MINUTE, Completed, Windows
 
 SILENT_FOR: Final = timedelta(minutes=10)  # then our own clock completes a person's windows
@@ -84,8 +84,8 @@ class Evaluation:
             punctual = new.filter(~is_late)
         before = self._watermarks.before(new["user_id"].unique())
         windows = self._windows.complete(punctual, before=before, wanted=self._detection.windows)
-        lines = window_lines(windows.found)
-        later(lambda: windows_store(lines))
+        rows = window_rows(windows.found)
+        later(lambda: windows_store(rows))
         counts = dict(new.group_by("user_id").len().iter_rows())
         detected = self._detection.detect(punctual, at=at, counts=counts, windows=windows.found)
         return Evaluated(detected, windows, arrival, has_late=punctual.height < new.height)
@@ -93,7 +93,7 @@ class Evaluation:
     def again(self, spans: Mapping[int, Span], *, at: datetime) -> Evaluated:
         """Judge anew what late readings touched, in a transaction of its own."""
         self._detection.read_rules(at=at)
-        windows_store(window_lines(self._windows.again(spans, at=at, wanted=self._detection.windows)))
+        windows_store(window_rows(self._windows.again(spans, at=at, wanted=self._detection.windows)))
         since = {user_id: span.since for user_id, span in spans.items()}
         snapshots_drop(since=since)  # one may have been saved meanwhile
         detected = self._detection.again(since, at=at)
@@ -136,7 +136,7 @@ class Evaluation:
         """Complete the windows of silent people by our own clock, and judge these; in a transaction of its own."""
         self._detection.read_rules(at=at)
         over = self._windows.pass_time(silent, at=at, wanted=self._detection.windows)
-        windows_store(window_lines(over))
+        windows_store(window_rows(over))
         detected = self._detection.detect_windows(over, at=at)
         return Evaluated(detected, reopened=frozenset(silent), passed=dict.fromkeys(silent, at))
 

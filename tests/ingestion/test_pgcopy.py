@@ -13,26 +13,30 @@ from hypothesis import strategies as st
 from ingestion.pgcopy import binary_rows
 
 TYPES = {
-    "number": "bigint", "small": "integer", "real": "double precision", "at": "timestamptz", "id": "uuid",
-    "word": "text",
+    "number": "bigint", "small": "integer", "real": "double precision", "other": "double precision",
+    "at": "timestamptz", "later_at": "timestamptz", "id": "uuid", "word": "text", "name": "text", "is_so": "boolean",
 }  # fmt: skip
+TIME = pl.Datetime("us", "UTC")
 SCHEMA = {
-    "number": pl.Int64(), "small": pl.Int64(), "real": pl.Float64(), "at": pl.Datetime("us", "UTC"), "id": pl.String(),
-    "word": pl.String(),
+    "number": pl.Int64(), "small": pl.Int64(), "real": pl.Float64(), "other": pl.Float64(), "at": TIME,
+    "later_at": TIME, "id": pl.String(), "word": pl.String(), "name": pl.String(), "is_so": pl.Boolean(),
 }  # fmt: skip
+LAST = datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 FULL = {
-    "number": -(2**63), "small": 2**31 - 1, "real": -0.1, "at": datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
-    "id": "0123ABCD-4567-89ab-cdef-fedcba987654", "word": "größer",
+    "number": -(2**63), "small": 2**31 - 1, "real": -0.1, "other": 1e308, "at": LAST, "later_at": LAST,
+    "id": "0123ABCD-4567-89ab-cdef-fedcba987654", "word": "größer", "name": "", "is_so": True,
 }  # fmt: skip
 NOTHING = dict.fromkeys(FULL)
+MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2199, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 ROWS = st.fixed_dictionaries(
     {
         "number": st.none() | st.integers(-(2**63), 2**63 - 1),
         "small": st.none() | st.integers(-(2**31), 2**31 - 1),
-        "real": st.none() | st.floats(allow_nan=False),
-        "at": st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2199, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+        **dict.fromkeys(("real", "other"), st.none() | st.floats(allow_nan=False)),
+        **dict.fromkeys(("at", "later_at"), st.none() | MOMENTS),
         "id": st.none() | st.uuids().map(str),
-        "word": st.none() | st.sampled_from(["", "rem", "seated", "ü", "a\nb", "\\."]),
+        **dict.fromkeys(("word", "name"), st.none() | st.sampled_from(["", "rem", "seated", "ü", "a\nb", "\\."])),
+        "is_so": st.none() | st.booleans(),
     }
 )
 
