@@ -117,6 +117,7 @@ class Transport:
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         starts = self._assignee.on_assigned([Position(p.topic, p.partition) for p in partitions])
         consumer.incremental_assign([TopicPartition(p.topic, p.partition, at) for p, at in starts.items()])
+        self.commit(starts)  # whoever had them before may have died between its transaction and its offsets
 
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._strike_out(partitions)
