@@ -30,7 +30,7 @@ LIST := $(if $(LINKED),--requirements )
 # An environment whose Python is gone is made anew.
 .PHONY: $(shell $(BIN)/python -c '' 2>/dev/null || echo $(VENV))
 
-.PHONY: help install demo test lint format bench fuzz lock up down
+.PHONY: help install demo test lint format bench chaos fuzz lock up down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,9 @@ bench: $(RUNTIME) ## how fast it is on this machine
 	@for each in benchmarks/[a-z]*.py; do \
 		name=$$(basename $$each .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; \
 	done
+
+chaos: $(DEVELOPMENT) ## the whole fault matrix, on services of its own, in about half an hour (ARGS="-k zombie" for a part of it)
+	@.ci/chaos $(ARGS)
 
 fuzz: $(DEVELOPMENT) ## damage a million events, and judge them in every way (ARGS="200000 --seed 7")
 	@$(BIN)/python -m tests.ingestion.fuzz $(ARGS)

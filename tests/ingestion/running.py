@@ -109,10 +109,12 @@ class Running:
 
 
 @contextmanager
-def consumer(folder: Path, *arguments: str, **environment: str) -> Any:
-    """A consumer on the test's database, ended when the block is left."""
+def consumer(
+    folder: Path, *arguments: str, program: tuple[str, ...] = ("manage.py", "run_consumer"), **environment: str
+) -> Any:
+    """A consumer on the test's database, or what a test runs as one, ended when the block is left."""
     output = folder / f"consumer-{uuid4().hex[:6]}.log"
-    command = [sys.executable, "manage.py", "run_consumer", *arguments]
+    command = [sys.executable, *program, *arguments]
     inherited = os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "telara.settings"}
     # The database is the test's own: no command may take the embedded one in its place.
     # Nor a service that the test names.

@@ -147,20 +147,6 @@ def test_readings_are_stored_while_redis_is_away(tmp_path: Path, topic: str, red
     assert_once(topic, sent + more)
 
 
-def test_a_consumer_killed_in_the_middle_leaves_nothing_undone(tmp_path: Path, topic: str) -> None:
-    arguments = ("--topics", topic, "--group", make_group(), "--until-caught-up")
-    sent = events(3000)
-    send(topic, sent)
-    for point in ("after_store", "before_commit", "after_commit", "after_offsets"):
-        with consumer(tmp_path, *arguments, TELARA_FAILPOINTS=point, DEBUG="true") as killed:
-            assert killed.process.wait(60) == -9, (point, killed.output.read_text()[-500:])
-        sent += (more := events(50))
-        send(topic, more)
-    with consumer(tmp_path, *arguments) as running:
-        assert running.process.wait(60) == 0
-    assert_once(topic, sent)
-
-
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("fault", ["cut", "hang"])
 def test_it_stops_in_time_while_the_database_is_away(tmp_path: Path, topic: str, database: Proxy, fault: str) -> None:

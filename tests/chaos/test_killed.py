@@ -1,0 +1,75 @@
+"""Consumers that are killed, stopped or told to go, at each point of a batch."""
+
+import signal
+from contextlib import ExitStack
+from typing import get_args
+
+import pytest
+
+from devices.failpoints import ConsumerPoint, OutboxPoint
+from tests.chaos.acts import kill_at, stop_at, wake
+from tests.chaos.invariants import assert_whole
+from tests.chaos.stage import Stage
+from tests.ingestion.running import Running, until
+
+pytestmark = [pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.mark.chaos_core
+def test_killed_at_every_point_one_after_another(stage: Stage) -> None:
+    stage.send()
+    for point in (*get_args(ConsumerPoint), *get_args(OutboxPoint)):
+        kill_at(stage, point if point.startswith(("late", "outbox")) else f"{point}:2")
+    stage.finish()
+    stage.send_these(stage.more(20))
+    kill_at(stage, "after_commit")  # of the last batch: nothing follows that would commit its offsets
+    stage.finish()
+    assert_whole(stage)
+
+
+@pytest.mark.chaos_core
+def test_a_zombie_that_wakes_up_after_others_went_on_without_it_writes_nothing(lane: Stage) -> None:
+    lane.send(0.5)
+    with ExitStack() as acts:
+        zombie = stop_at(lane, acts, "after_decode:3")
+        kill_at(lane, "after_commit:2")
+        wake(zombie)
+        lane.send()
+        lane.await_rest()
+        assert zombie.lines("consumer.fenced")
+        assert zombie.stop() == 0
+    lane.sweep()
+    assert_whole(lane)
+
+
+@pytest.mark.chaos_core
+def test_two_of_three_killed_while_partitions_move_between_them(stage: Stage) -> None:
+    with stage.consumer() as one, stage.consumer() as two:
+        until(lambda: is_assigned(one) and is_assigned(two), within_s=60)
+        stage.send(0.5)
+        with stage.consumer() as three:
+            until(lambda: is_assigned(three), within_s=60, every_s=0.01)
+            three.process.kill()
+        two.process.kill()
+        stage.send()
+        stage.await_rest()
+        assert one.stop() == 0
+    stage.sweep()
+    assert_whole(stage)
+
+
+def is_assigned(running: Running) -> bool:
+    return bool(running.lines("consumer.assigned"))
+
+
+@pytest.mark.chaos_core
+def test_told_to_go_in_the_middle_of_a_batch_it_finishes_that_and_the_next_one_goes_on(stage: Stage) -> None:
+    stage.send()
+    with ExitStack() as acts:
+        told = stop_at(stage, acts, "after_store:3")
+        told.process.send_signal(signal.SIGTERM)
+        wake(told)
+        assert told.process.wait(20) == 0
+    assert 0 < stage.stored() < len(stage.acknowledged)
+    stage.finish()
+    assert_whole(stage)
