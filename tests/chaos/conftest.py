@@ -14,6 +14,7 @@ from django.utils import timezone
 from devices.models import Installation
 from tests.alerts.feeding import RACING, load
 from tests.chaos import journal
+from tests.chaos.attended import Attended, attending
 from tests.chaos.stage import Stage
 
 FIRST_DAY = timedelta(days=1)
@@ -74,6 +75,13 @@ def _django_db_helper() -> None:
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def attended(_database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attended]:
+    """A consumer that the scenarios of a file share."""
+    with attending(tmp_path_factory.mktemp("attended")) as shared:
+        yield shared
 
 
 @pytest.fixture

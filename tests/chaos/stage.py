@@ -39,6 +39,7 @@ class Stage:
 
     folder: Path
     partitions: int = 4
+    is_repeated: bool = True
     tag: str = field(default_factory=lambda: f"s{uuid4().hex[:8]}")
     group: str = field(default_factory=lambda: make_group(session_s=1))
     acknowledged: list[Acknowledged] = field(default_factory=list)
@@ -46,7 +47,7 @@ class Stage:
     def __post_init__(self) -> None:
         self.topic = make_topic(partitions=self.partitions)
         self.alerts_from = ends(settings.TELARA_TOPIC_ALERTS)
-        self._waiting = traffic(self.tag)
+        self._waiting = traffic(self.tag, is_repeated=self.is_repeated)
 
     def send(self, share: float = 1.0) -> None:
         """The next messages of the traffic: that share of what was not sent yet."""

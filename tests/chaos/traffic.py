@@ -35,16 +35,18 @@ class Message:
     reason: str = ""
 
 
-def traffic(tag: str, *, people: int = 6, every_s: int = 3) -> list[Message]:
-    """Twenty-one minutes until now of people named after `tag`, in order of arrival; the same for the same tag but for
-    the time."""
+def traffic(tag: str, *, people: int = 6, every_s: int = 3, is_repeated: bool = True) -> list[Message]:
+    """Twenty-one minutes until now of people named after `tag`, in order of arrival.
+
+    Where nothing `is_repeated`, readings go another way into the database: straight into their table.
+    """
     random = Random(tag)  # noqa: S311  # no secret
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=SPAN_S)
     arriving: list[tuple[float, Message]] = []
     for second in range(0, SPAN_S, every_s):
         for person in range(people):
             event = _event(f"{tag}-{person}", second, person, start)
-            arriving += _as_sent(event, second + random.uniform(0, 1), random)
+            arriving += _as_sent(event, second + random.uniform(0, 1), random, is_repeated=is_repeated)
     arriving.sort(key=lambda item: item[0])
     return [message for _, message in arriving]
 
@@ -66,7 +68,7 @@ def event_of(name: str, heart_rate: float, at: datetime) -> dict[str, Any]:
     }
 
 
-def _as_sent(event: dict[str, Any], at: float, random: Random) -> list[tuple[float, Message]]:
+def _as_sent(event: dict[str, Any], at: float, random: Random, *, is_repeated: bool) -> list[tuple[float, Message]]:
     """When an event arrives, how often, and what comes with it."""
     luck = random.random()
     if luck < 0.03:
@@ -74,9 +76,9 @@ def _as_sent(event: dict[str, Any], at: float, random: Random) -> list[tuple[flo
     elif luck < 0.15:
         at += random.uniform(5, 45)
     sent = [(at, sound(event))]
-    if luck > 0.96:
+    if is_repeated and luck > 0.96:
         sent.append((at + random.uniform(0.1, 300), sound(event)))
-    if luck > 0.99:
+    if is_repeated and luck > 0.99:
         other = event | {"vitals": {"heart_rate": event["vitals"]["heart_rate"] + 3}}
         sent.append((at + random.uniform(0.1, 300), sound(other)))
     if 0.5 < luck < 0.52:

@@ -150,3 +150,11 @@ def until(true: Callable[[], object], *, within_s: float, every_s: float = 0.1) 
     while not true():
         assert time.monotonic() < deadline, f"not within {within_s} s"
         time.sleep(every_s)
+
+
+def assert_calm(running: Running, seconds: float) -> None:
+    """It lives, and uses less than a fifth of a processor."""
+    before = running.cpu_s()
+    time.sleep(seconds)
+    assert running.process.poll() is None
+    assert running.cpu_s() - before < seconds * 0.2

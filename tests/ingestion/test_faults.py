@@ -9,21 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import pytest
-from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
 from devices.models import Installation, Reading
 from ingestion.models import PartitionLedger, QuarantinedMessage
-from tests.ingestion.running import Running, consumer, database_url, events, make_group, make_topic, send, until
+from tests.ingestion.running import assert_calm, consumer, database_url, events, make_group, make_topic, send, until
 from tests.telara.proxy import Proxy
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
-AWAY_S = 30
 
 
 @pytest.fixture(autouse=True)
@@ -45,20 +42,6 @@ def database() -> Iterator[Proxy]:
         yield proxy
 
 
-@pytest.fixture
-def redis() -> Iterator[Proxy]:
-    url = urlsplit(settings.REDIS_URL)
-    with Proxy(url.hostname or "127.0.0.1", url.port or 6379) as proxy:
-        yield proxy
-
-
-def redis_url(proxy: Proxy) -> str:
-    url = urlsplit(settings.REDIS_URL)
-    return urlunsplit(
-        url._replace(netloc=f":{url.password}@127.0.0.1:{proxy.port}" if url.password else f"127.0.0.1:{proxy.port}")
-    )
-
-
 def stored() -> set[UUID]:
     return set(Reading.objects.values_list("event_id", flat=True))
 
@@ -71,14 +54,6 @@ def assert_once(topic: str, sent: list[dict[str, Any]]) -> None:
     assert sum(row.next_offset for row in PartitionLedger.objects.filter(topic=topic)) == len(sent)
 
 
-def assert_calm(running: Running, seconds: float) -> None:
-    """It lives, and uses less than a fifth of a processor."""
-    before = running.cpu_s()
-    time.sleep(seconds)
-    assert running.process.poll() is None
-    assert running.cpu_s() - before < seconds * 0.2
-
-
 def test_a_broker_nobody_runs_is_named_and_tried_again_without_spinning(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nowhere = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -88,30 +63,6 @@ def test_a_broker_nobody_runs_is_named_and_tried_again_without_spinning(tmp_path
         assert_calm(running, 8)
         assert len(running.lines()) < 60
         assert running.stop() == 0
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("fault", ["cut", "hang"])
-def test_nothing_is_lost_or_doubled_while_the_database_is_away(
-    tmp_path: Path, topic: str, database: Proxy, fault: str
-) -> None:
-    sent = events(500)
-    send(topic, sent)
-    arguments = ("--topics", topic, "--group", make_group())
-    with consumer(tmp_path, *arguments, DATABASE_URL=database_url(port=database.port)) as running:
-        until(lambda: Reading.objects.count() == len(sent), within_s=60)
-        getattr(database, fault)()
-        more = events(500)
-        send(topic, more)
-        assert_calm(running, AWAY_S)
-        assert Reading.objects.count() == len(sent)
-        database.heal()
-        until(lambda: Reading.objects.count() == len(sent + more), within_s=30)
-        last = events(10)
-        send(topic, last)
-        until(lambda: Reading.objects.count() == len(sent + more + last), within_s=30)
-        assert running.stop() == 0
-    assert_once(topic, sent + more + last)
 
 
 @pytest.mark.timeout(240)
@@ -127,24 +78,6 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(tmp_path: Path, topi
         until(lambda: Reading.objects.count() == len(sent), within_s=60)
         assert running.stop() == 0
     assert_once(topic, sent)
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("fault", ["cut", "hang"])
-def test_readings_are_stored_while_redis_is_away(tmp_path: Path, topic: str, redis: Proxy, fault: str) -> None:
-    sent = events(100)
-    send(topic, sent)
-    arguments = ("--topics", topic, "--group", make_group())
-    with consumer(tmp_path, *arguments, REDIS_URL=redis_url(redis)) as running:
-        until(lambda: Reading.objects.count() == len(sent), within_s=60)
-        getattr(redis, fault)()
-        more = events(100)
-        send(topic, more)
-        until(lambda: Reading.objects.count() == len(sent + more), within_s=30)
-        until(lambda: running.lines("live.publish_failed"), within_s=10)
-        redis.heal()
-        assert running.stop() == 0
-    assert_once(topic, sent + more)
 
 
 @pytest.mark.timeout(240)

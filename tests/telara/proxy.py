@@ -86,12 +86,16 @@ class Proxy:
 
     def _pump(self, pair: tuple[socket.socket, socket.socket], source: socket.socket, sink: socket.socket) -> None:
         try:
-            while data := source.recv(65536):
+            while (data := source.recv(65536)) and self._passes(pair[0], source, data):
                 self._passing.wait()
                 sink.sendall(data)
         except OSError:
             pass  # the other half was closed
         self._close(pair)
+
+    def _passes(self, client: socket.socket, source: socket.socket, data: bytes) -> bool:
+        """Whether the bytes that came from `source` are passed on; if not, the connection is cut."""
+        return True
 
     def _close(self, pair: tuple[socket.socket, socket.socket]) -> None:
         self._pairs.discard(pair)

@@ -1,0 +1,77 @@
+"""One consumer for many scenarios, each on a topic and with people of its own: so a fault costs no start."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from django.conf import settings
+from django.db import connections
+
+from tests.chaos.invariants import assert_whole
+from tests.chaos.stage import SMALL, Stage
+from tests.chaos.wire import Line
+from tests.ingestion.running import Running, consumer, database_url, make_group, until
+from tests.telara.proxy import Proxy
+
+POOL = 14
+
+
+@dataclass
+class Attended:
+    """The consumer, behind lines to PostgreSQL and Redis that can break, and the stages that are not played yet."""
+
+    folder: Path
+    database: Line
+    redis: Proxy
+    waiting: list[Stage]
+    acts: ExitStack = field(default_factory=ExitStack)
+    running: Running | None = None
+
+    @contextmanager
+    def scene(self, *, is_repeated: bool = True) -> Iterator[Stage]:
+        """What is sent and done in the block leaves everything whole, and the consumer alive."""
+        stage = next(stage for stage in self.waiting if stage.is_repeated == is_repeated)
+        running = self.consumer()
+        self.waiting.remove(stage)
+        yield stage
+        assert_whole(stage)
+        assert running.process.poll() is None, running.output.read_text()[-2000:]
+
+    def consumer(self) -> Running:
+        """It, started again where a scenario before had it die."""
+        if self.running is None or self.running.process.poll() is not None:
+            topics = [stage.topic for stage in self.waiting]
+            lines = {"DATABASE_URL": database_url(port=self.database.port), "REDIS_URL": redis_url(self.redis)}
+            wanted = ("--topics", *topics, "--group", self.waiting[0].group)
+            running: Running = self.acts.enter_context(consumer(self.folder, *wanted, **SMALL | lines))
+            until(lambda: running.lines("consumer.assigned"), within_s=60)
+            self.running = running
+        return self.running
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The lines of its log of that event."""
+        return self.consumer().lines(event)
+
+
+@contextmanager
+def attending(folder: Path) -> Iterator[Attended]:
+    """Ended when the block is left."""
+    params: dict[str, Any] = connections["default"].get_connection_params()
+    url = urlsplit(settings.REDIS_URL)
+    group = make_group(session_s=2)
+    stages = [Stage(folder, partitions=2, is_repeated=number % 4 > 0, group=group) for number in range(POOL)]
+    with (
+        Line(params["host"], int(params["port"])) as database,
+        Proxy(url.hostname or "127.0.0.1", url.port or 6379) as redis,
+        ExitStack() as acts,
+    ):
+        yield Attended(folder, database, redis, stages, acts)
+
+
+def redis_url(proxy: Proxy) -> str:
+    url = urlsplit(settings.REDIS_URL)
+    where = f"127.0.0.1:{proxy.port}"
+    return urlunsplit(url._replace(netloc=f":{url.password}@{where}" if url.password else where))
