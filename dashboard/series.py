@@ -1,21 +1,27 @@
 """A person's readings as lines: at most 600 points a series, each with the lowest and highest it stands for.
 
-One query a page: the person's rows of the range, in buckets of equal width, all metrics at once. A bucket keeps its
-minimum and maximum, so that no peak is lost, and an empty one is a gap.
+At most five queries: the person's rows of the range, in buckets of equal width, all metrics at once. A bucket keeps
+its minimum and maximum, so that no peak is lost, and an empty one is a gap. A long range is read from the stored
+minutes, which keep them too: a month at two readings a second is 5 million rows, and 43,200 minutes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from statistics import median
 from typing import Any, Final
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from devices.doubts import doubt_of
-from devices.metrics import NUMERIC
+from devices.metrics import METRICS, NUMERIC, TEXT
 
 MOST_POINTS: Final = 600
+MINUTE: Final = timedelta(minutes=1)
+LOOK_BACK: Final = 60  # readings: what a strip of words asks the end of a bucket for
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,38 +119,137 @@ class Series:
         return max(3 * usual, 3 * self.bucket_s, 10.0)
 
 
-_NUMBERS = ", ".join(f"min({name}), avg({name}), max({name})" for name in NUMERIC)
-_TEXTS = ("posture", "sleep_stage")
-_LAST = ", ".join(
-    f"(array_agg({name} ORDER BY recorded_at DESC) FILTER (WHERE {name} IS NOT NULL))[1]" for name in _TEXTS
-)
-_SERIES = f"""
-SELECT avg(extract(epoch FROM recorded_at)::float8), bit_or(flags), {_NUMBERS}, {_LAST}
+# A part of a bucket says: how many readings and the sum of their times; flags; of each metric the lowest, the sum, how
+# many, and the highest. From readings, and from complete minutes, which hold the same of theirs.
+_OF_READINGS = """
+SELECT floor(date_part('epoch', recorded_at) / %(width)s) AS bucket, count(*),
+       sum(date_part('epoch', recorded_at)), bit_or(flags) {numbers}
   FROM devices_reading
  WHERE user_id = %(user)s AND recorded_at >= %(since)s AND recorded_at < %(until)s
- GROUP BY floor(extract(epoch FROM recorded_at)::float8 / %(width)s) ORDER BY 1
+ GROUP BY bucket
+"""
+# Bucket by bucket, along the index: PostgreSQL takes every minute for a group of its own, and would sort them on disk.
+_OF_MINUTES = """
+SELECT bucket, m.* FROM generate_series(floor(date_part('epoch', %(since)s) / %(width)s)::bigint,
+                                        floor(date_part('epoch', %(until)s) / %(width)s)::bigint) AS bucket
+ CROSS JOIN LATERAL (
+    SELECT sum(count) AS readings, sum((date_part('epoch', ended_at) - 30) * count),
+           bit_or(flags) {numbers}
+      FROM devices_metricwindow WHERE user_id = %(user)s AND size_s = 60 AND every_s = 60
+       AND ended_at >= %(since)s + interval '1 minute' AND ended_at <= %(until)s
+       AND ended_at > to_timestamp(bucket * %(width)s) AND ended_at <= to_timestamp((bucket + 1) * %(width)s)
+) AS m WHERE readings > 0
+"""
+_MINUTES = """
+SELECT min(ended_at) - interval '1 minute', max(ended_at) FROM devices_metricwindow
+ WHERE user_id = %(user)s AND size_s = 60 AND every_s = 60
+   AND ended_at >= %(since)s + interval '1 minute' AND ended_at <= %(until)s
+"""
+# The last word of each bucket, among its newest readings: the index is read backwards from the end of each.
+_TEXTS = """
+SELECT b.bucket, r.* FROM unnest(%(buckets)s::float8[]) AS b (bucket) CROSS JOIN LATERAL (
+    SELECT {said} FROM (
+        SELECT {names} FROM devices_reading WHERE user_id = %(user)s
+           AND recorded_at >= greatest(to_timestamp(b.bucket * %(width)s), %(since)s)
+           AND recorded_at < least(to_timestamp((b.bucket + 1) * %(width)s), %(until)s)
+         ORDER BY recorded_at DESC, event_id DESC LIMIT {look_back}) AS newest
+) AS r
 """
 
 
-def series_of(*, user_id: int, since: datetime, until: datetime, bucket: timedelta) -> Series:
-    """The readings of a person recorded in [since, until), in buckets aligned to the epoch."""
-    width = bucket.total_seconds()
+@cache
+def _from_readings(metrics: tuple[str, ...]) -> str:
+    each = (f", min({name}), sum({name}), count({name}), max({name})" for name in metrics)
+    return _OF_READINGS.format(numbers="".join(each))
+
+
+@cache
+def _from_minutes(metrics: tuple[str, ...]) -> str:
+    each = (
+        f", min(min_{name}), sum(avg_{name} * count_{name}), sum(count_{name}), max(max_{name})" for name in metrics
+    )
+    return _OF_MINUTES.format(numbers="".join(each))
+
+
+@cache
+def _texts_query(metrics: tuple[str, ...]) -> str:
+    said = ", ".join(f"(array_agg({name}) FILTER (WHERE {name} IS NOT NULL))[1] AS {name}" for name in metrics)
+    return _TEXTS.format(said=said, names=", ".join(metrics), look_back=LOOK_BACK)
+
+
+def series_of(
+    *, user_id: int, since: datetime, until: datetime, bucket: timedelta, metrics: tuple[str, ...] = tuple(METRICS)
+) -> Series:
+    """The readings of a person recorded in [since, until), in buckets aligned to the epoch.
+
+    Buckets of whole minutes are put together from the stored minutes: their times are right to half a minute, the rest
+    is what the readings give.
+    """
+    numbers = tuple(name for name in metrics if name in NUMERIC)
+    texts = tuple(name for name in metrics if name in TEXT)
+    asked = {"user": user_id, "since": since, "until": until, "width": bucket.total_seconds()}
     with connection.cursor() as cursor:
-        cursor.execute(_SERIES, {"user": user_id, "since": since, "until": until, "width": width})
-        rows = cursor.fetchall()
-    lines = {name: _points(rows, 2 + 3 * place) for place, name in enumerate(NUMERIC)}
-    first_text = 2 + 3 * len(NUMERIC)
-    texts = {name: [row[first_text + place] for row in rows] for place, name in enumerate(_TEXTS)}
+        rows = _together(_parts(cursor, numbers, asked, by_minutes=not bucket % MINUTE))
+        said: dict[float, tuple[str | None, ...]] = {}
+        if texts and rows:
+            cursor.execute(_texts_query(texts), asked | {"buckets": [row[0] for row in rows]})
+            said = {row[0]: row[1:] for row in cursor.fetchall()}
+    lines = {name: _points(rows, 4 + 4 * place) for place, name in enumerate(numbers)}
+    words = {name: [said[row[0]][place] for row in rows] for place, name in enumerate(texts) if said}
     return Series(
         since=since,
         until=until,
-        bucket_s=width,
-        at=[row[0] for row in rows],
-        flags=[row[1] for row in rows],
+        bucket_s=bucket.total_seconds(),
+        at=[row[2] / row[1] for row in rows],
+        flags=[row[3] for row in rows],
         lines={name: points for name, points in lines.items() if any(points)},
-        texts={name: values for name, values in texts.items() if any(values)},
+        texts={name: values for name, values in words.items() if any(values)},
     )
 
 
-def _points(rows: list[tuple[Any, ...]], place: int) -> list[Point | None]:
-    return [None if row[place] is None else (row[place], row[place + 1], row[place + 2]) for row in rows]
+Row = tuple[Any, ...]
+
+
+def _parts(cursor: CursorWrapper, metrics: tuple[str, ...], asked: dict[str, Any], *, by_minutes: bool) -> list[Row]:
+    """Of stored minutes where they serve, and of the readings before the first and after the last of them: the minute
+    that runs, and whatever was stored without minutes."""
+    first, last = None, None
+    if by_minutes:
+        cursor.execute(_MINUTES, asked)
+        first, last = cursor.fetchone()
+    if first is None:
+        cursor.execute(_from_readings(metrics), asked)
+        return list(cursor.fetchall())
+    rows: list[Row] = []
+    cursor.execute(_from_minutes(metrics), asked)
+    rows += cursor.fetchall()
+    for stretch in ({"until": first}, {"since": last}):
+        cursor.execute(_from_readings(metrics), asked | stretch)
+        rows += cursor.fetchall()
+    return rows
+
+
+def _together(rows: Iterable[Row]) -> list[Row]:
+    """One row a bucket, in order: what readings and minutes say of the same one is put together."""
+    found: dict[float, Row] = {}
+    for row in rows:
+        other = found.get(row[0])
+        found[row[0]] = row if other is None else _both(row, other)
+    return [found[bucket] for bucket in sorted(found)]
+
+
+def _both(one: Row, other: Row) -> Row:
+    parts = [one[0], one[1] + other[1], one[2] + other[2], one[3] | other[3]]
+    for place in range(4, len(one), 4):
+        parts += _both_of_metric(one[place : place + 4], other[place : place + 4])
+    return tuple(parts)
+
+
+def _both_of_metric(one: Row, other: Row) -> Row:
+    if not one[2] or not other[2]:
+        return one if one[2] else other
+    return min(one[0], other[0]), one[1] + other[1], one[2] + other[2], max(one[3], other[3])
+
+
+def _points(rows: list[Row], place: int) -> list[Point | None]:
+    return [(row[place], row[place + 1] / row[place + 2], row[place + 3]) if row[place + 2] else None for row in rows]

@@ -24,7 +24,7 @@ from dashboard.latest import Value, latest_values, newest_times
 from dashboard.overview.people import gap_of
 from dashboard.series import DEFAULT_RANGE, RANGES, Range, range_of, series_of
 from dashboard.usual_band import bands_of
-from dashboard.wearer_strips import BANDED, Strip, strips_of
+from dashboard.wearer_strips import BANDED, DRAWN, Strip, strips_of
 from devices.metrics import METRICS
 from devices.models import User
 from devices.selectors import wearer_get
@@ -128,7 +128,8 @@ def worst_of(alerts: list[Alert]) -> Alert | None:
 def strips_drawn(person: User, chosen: Range, at: datetime) -> list[Strip]:
     """Every strip of the range, with the episodes and limits that belong into it."""
     since = at - chosen.length
-    series = series_of(user_id=person.pk, since=since, until=at + timedelta(seconds=1), bucket=chosen.bucket)
+    until = at + timedelta(seconds=1)
+    series = series_of(user_id=person.pk, since=since, until=until, bucket=chosen.bucket, metrics=DRAWN)
     touching = Alert.objects.filter(user=person, started_at__lte=at, ended_at__gte=since).standing()
     ahead = at + BAND_AHEAD if chosen.is_live else at
     bands = bands_of(user_id=person.pk, since=since, until=ahead, names=BANDED)

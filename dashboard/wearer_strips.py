@@ -47,6 +47,7 @@ PLANS: Final = (
     Plan("sleep", ("sleep_stage",), "Sleep", "from the top: awake, REM, light, deep", "stages", 78),
 )  # fmt: skip
 
+DRAWN: Final = tuple(name for plan in PLANS for name in plan.metrics)
 BANDED: Final = tuple(name for plan in PLANS if plan.kind == "line" for name in plan.metrics if name in BASELINED)
 
 
