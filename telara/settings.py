@@ -92,7 +92,8 @@ try:
     _database = env.db("DATABASE_URL")
 except ValueError:  # its text stays unsaid: it may hold a password
     raise environ.ImproperlyConfigured("DATABASE_URL: it is postgresql://user:password@host:5432/name.") from None
-_options = {"connect_timeout": 5} | _database.get("OPTIONS", {})
+# Compiling a query that reads for everybody takes PostgreSQL longer than reading; ?options= says otherwise.
+_options = {"connect_timeout": 5, "options": "-c jit=off"} | _database.get("OPTIONS", {})
 DATABASES: dict[str, Any] = {
     "default": _database
     | {

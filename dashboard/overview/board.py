@@ -6,6 +6,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, Literal
 
+from django.db.models import Sum, Window
+
 from alerts.models import Alert, Rule
 from dashboard.live.figures import changed_alerts, pipeline_figures
 from dashboard.overview.log import Log, Tab, just_ended, log_of
@@ -148,10 +150,11 @@ def _charted(people: Sequence[Person], at: datetime) -> Sequence[Person]:
 
 def _revision(user: User, at: datetime) -> dict[str, Any]:
     """The sum that statuses carry as `alerts_revision`, and the revisions it is made of (see revision.js)."""
-    alerts = Alert.objects.visible_to(user).filter(changed_alerts(at)).order_by("-changed_at")
-    rows = alerts.values_list("alert_id", "revision")  # the first of them are those that go on changing
-    known = {str(alert_id): revision for alert_id, revision in rows}
-    return {"sum": sum(known.values()), "known": dict(list(known.items())[:KNOWN_MOST])}
+    alerts = Alert.objects.visible_to(user).filter(changed_alerts(at)).annotate(sum_=Window(Sum("revision")))
+    rows = alerts.order_by("-changed_at").values_list("alert_id", "revision", "sum_")
+    newest = list(rows[:KNOWN_MOST])  # those that go on changing
+    known = {str(alert_id): revision for alert_id, revision, _ in newest}
+    return {"sum": newest[0][2] if newest else 0, "known": known}
 
 
 def _snapshot(board: Board) -> dict[str, Any]:
