@@ -15,7 +15,7 @@ NAMED = {
 }
 
 
-@pytest.mark.parametrize("name", ["ingest", "late", "latency", "sockets"])
+@pytest.mark.parametrize("name", ["ingest", "late", "latency", "reading_back", "sockets"])
 @pytest.mark.parametrize(
     "environ",
     [{}, {"DATABASE_URL": NAMED["DATABASE_URL"]}, NAMED | {"TELARA_EMBEDDED": "kafka"}],
