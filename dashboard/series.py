@@ -187,7 +187,7 @@ def series_of(
     """
     numbers = tuple(name for name in metrics if name in NUMERIC)
     texts = tuple(name for name in metrics if name in TEXT)
-    asked = {"user": user_id, "since": since, "until": until, "width": bucket.total_seconds()}
+    asked: dict[str, Any] = {"user": user_id, "since": since, "until": until, "width": bucket.total_seconds()}
     with connection.cursor() as cursor:
         rows = _together(_parts(cursor, numbers, asked, by_minutes=not bucket % MINUTE))
         said: dict[float, tuple[str | None, ...]] = {}
