@@ -42,7 +42,8 @@ def window_rows(found: Mapping[Window, pl.DataFrame]) -> BinaryRows | None:
     if not kept:
         return None
     rows = pl.concat(kept, how="diagonal").rename({"recorded_at": "ended_at", "fresh": "is_fresh"})
-    return binary_rows(rows.select(name for name in _TYPES if name in rows.columns).sort(*_KEY), _TYPES)
+    there = set(rows.columns)
+    return binary_rows(rows.select([name for name in _TYPES if name in there]).sort(*_KEY), _TYPES)
 
 
 def windows_store(rows: BinaryRows | None) -> None:
