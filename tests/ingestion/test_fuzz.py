@@ -12,26 +12,26 @@ from devices.models import Reading
 from ingestion import proof
 from ingestion.exact import judge
 from ingestion.models import QuarantinedMessage
-from ingestion.verdicts import Accepted, Rejected
+from ingestion.verdicts import Accepted, Limits, Rejected
 from tests.ingestion import fuzz, rounds
 from tests.ingestion.test_pipeline import Shop
 
-COUNT, ROUND, STORED, BATCH = 20_000, 2_500, 4_000, 400
+SEEDS, ROUND, STORED, BATCH = range(1, 11), 2_000, 4_000, 400
 
 
-@pytest.mark.parametrize("seed", range(COUNT // ROUND))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_every_message_is_judged_in_any_batch_as_it_is_alone(seed: int) -> None:
-    played = rounds.play(1_000 + seed, ROUND)
+    played = rounds.play(seed, ROUND)
     assert played.outcomes.total() == ROUND
     assert {"accepted", "malformed_json", "wrong_type", "out_of_range"} <= played.outcomes.keys()
     assert not played.differing
 
 
+# What is asked of a message, but for what another question asks, too.
 PARTS = {
-    "_strings_are_good": 4, "_names_are_good": 2, "_lists_are_good": 3, "_values_are_good": 1, "_time_is_good": 2,
+    "_strings_are_good": 4, "_names_are_good": 1, "_lists_are_good": 3, "_values_are_good": 1, "_time_is_good": 2,
     "_keys_add_up": 3,
 }  # fmt: skip
-SEEDS = (11, 2, 8, *range(12, 40))  # the first three find them all, as of today
 
 
 @pytest.mark.parametrize(("part", "left_out"), [(part, n) for part, tests in PARTS.items() for n in range(tests)])
@@ -80,7 +80,7 @@ def test_in_the_database_each_is_stored_once_a_duplicate_or_quarantined_for_its_
         }
         assert sum(counts.values()) == len(batch)
         outcomes.update(counts)
-    verdicts = [judge(payload, received_at=rounds.NOW, limits=rounds.LIMITS) for payload in sent]
+    verdicts = [judge(payload, received_at=rounds.NOW, limits=Limits()) for payload in sent]
     accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
     refused = Counter(verdict.code.value for verdict in verdicts if isinstance(verdict, Rejected))
     assert dict(QuarantinedMessage.objects.values_list("reason").annotate(Count("pk"))) == refused
