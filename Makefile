@@ -68,8 +68,9 @@ bench: $(RUNTIME) ## how fast it is on this machine
 chaos: $(DEVELOPMENT) ## the whole fault matrix, on services of its own, in about half an hour (ARGS="-k zombie" for a part of it)
 	@.ci/chaos $(ARGS)
 
-fuzz: $(DEVELOPMENT) ## damage a million events, and judge them in every way (ARGS="200000 --seed 7")
+fuzz: $(DEVELOPMENT) ## a million damaged events, 10,000 odd requests (ARGS="200000 --seed 7")
 	@$(BIN)/python -m tests.ingestion.fuzz $(ARGS)
+	@TELARA_FUZZ_REQUESTS=150 $(BIN)/python -m pytest --quiet --numprocesses=2 tests/api/test_fuzz.py
 
 lock: $(VENV) ## pin what requirements*.in and package.json ask for
 	@for name in requirements requirements-dev requirements-node; do \

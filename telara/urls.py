@@ -6,6 +6,7 @@ from django.urls import include, path
 from telara import health, metrics
 
 handler400 = "telara.errors.bad_request"
+handler404 = "telara.errors.not_found"
 handler500 = "telara.errors.server_error"
 
 urlpatterns = [

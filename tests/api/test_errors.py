@@ -34,7 +34,7 @@ def test_a_bad_token_is_told_so(header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/nothing/", "/api/", "/api/v1/", "/api/v2/alerts/", "/api/v1/alerts/not-a-uuid/"]
+    "path", ["/api/nothing/", "/api/", "/api/v1/", "/api/v2/alerts/", "/api/v1/alerts/not-a-uuid/", "/api/a%0Ab/"]
 )
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_an_address_that_is_not_there_is_a_404_also_for_those_without_a_token(path: str, method: str) -> None:
