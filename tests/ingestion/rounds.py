@@ -56,7 +56,7 @@ def outcome(verdict: Verdict) -> str:
 
 
 def _batches(payloads: Sequence[bytes], verdicts: dict[bytes, Verdict], random: Random) -> Iterator[list[bytes]]:
-    """All that is JSON; some of it; everything, in small batches; a few bad ones among what people send; few good ones."""
+    """All that is JSON; some of it; everything, in small batches; a few bad ones among what people send; good ones."""
     unreadable = Rejected(Code.MALFORMED_JSON)
     readable = [payload for payload in payloads if verdicts[payload] != unreadable]
     yield readable
