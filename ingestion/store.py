@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import polars as pl
-from django.db import connection
+from django.db import connection, transaction
 
 from devices.metrics import METRICS
 from devices.models.reading import COLUMNS
@@ -85,7 +85,7 @@ def store_while(
             with Copying(_COPY_DIRECTLY.format(", ".join(rows.columns)), rows.data) as copying:
                 found = work(readings, copying.then)
         except NotAllNewError:
-            pass
+            transaction.set_rollback(False)  # to the savepoint it is done, whatever was in the middle of asking
         else:
             return Stored(new=readings, duplicates=0, conflicting=0), found
     stored = store(readings)
