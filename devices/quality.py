@@ -1,6 +1,6 @@
 """What a value is worth: sentinels become null, values out of the inner bounds are flagged. Frames in, frames out."""
 
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 
 import polars as pl
@@ -13,16 +13,23 @@ def assess(readings: pl.DataFrame) -> pl.DataFrame:
 
     Takes any subset of the catalogue's columns; values must lie within the outer bounds or be sentinels.
     """
-    metrics = [metric for metric in METRICS.values() if metric.name in readings.columns and not metric.is_text]
+    flags, sentinels = _judgement(tuple(readings.columns))
+    return readings.with_columns(flags).with_columns(sentinels)
+
+
+@cache
+def _judgement(columns: tuple[str, ...]) -> tuple[pl.Expr, list[pl.Expr]]:
+    """The flags, and the columns without their sentinels; both take longer to say than to do for a few rows."""
+    metrics = [metric for metric in METRICS.values() if metric.name in columns and not metric.is_text]
     flags = [_sentinel_flag(m) for m in metrics if m.sentinels] + [_suspect_flag(m) for m in metrics if m.suspect_flag]
-    if {"blood_pressure_systolic", "blood_pressure_diastolic"} <= set(readings.columns):
+    if {"blood_pressure_systolic", "blood_pressure_diastolic"} <= set(columns):
         flags.append(_pulse_pressure_flag())
-    flagged = readings.with_columns(reduce(or_, flags, pl.lit(0, pl.Int64)).alias("flags"))
-    return flagged.with_columns(
+    sentinels = [
         pl.when(pl.col(m.name).is_in(m.sentinels)).then(None).otherwise(pl.col(m.name)).alias(m.name)
         for m in metrics
         if m.sentinels
-    )
+    ]
+    return reduce(or_, flags, pl.lit(0, pl.Int64)).alias("flags"), sentinels
 
 
 def _bit(condition: pl.Expr, flag: Flag | None) -> pl.Expr:

@@ -11,6 +11,10 @@ from devices.metrics import METRICS, Flag
 from devices.times import rfc3339
 
 LEAST_GAP: Final = timedelta(milliseconds=250)
+_OF_A_PERSON: Final = [
+    pl.all().exclude(METRICS).last(),
+    *(pl.col(name).drop_nulls().last().alias(name) for name in METRICS),
+]
 
 
 class Newest:
@@ -25,10 +29,7 @@ class Newest:
         timely = stored.filter((pl.col("flags") & int(Flag.LATE)) == 0)
         if timely.is_empty():
             return
-        values = [pl.col(name).drop_nulls().last().alias(name) for name in METRICS]
-        newest = (
-            timely.sort("recorded_at", "event_id").group_by("user_id").agg(pl.all().exclude(METRICS).last(), *values)
-        )
+        newest = timely.sort("recorded_at", "event_id").group_by("user_id").agg(_OF_A_PERSON)
         for row in newest.iter_rows(named=True):
             self._owed[row["user_id"]] = row
 
