@@ -20,6 +20,7 @@ from alerts.engine.absence import Silence
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule
 from alerts.models.alert import End, EpisodeState, QuietReason
 from alerts.outbox import outbox_add
+from alerts.rewriting import alerts_rewrite
 from alerts.sentence import silence_sentence
 from devices.heard import Silent
 from devices.models import User
@@ -193,7 +194,7 @@ def _changed(alert: Alert, action: str, at: datetime) -> tuple[Alert, AlertChang
 def _save(changes: Sequence[tuple[Alert, AlertChange]]) -> list[OutboxEntry]:
     if not changes:
         return []
-    Alert.objects.bulk_update([alert for alert, _ in changes], _WRITTEN, batch_size=200)
+    alerts_rewrite([alert for alert, _ in changes], fields=_WRITTEN)
     return _say(changes)
 
 

@@ -19,6 +19,7 @@ from alerts.models import Alert, AlertChange, OutboxEntry
 from alerts.models import Rule as RuleRow
 from alerts.models.alert import End, EpisodeState
 from alerts.outbox import outbox_add
+from alerts.rewriting import alerts_rewrite
 from alerts.sentence import sentence
 from alerts.standing import alerts_around, older_firing, previous_loud_ends
 from devices.models import User
@@ -95,7 +96,7 @@ def episodes_end_provisionally(*, alerts: Sequence[Alert], at: datetime) -> Writ
         alert.episode, alert.end, alert.provisional = EpisodeState.ENDED, End.GAP, True
         alert.revision += 1
         alert.changed_at = at
-    Alert.objects.bulk_update(alerts, WRITTEN, batch_size=200)
+    alerts_rewrite(alerts, fields=WRITTEN)
     firing, ended = EpisodeState.FIRING, EpisodeState.ENDED
     audit_add(change_of(a, action="ended", at=at, was=firing, became=ended, note="nothing received") for a in alerts)
     return Written(list(alerts), outbox_add(alerts))
@@ -214,7 +215,7 @@ class _Writing:
             (each for each in self._created if each[0].user_id in people), key=lambda each: each[0].started_at
         )
         circumstances_note([alert for alert, _ in (*changed, *created) if alert.episode != EpisodeState.WITHDRAWN])
-        Alert.objects.bulk_update([alert for alert, _ in changed], WRITTEN, batch_size=200)
+        alerts_rewrite([alert for alert, _ in changed], fields=WRITTEN)
         alerts = Alert.objects.bulk_create([alert for alert, _ in created], batch_size=200)
         audit_add(change for _, change in (*changed, *created))
         alerts = [alert for alert, _ in changed] + alerts

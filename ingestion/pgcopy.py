@@ -64,8 +64,10 @@ class _Block:
         """How many bytes of each row's full width are not there."""
         width = self.values.dtype.itemsize
         if self.values.dtype.kind == "S":
-            return (width - np.maximum(self.lengths, 0)).sum(axis=1, dtype=np.int64)
-        return np.count_nonzero(self.lengths < 0, axis=1) * width
+            shorter: npt.NDArray[np.int64] = (width - np.maximum(self.lengths, 0)).sum(axis=1, dtype=np.int64)
+            return shorter
+        absent: npt.NDArray[np.int64] = np.count_nonzero(self.lengths < 0, axis=1)
+        return absent * width
 
     @property
     def holds(self) -> npt.NDArray[np.bool_]:
