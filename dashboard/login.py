@@ -7,7 +7,8 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 
-from dashboard.attempts import attempt_failed, attempts_forget, attempts_left
+from devices.addresses import caller_address
+from devices.attempts import WAIT_S, attempt_failed, attempts_forget, attempts_left
 from devices.live import session_ended
 
 log = structlog.get_logger(__name__)
@@ -23,7 +24,9 @@ class Login(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not attempts_left(**_who(request)):
             return self.render_to_response(
-                self.get_context_data(form=self._empty_form(), problem=WAIT_TEXT), status=429
+                self.get_context_data(form=self._empty_form(), problem=WAIT_TEXT),
+                status=429,
+                headers={"Retry-After": str(WAIT_S)},
             )
         return super().post(request, *args, **kwargs)
 
@@ -53,7 +56,7 @@ class Logout(LogoutView):
 
 
 def _who(request: HttpRequest) -> dict[str, str]:
-    return {"username": request.POST.get("username", ""), "address": request.META.get("REMOTE_ADDR", "")}
+    return {"username": request.POST.get("username", ""), "address": caller_address(request)}
 
 
 def _tries(left: int) -> str:
