@@ -12,9 +12,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from devices import openapi  # noqa: F401  # registers what it knows of tokens
+from devices.addresses import caller_address
+from devices.attempts import WAIT_S, attempt_failed, attempts_forget, attempts_left
 from devices.authentication import person
 from devices.errors import ApiError
-from devices.models import Device, MetricWindow, User, named
+from devices.models import ApiToken, Device, MetricWindow, User, named
 from devices.paging import KeysetPagination
 from devices.selectors import devices_visible, wearer_get, wearers_visible, windows_of
 from devices.serializers import (
@@ -33,7 +35,7 @@ from devices.serializers import (
 )
 from devices.services import DeviceExistsError, device_add, device_cadence, may_manage
 from devices.times import rfc3339
-from devices.tokens import device_token_make, device_token_revoke, token_make
+from devices.tokens import device_token_make, device_token_revoke, token_make, token_revoke
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -59,11 +61,28 @@ class TokenView(APIView):
     def post(self, request: "Request") -> Response:
         given = Credentials(data=request.data)
         given.is_valid(raise_exception=True)
+        who = {"username": given.validated_data["username"], "address": caller_address(request._request)}
+        if not attempts_left(**who):
+            raise ApiError(status.HTTP_429_TOO_MANY_REQUESTS, "throttled", "Too many tries.", retry_after=WAIT_S)
         user = authenticate(request, **given.validated_data)
         if not isinstance(user, User):
+            attempt_failed(**who)
             raise ApiError(status.HTTP_401_UNAUTHORIZED, "wrong_credentials", "User id or password is wrong.")
+        attempts_forget(**who)
         made = token_make(user=user, at=timezone.now(), lifetime=settings.TELARA_TOKEN_LIFETIME)
         return Response({"token": made.secret, "expires_at": rfc3339(made.token.expires_at)})
+
+
+class TokenRevokeView(APIView):
+    """Sign out."""
+
+    @extend_schema(request=None, responses={204: None}, tags=["auth"])
+    def post(self, request: "Request") -> Response:
+        """The token that this request came with holds no more, and its sockets close."""
+        if not isinstance(request.auth, ApiToken):
+            raise ApiError(status.HTTP_400_BAD_REQUEST, "invalid", "This request came with no token.")
+        token_revoke(token=request.auth)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class WearerList(generics.ListAPIView[User]):

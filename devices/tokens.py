@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q
 
 from devices.hashing import new_secret, secret_hash
+from devices.live import rights_changed
 from devices.models import ApiToken, Device, User
 
 USED_EVERY = timedelta(minutes=1)  # last_used_at and last_seen_at are touched no oftener
@@ -34,6 +36,12 @@ def token_find(*, secret: str, at: datetime) -> ApiToken | None:
         stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=at - USED_EVERY)
         ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=at)
     return token
+
+
+def token_revoke(*, token: ApiToken) -> None:
+    """End a key at once, also for the sockets that were opened with it."""
+    token.delete()
+    transaction.on_commit(rights_changed)
 
 
 def tokens_drop_expired(*, at: datetime) -> int:

@@ -20,6 +20,7 @@ urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", DocsView.as_view(), name="api-docs"),
     path("v1/auth/token/", devices.TokenView.as_view(), name="api-token"),
+    path("v1/auth/token/revoke/", devices.TokenRevokeView.as_view(), name="api-token-revoke"),
     path("v1/readings/", ingestion.ReadingList.as_view(), name="api-readings"),
     path("v1/wearers/", devices.WearerList.as_view(), name="api-wearers"),
     path("v1/wearers/<str:user_id>/", devices.WearerView.as_view(), name="api-wearer"),

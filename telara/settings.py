@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "telara.requests.request_log",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "telara.headers.private_answers",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -133,7 +134,7 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 
-# Security. Nothing inline, nothing from elsewhere; the API's documentation page adds what it needs for itself.
+# Security. Nothing inline, nothing from elsewhere, on any page.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -155,6 +156,7 @@ SESSION_COOKIE_SECURE: bool = env.bool("TELARA_SECURE_COOKIES", default=False)
 CSRF_COOKIE_SECURE: bool = SESSION_COOKIE_SECURE
 if SESSION_COOKIE_SECURE:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds())
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # Kafka. Every KAFKA_SECURITY_..., KAFKA_SASL_... and KAFKA_SSL_... becomes the librdkafka property of that name.

@@ -55,6 +55,19 @@ def test_a_token_ends(wearer: User) -> None:
     assert tokens_drop_expired(at=NOON + MINUTE) == 1
 
 
+def test_a_token_is_given_back(call, wearer: User, analyst: User) -> None:
+    client, elsewhere = call(wearer), call(wearer)
+    assert client.post("/api/v1/auth/token/revoke/").status_code == 204
+    assert error(client.get("/api/v1/alerts/"), 401)["code"] == "authentication_failed"
+    assert elsewhere.get("/api/v1/alerts/").status_code == 200
+
+
+def test_a_session_has_no_token_to_give_back(analyst: User) -> None:
+    client = Client()
+    client.force_login(analyst)
+    assert error(client.post("/api/v1/auth/token/revoke/"), 400)["code"] == "invalid"
+
+
 def test_a_token_of_somebody_who_left_does_not_work(call, wearer: User) -> None:
     client = call(wearer)
     User.objects.update(is_active=False)

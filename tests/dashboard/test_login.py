@@ -2,9 +2,10 @@
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
+from django.test import Client, RequestFactory
 
-from dashboard import attempts
+from devices import attempts
+from devices.addresses import caller_address
 from devices.models import User
 from tests.made import PASSWORD, make_user
 
@@ -43,7 +44,7 @@ def test_after_five_failures_even_the_right_password_waits(client: Client, alice
         attempt(client, "alice", "wrong")
     assert "Wait 5 minutes" in attempt(client, "alice", "wrong").content.decode()
     refused = attempt(client, "alice", PASSWORD)
-    assert refused.status_code == 429
+    assert (refused.status_code, refused["Retry-After"]) == (429, "300")
     assert "Wait 5 minutes" in refused.content.decode()
     assert "_auth_user_id" not in client.session
 
@@ -52,8 +53,8 @@ def test_the_wait_ends_after_five_minutes(client: Client, alice: User) -> None:
     for _ in range(5):
         attempt(client, "alice", "wrong")
     keys = cache._cache.get_client().keys("*login:*")
-    assert len(keys) == 1
-    assert 295 <= cache._cache.get_client().ttl(keys[0]) <= attempts.WAIT_S
+    assert len(keys) == 2
+    assert all(295 <= cache._cache.get_client().ttl(key) <= attempts.WAIT_S for key in keys)
     cache.clear()
     assert attempt(client, "alice", PASSWORD).status_code == 302
 
@@ -90,3 +91,48 @@ def test_nothing_is_inline(client: Client) -> None:
     assert "unsafe" not in policy
     assert "style=" not in answer.content.decode()
     assert "<script>" not in answer.content.decode()
+
+
+def test_one_password_tried_on_many_names_waits_too(client: Client, alice: User) -> None:
+    for number in range(attempts.MOST_OF_ADDRESS):
+        assert attempt(client, f"name-{number}", "wrong").status_code == 200
+    assert attempt(client, "alice", PASSWORD).status_code == 429
+    assert attempt(client, "alice", PASSWORD, REMOTE_ADDR="10.0.0.2").status_code == 302
+
+
+def test_the_pages_the_admin_and_the_api_count_the_same_failures(client: Client, alice: User) -> None:
+    for _ in range(2):
+        attempt(client, "alice", "wrong")
+    for _ in range(3):
+        given = {"username": "ALICE", "password": "wrong"}
+        client.post("/api/v1/auth/token/", given, content_type="application/json")
+    door = client.get("/admin/", follow=True).redirect_chain[-1][0]
+    assert client.post(door, {"username": "alice", "password": PASSWORD}).status_code == 429
+    answer = client.post("/api/v1/auth/token/", given | {"password": PASSWORD}, content_type="application/json")
+    assert (answer.status_code, answer["Retry-After"]) == (429, "300")
+
+
+def test_behind_proxies_of_ours_each_caller_is_counted_alone(client: Client, alice: User, settings) -> None:
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": 1}
+    for _ in range(5):
+        attempt(client, "alice", "wrong", HTTP_X_FORWARDED_FOR="1.1.1.1, 10.0.0.1")
+    statuses = [
+        attempt(client, "alice", PASSWORD, HTTP_X_FORWARDED_FOR=header).status_code
+        for header in ("2.2.2.2, 10.0.0.1", "10.0.0.2")
+    ]
+    assert statuses == [429, 302]
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [
+    ("2001:db8::1", "2001:db8::ffff", True), ("2001:db8::1", "2001:db8:0:1::1", False),
+    ("::ffff:10.0.0.1", "10.0.0.1", True), ("10.0.0.1", "10.0.0.2", False),
+])  # fmt: skip
+def test_a_network_of_ipv6_is_one_caller(one: str, other: str, same: bool) -> None:
+    addresses = [caller_address(RequestFactory().get("/", REMOTE_ADDR=each)) for each in (one, other)]
+    assert (addresses[0] == addresses[1]) is same
+
+
+def test_those_who_watch_get_in_while_redis_is_away(client: Client, alice: User, settings) -> None:
+    settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": "redis://127.0.0.1:9/0"}}
+    assert "match" in attempt(client, "alice", "wrong").content.decode()
+    assert attempt(client, "alice", PASSWORD).status_code == 302

@@ -146,7 +146,13 @@ def test_those_who_are_not_staff_are_sent_to_sign_in(wearer: User, path: str) ->
 
 
 def test_the_page_to_sign_in_is_there() -> None:
-    assert 'name="password"' in page(Client().get("/admin/login/"))
+    answer = Client().get("/admin/alerts/alert/?q=x", follow=True)
+    assert 'name="password"' in page(answer)
+    assert answer.redirect_chain[-1][0] == "/login/?next=/admin/alerts/alert/%3Fq%3Dx"
+
+
+def test_those_who_are_in_and_not_staff_are_told_so(wearer: User) -> None:
+    assert client_of(wearer).get("/admin/", follow=True).status_code == 403
 
 
 def test_staff_without_a_right_are_refused(wearer: User) -> None:
