@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from benchmarks._scratch import Running, Scratch
+from benchmarks._scratch import PARTITIONS, Running, Scratch
 
 SHARES = ((0.5, "p50"), (0.99, "p99"), (0.999, "p99.9"), (1.0, "all"))
 
@@ -127,6 +127,27 @@ def send_steadily(made: Scratch, *, rate: float, seconds: float, people: int) ->
     return Sent(acknowledged, took)
 
 
+def await_caught_up(made: Scratch, running: Running, *, within_s: float = 120) -> None:
+    """Until the stream worker has stored all that the topic holds."""
+    from confluent_kafka import Consumer, TopicPartition
+    from django.conf import settings
+    from django.db import connection
+
+    asking = Consumer({**settings.KAFKA, "group.id": f"{made.group}-asking"})
+    partitions = [TopicPartition(made.topic, number) for number in range(PARTITIONS)]
+    deadline = time.time() + within_s
+    while True:
+        waiting = sum(asking.get_watermark_offsets(each, timeout=10)[1] for each in partitions)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT sum(next_offset) FROM ingestion_partitionledger WHERE topic = %s", [made.topic])
+            if (cursor.fetchone()[0] or 0) >= waiting:
+                asking.close()
+                return
+        if running.process.poll() is not None or time.time() > deadline:
+            raise SystemExit(f"the stream worker does not catch up:\n{running.log.read_text()[-3000:]}")
+        time.sleep(0.1)
+
+
 def _rest(random: Random) -> str:
     """What of a person's event does not change."""
     vitals = {"heart_rate": random.randrange(60, 90), "spo2_percent": 97, "respiratory_rate": 14, "hrv_ms": 45,
@@ -178,5 +199,7 @@ def at_share(ordered: Sequence[float], share: float) -> float:
 
 
 def say_shares(milliseconds: list[float]) -> None:
+    if not milliseconds:
+        raise SystemExit("no reading came")
     ordered = sorted(milliseconds)
     print("  ".join(f"{name} {at_share(ordered, share):,.0f} ms" for share, name in SHARES))
