@@ -10,7 +10,7 @@ import structlog
 from dashboard.live.visitor import Credentials, Sight
 
 log = structlog.get_logger(__name__)
-MOST_WAITING: Final = 2 << 20  # characters: a second of a thousand people at four events a second each
+MOST_WAITING: Final = 16 << 20  # characters, which sockets share: three times everybody, of ten thousand people
 SEND_S: Final = 5.0  # a send that takes longer means that nobody reads
 CLOSE_S: Final = 10.0  # so long a client that does not read may take to hear why it was dropped
 GONE: Final = 1001

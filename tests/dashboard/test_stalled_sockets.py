@@ -91,6 +91,7 @@ class Stalled:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlet, "MOST_WAITING", 2 << 20)
     monkeypatch.setattr(outlet, "SEND_S", 1.0)
     monkeypatch.setattr(outlet, "CLOSE_S", 1.0)
     monkeypatch.setattr(protocol, "LINGER_S", 0.5)
