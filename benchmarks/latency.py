@@ -26,7 +26,8 @@ def measure(made: Scratch, rate: int, seconds: float) -> None:
         began, before = time.time_ns() // 1000, [each.cpu_s() for each in (serving.running, consuming)]
         sent = send_steadily(made, rate=rate, seconds=seconds, people=rate)
         after = [each.cpu_s() for each in (serving.running, consuming)]
-        time.sleep(2)
+        await_caught_up(made, consuming)
+        time.sleep(1)
         found = heard(listening, from_micros=began)
     came = [sent_at + age - sent.acknowledged[sent_at] for sent_at, age in zip(found.micros, found.ages, strict=True)
             if sent_at in sent.acknowledged]  # fmt: skip
