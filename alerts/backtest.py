@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from alerts.engine import (
+    AbsenceRule,
     Episode,
     Evidence,
     PersonState,
+    PipelineRule,
     Rule,
     RuleKey,
     RuleSet,
@@ -141,9 +143,12 @@ class _Lane:
         return rows
 
 
-NO_HISTORY: Final = (
-    "a rule over absence cannot be tried on the past: stored readings do not tell when nobody was listening"
-)
+def no_history(rule: AbsenceRule | PipelineRule) -> str:
+    """Why that rule cannot be tried on the past."""
+    over, unknown = "the pipeline", "what befell it"
+    if isinstance(rule, AbsenceRule):
+        over, unknown = "absence", "when nobody was listening"
+    return f"a rule over {over} cannot be tried on the past: stored readings do not tell {unknown}"
 
 
 def backtest(rules: Sequence[Rule], readings: pl.DataFrame) -> list[Finding]:

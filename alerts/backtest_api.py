@@ -9,9 +9,9 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from alerts.backtest import NO_HISTORY
+from alerts.backtest import no_history
 from alerts.backtest_stored import LONGEST, MOST_READINGS, Outcome, backtest_stored
-from alerts.engine import AbsenceRule
+from alerts.engine import AnyRule, Rule
 from alerts.rule_files import RuleFile, parse_rule, problem_at
 from alerts.rules_api import no_rule
 from alerts.serializers import Statistics
@@ -124,8 +124,8 @@ class BacktestView(APIView):
         parsed = parse_rule(wanted["source"])
         if parsed.rule is None:
             raise no_rule(parsed.problems)
-        if isinstance(parsed.rule, AbsenceRule):
-            raise no_history(RuleFile(parsed.rule, wanted["source"], "rule"))
+        if not isinstance(parsed.rule, Rule):
+            raise _refused(wanted["source"], no_history(parsed.rule), parsed.rule)
         people = _people(person(request), wanted.get("user_id"))
         scope = Scope(people, wanted["since"], wanted["until"], MOST_READINGS, LONGEST)
         try:
@@ -139,11 +139,11 @@ class BacktestView(APIView):
         return Response({"since": scope.since, "until": scope.until, **_answer(outcome)})
 
 
-def no_history(file: RuleFile) -> ApiError:
-    """The answer to a rule over absence."""
-    place = problem_at(file, "over", NO_HISTORY)
+def _refused(source: str, why: str, rule: AnyRule) -> ApiError:
+    """The answer to a rule over what is not stored."""
+    place = problem_at(RuleFile(rule, source, "rule"), "over", why)
     said = {"line": place.line, "column": place.column, "message": place.message}
-    return ApiError(400, "no_history", f"{NO_HISTORY.capitalize()}.", fields={"source": [said]})
+    return ApiError(400, "no_history", f"{why.capitalize()}.", fields={"source": [said]})
 
 
 def _people(caller: User, user_id: str | None) -> dict[int, str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.db.models import Q
 
-from alerts.engine.rule import AbsenceRule, AnyRule, over_rows
+from alerts.engine.rule import AbsenceRule, AnyRule, PipelineRule, over_rows
 from alerts.engine.rule import Rule as EngineRule
 from alerts.models import RuleVersion
 from alerts.rule_files import parse_rule
@@ -35,9 +35,18 @@ def active_rule_versions(at: datetime, *, since: datetime | None = None) -> list
 
 def absence_rules(at: datetime) -> list[AbsenceRule]:
     """The versions over absence that are in force at `at`, by rule. Raises UnreadableRuleError."""
+    return [rule for rule in _in_force(at) if isinstance(rule, AbsenceRule)]
+
+
+def pipeline_rules(at: datetime) -> list[PipelineRule]:
+    """The versions over the pipeline that are in force at `at`, by rule. Raises UnreadableRuleError."""
+    return [rule for rule in _in_force(at) if isinstance(rule, PipelineRule)]
+
+
+def _in_force(at: datetime) -> list[AnyRule]:
     covers = Q(active_until__isnull=True) | Q(active_until__gt=at)
     versions = RuleVersion.objects.filter(covers, active_from__lte=at).select_related("rule").order_by("rule__rule_id")
-    return [rule for version in versions if isinstance(rule := engine_rule(version), AbsenceRule)]
+    return [engine_rule(version) for version in versions]
 
 
 def engine_rule(version: RuleVersion) -> AnyRule:

@@ -7,7 +7,7 @@ alerts that are already there.
 from alerts.engine.advance import FRESHNESS, Advance, advance
 from alerts.engine.episode import Episode, Evidence, EvidenceRow, Measure, Stretch
 from alerts.engine.reconcile import Changes, Create, Delivery, KnownAlert, Update, Withdraw, delivery, reconcile
-from alerts.engine.rule import AbsenceRule, AnyRule, Clear, Rule, RuleKey, Sustained
+from alerts.engine.rule import AbsenceRule, AnyRule, Clear, PipelineRule, Rule, RuleKey, Sustained
 from alerts.engine.ruleset import RuleSet
 from alerts.engine.source import Source, Window
 from alerts.engine.state import PersonState, new_person, resume
@@ -28,6 +28,7 @@ __all__ = [
     "KnownAlert",
     "Measure",
     "PersonState",
+    "PipelineRule",
     "Rule",
     "RuleKey",
     "RuleSet",

@@ -12,7 +12,9 @@ from alerts.engine.source import Source
 Severity = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO"]
 RuleClass = Literal["clinical", "technical"]
 SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
+PipelineEvent = Literal["offset_gap", "reject_storm", "split_person"]
 RULE_CLASSES: Final[tuple[RuleClass, ...]] = get_args(RuleClass)
+PIPELINE_EVENTS: Final[tuple[PipelineEvent, ...]] = get_args(PipelineEvent)
 
 MAX_COUNT: Final = 1_000
 MAX_FACTOR: Final = 1_000
@@ -109,7 +111,23 @@ class AbsenceRule(Wording):
         return f"nothing heard for {self.factor:g} x cadence, at least {duration(self.at_least)}"
 
 
-AnyRule = Rule | AbsenceRule
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineRule(Wording):
+    """One wording of a rule over what befalls the pipeline itself: its alerts belong to nobody.
+
+    The first event opens an episode, and it lasts while the next one comes within `max_gap`.
+    """
+
+    event: PipelineEvent
+    max_gap: timedelta
+
+    @property
+    def asks(self) -> str:
+        """What it looks for, in one line."""
+        return f"{self.event}, until none came for {duration(self.max_gap)}"
+
+
+AnyRule = Rule | AbsenceRule | PipelineRule
 
 
 def over_rows(rules: Iterable[AnyRule]) -> list[Rule]:

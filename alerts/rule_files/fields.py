@@ -26,7 +26,7 @@ WINDOW: Final = re.compile(r"window\((\d{1,9}[smhd])(?:, every (\d{1,9}[smhd]))?
 _MOST_STEPS: Final = 1_000  # of a sliding window
 FACTOR: Final = re.compile(r"\d{1,4}(\.\d{1,9})?")
 LONGEST_ABSENCE: Final = timedelta(days=7)  # who is away for longer is not looked at
-Over = Source | Literal["absence"]
+Over = Source | Literal["absence", "pipeline"]
 
 
 class FieldError(Exception):
@@ -77,9 +77,11 @@ def as_source(node: yaml.Node) -> Over:
         return "reading"
     if value == "absence":
         return "absence"
+    if value == "pipeline":
+        return "pipeline"
     match = WINDOW.fullmatch(value)
     if not match:
-        raise FieldError(node, f"{value!r} is none of reading, absence, window(1m), window(30m, every 1m)")
+        raise FieldError(node, f"{value!r} is none of reading, absence, pipeline, window(1m), window(30m, every 1m)")
     size, every = (_length(node, text) for text in (match[1], match[2] or match[1]))
     if not every or size % every or size // every > _MOST_STEPS:
         raise FieldError(node, f"{value!r}: the size must be 1 to {_MOST_STEPS:,} times the step, without a rest")

@@ -13,11 +13,13 @@ import yaml
 from alerts.engine.language import Condition, judge, judge_clear
 from alerts.engine.rule import (
     DEFAULT_COOLDOWN,
+    PIPELINE_EVENTS,
     RULE_CLASSES,
     SEVERITIES,
     AbsenceRule,
     AnyRule,
     Clear,
+    PipelineRule,
     Rule,
     Sustained,
 )
@@ -27,6 +29,7 @@ from alerts.rule_files.fields import (
     ALERT_TYPE,
     ID,
     FieldError,
+    Over,
     as_absence,
     as_condition,
     as_count,
@@ -48,14 +51,24 @@ T = TypeVar("T")
 
 KEYS: Final = (
     "id", "alert_type", "title", "severity", "class", "over", "when", "sustained", "max_gap", "clear", "factor",
-    "at_least", "cooldown", "measures", "replaces", "description", "falsepositives", "references",
+    "at_least", "event", "cooldown", "measures", "replaces", "description", "falsepositives", "references",
 )  # fmt: skip
 SUSTAINED_KEYS: Final = ("count", "within", "for")
 CLEAR_KEYS: Final = ("when", "count")
 REQUIRED: Final = ("id", "alert_type", "title", "severity", "over")
-OF_ROWS: Final = ("when", "sustained", "max_gap", "clear", "measures")  # what a rule over rows alone may say
 REQUIRED_OF_ROWS: Final = ("when", "max_gap")
 OF_ABSENCE: Final = ("factor", "at_least")  # what a rule over absence alone says, all of it
+OF_PIPELINE: Final = ("event", "max_gap")  # what a rule over the pipeline says, all of it
+# What a rule of each kind may not say, and why.
+_ABSENCE_ALONE: Final = "it belongs to rules over absence alone"
+_PIPELINE_ALONE: Final = "it belongs to rules over the pipeline alone"
+NOT_OF_ROWS: Final = dict.fromkeys(OF_ABSENCE, _ABSENCE_ALONE) | {"event": _PIPELINE_ALONE}
+NOT_OF_ABSENCE: Final = {"event": _PIPELINE_ALONE} | dict.fromkeys(
+    ("when", "sustained", "max_gap", "clear", "measures"), "a rule over absence has factor and at_least in its place"
+)
+NOT_OF_PIPELINE: Final = dict.fromkeys(OF_ABSENCE, _ABSENCE_ALONE) | dict.fromkeys(
+    ("when", "sustained", "clear", "measures"), "a rule over the pipeline has event and max_gap in its place"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +110,7 @@ class _Reader:
         title = self.read(fields, "title", as_title)
         severity = self.read(fields, "severity", one_of(SEVERITIES))
         over = self.read(fields, "over", as_source) or "reading"
-        looks = self.absence(node, fields) if over == "absence" else self.rows(node, fields, over)
+        looks = self.looks(node, fields, over)
         cooldown = self.read(fields, "cooldown", as_duration)
         replaces = self.read(fields, "replaces", matching(ID, "the id of another rule"))
         if replaces is not None and replaces == rule_id:
@@ -113,11 +126,18 @@ class _Reader:
         if not (rule_id and alert_type and title and severity and looks):
             return None
         said |= {"id": rule_id, "alert_type": alert_type, "title": title, "severity": severity, "version": version}
-        return AbsenceRule(**said, **looks) if over == "absence" else Rule(**said, **looks)
+        kind: type[AnyRule] = {"absence": AbsenceRule, "pipeline": PipelineRule}.get(str(over), Rule)
+        return kind(**said, **looks)
+
+    def looks(self, node: yaml.MappingNode, fields: dict[str, yaml.Node], over: Over) -> dict[str, Any] | None:
+        """What it looks at, and for what; None where it does not say enough."""
+        if over == "absence":
+            return self.absence(node, fields)
+        return self.pipeline(node, fields) if over == "pipeline" else self.rows(node, fields, over)
 
     def rows(self, node: yaml.MappingNode, fields: dict[str, yaml.Node], over: Source) -> dict[str, Any] | None:
         """What a rule over rows says of them; None where it does not say enough."""
-        self.choose(node, fields, REQUIRED_OF_ROWS, OF_ABSENCE, "it belongs to rules over absence alone")
+        self.choose(node, fields, REQUIRED_OF_ROWS, NOT_OF_ROWS)
         columns = columns_of(over)
         when = self.read(fields, "when", partial(as_condition, columns=columns))
         max_gap = self.read(fields, "max_gap", as_positive)
@@ -135,18 +155,26 @@ class _Reader:
 
     def absence(self, node: yaml.MappingNode, fields: dict[str, yaml.Node]) -> dict[str, Any] | None:
         """What a rule over absence says of it; None where it does not say enough."""
-        self.choose(node, fields, OF_ABSENCE, OF_ROWS, "a rule over absence has factor and at_least in its place")
+        self.choose(node, fields, OF_ABSENCE, NOT_OF_ABSENCE)
         factor = self.read(fields, "factor", as_factor)
         at_least = self.read(fields, "at_least", as_absence)
         return {"factor": factor, "at_least": at_least} if factor and at_least else None
+
+    def pipeline(self, node: yaml.MappingNode, fields: dict[str, yaml.Node]) -> dict[str, Any] | None:
+        """What a rule over the pipeline says of it; None where it does not say enough."""
+        self.choose(node, fields, OF_PIPELINE, NOT_OF_PIPELINE)
+        event = self.read(fields, "event", one_of(PIPELINE_EVENTS))
+        max_gap = self.read(fields, "max_gap", as_positive)
+        if "class" not in fields or fields["class"].value != "technical":
+            self.problem(fields.get("class", node), "a rule over the pipeline is of the class technical")
+        return {"event": event, "max_gap": max_gap} if event and max_gap else None
 
     def choose(
         self,
         node: yaml.MappingNode,
         fields: dict[str, yaml.Node],
         required: tuple[str, ...],
-        refused: tuple[str, ...],
-        reason: str,
+        refused: Mapping[str, str],
     ) -> None:
         """What the kind of the rule needs, and what it has no use for."""
         for key in required:
@@ -154,7 +182,7 @@ class _Reader:
                 self.problem(node, f"{key} is missing")
         for key_node, _ in node.value:
             if isinstance(key_node, yaml.ScalarNode) and key_node.value in refused:
-                self.problem(key_node, f"{key_node.value}: {reason}")
+                self.problem(key_node, f"{key_node.value}: {refused[key_node.value]}")
 
     def sustained(self, node: yaml.Node | None) -> Sustained:
         fields = self.nested(node, SUSTAINED_KEYS, ())

@@ -5,16 +5,20 @@ It says what a shape can say. What a condition means, and how rules stand to eac
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from alerts.engine.language import MAX_CHARACTERS
-from alerts.engine.rule import MAX_COUNT, MAX_FACTOR, RULE_CLASSES, SEVERITIES
+from alerts.engine.rule import MAX_COUNT, MAX_FACTOR, PIPELINE_EVENTS, RULE_CLASSES, SEVERITIES
 from alerts.rule_files.fields import ALERT_TYPE, DURATION, ID, LONGEST_NAME, LONGEST_TITLE, WINDOW
 from alerts.rule_files.parse import (
     CLEAR_KEYS,
     KEYS,
+    NOT_OF_ABSENCE,
+    NOT_OF_PIPELINE,
+    NOT_OF_ROWS,
     OF_ABSENCE,
-    OF_ROWS,
+    OF_PIPELINE,
     REQUIRED,
     REQUIRED_OF_ROWS,
     SUSTAINED_KEYS,
@@ -33,8 +37,12 @@ def rule_schema() -> dict[str, Any]:
         "description": "Which rows, which condition, sustained how, cleared how; `check_rules` says the rest.",
         **_mapping({key: properties[key] for key in KEYS}, REQUIRED),
         "if": {"properties": {"over": {"const": "absence"}}, "required": ["over"]},
-        "then": _kind(OF_ABSENCE, OF_ROWS),
-        "else": _kind(REQUIRED_OF_ROWS, OF_ABSENCE),
+        "then": _kind(OF_ABSENCE, NOT_OF_ABSENCE),
+        "else": {
+            "if": {"properties": {"over": {"const": "pipeline"}}, "required": ["over"]},
+            "then": _technical(_kind((*OF_PIPELINE, "class"), NOT_OF_PIPELINE)),
+            "else": _kind(REQUIRED_OF_ROWS, NOT_OF_ROWS),
+        },
     }
 
 
@@ -56,6 +64,7 @@ def _properties() -> dict[str, dict[str, Any]]:
         "max_gap": _duration("A row that comes later than this after the last one starts anew."),
         "clear": _clear(),
         "factor": _factor(),
+        "event": {"enum": list(PIPELINE_EVENTS), "description": "What befell the pipeline itself."},
         "at_least": _duration("Nothing heard for at least this, however often something comes; 7 days at most."),
         "cooldown": _duration("For so long after an episode the next one tells nobody."),
         "measures": _list({"type": "string", "examples": list(NUMERIC)}, "What the alert shows of the readings."),
@@ -69,9 +78,9 @@ def _properties() -> dict[str, dict[str, Any]]:
 def _over() -> dict[str, Any]:
     said = (
         "The rows the rule sees: each reading, or a window of them, such as window(10m) or window(1m, every 10s);"
-        " or absence: that nothing comes."
+        " or absence: that nothing comes; or pipeline: what befalls the pipeline itself."
     )
-    pattern = f"^(reading|absence|{WINDOW.pattern})$"
+    pattern = f"^(reading|absence|pipeline|{WINDOW.pattern})$"
     return {"type": "string", "pattern": pattern, "default": "reading", "description": said}
 
 
@@ -80,7 +89,11 @@ def _factor() -> dict[str, Any]:
     return {"type": "number", "exclusiveMinimum": 1, "maximum": MAX_FACTOR, "description": said}
 
 
-def _kind(required: tuple[str, ...], refused: tuple[str, ...]) -> dict[str, Any]:
+def _technical(kind: dict[str, Any]) -> dict[str, Any]:
+    return kind | {"properties": kind["properties"] | {"class": {"const": "technical"}}}
+
+
+def _kind(required: tuple[str, ...], refused: Iterable[str]) -> dict[str, Any]:
     """What a rule of one kind must say, and must not."""
     return {"required": list(required), "properties": dict.fromkeys(refused, False)}
 

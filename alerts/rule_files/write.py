@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 
 from alerts.engine.clock import duration
-from alerts.engine.rule import DEFAULT_COOLDOWN, AbsenceRule, AnyRule, Rule
+from alerts.engine.rule import DEFAULT_COOLDOWN, AbsenceRule, AnyRule, PipelineRule, Rule
 
 
 def write_rule(rule: AnyRule) -> str:
@@ -16,7 +16,7 @@ def write_rule(rule: AnyRule) -> str:
         "title": rule.title,
         "severity": rule.severity,
         "class": rule.rule_class if rule.rule_class != "clinical" else None,
-        **(_absence(rule) if isinstance(rule, AbsenceRule) else _rows(rule)),
+        **_looks(rule),
         "cooldown": duration(rule.cooldown) if rule.cooldown != DEFAULT_COOLDOWN else None,
         "measures": list(rule.measures) if isinstance(rule, Rule) else None,
         "replaces": rule.replaces,
@@ -26,6 +26,16 @@ def write_rule(rule: AnyRule) -> str:
     }
     said = {key: value for key, value in document.items() if value}
     return yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _looks(rule: AnyRule) -> dict[str, Any]:
+    if isinstance(rule, Rule):
+        return _rows(rule)
+    return _absence(rule) if isinstance(rule, AbsenceRule) else _pipeline(rule)
+
+
+def _pipeline(rule: PipelineRule) -> dict[str, Any]:
+    return {"over": "pipeline", "event": rule.event, "max_gap": duration(rule.max_gap)}
 
 
 def _rows(rule: Rule) -> dict[str, Any]:

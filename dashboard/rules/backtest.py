@@ -13,9 +13,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from alerts.backtest import NO_HISTORY
+from alerts.backtest import no_history
 from alerts.backtest_stored import LONGEST, MOST_READINGS, backtest_stored
-from alerts.engine import AbsenceRule, Rule
+from alerts.engine import Rule
 from alerts.models import Summary
 from alerts.rule_files import parse_rule
 from alerts.rule_versions import UnreadableRuleError
@@ -108,8 +108,8 @@ def _asked(request: HttpRequest, user: User) -> Asked:
     if parsed.rule is None:
         first = parsed.problems[0]
         raise RefusedError(f"The text is no rule yet. Line {first.line}, column {first.column}: {first.message}")
-    if isinstance(parsed.rule, AbsenceRule):
-        raise RefusedError(f"{NO_HISTORY.capitalize()}.")
+    if not isinstance(parsed.rule, Rule):
+        raise RefusedError(f"{no_history(parsed.rule).capitalize()}.")
     span = request.POST.get("days", "")
     if span not in SPANS:
         raise RefusedError(f"There is no such span; there are {', '.join(label for label, _ in SPANS.values())}.")

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from django.core.management.base import BaseCommand, CommandError
 
-from alerts.backtest import NO_HISTORY, Finding, backtest
-from alerts.engine import AbsenceRule, AnyRule, Rule
+from alerts.backtest import Finding, backtest, no_history
+from alerts.engine import AnyRule, Rule
 from alerts.engine.rule import over_rows
 from alerts.rule_files import read_rules
 from devices.metrics import BASELINED
@@ -71,12 +72,14 @@ class Command(BaseCommand):
 
     def _over_rows(self, rules: Sequence[AnyRule]) -> list[Rule]:
         """Those that can be tried on the past; the others are named. Raises CommandError where none is left."""
-        others = ", ".join(rule.id for rule in rules if isinstance(rule, AbsenceRule))
-        found = over_rows(rules)
-        if others and not found:
-            raise CommandError(f"{others}: {NO_HISTORY}.")
-        if others:
-            self.stderr.write(f"left out {others}: {NO_HISTORY}")
+        found, others = over_rows(rules), defaultdict(list)
+        for rule in rules:
+            if not isinstance(rule, Rule):
+                others[no_history(rule)].append(rule.id)
+        for why, names in others.items():
+            if not found:
+                raise CommandError(f"{', '.join(names)}: {why}.")
+            self.stderr.write(f"left out {', '.join(names)}: {why}")
         return found
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
+from alerts.engine import PipelineRule
 from alerts.rule_files import read_rules
 from alerts.scoring import Score, Trial, score
 from devices.simulator.grid import MAX_RATE_HZ
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         trial = Trial(options["wearers"], options["days"], options["rate"], options["seed"])
         file: Path | None = options["write"]
         text = "" if file is None else _marked(file)
-        scores = score(rules, trial)
+        scores = score([rule for rule in rules if not isinstance(rule, PipelineRule)], trial)
         if file is None:
             self.stdout.write("\n".join(_aligned([_COLUMNS, *map(_cells, scores)])))
             return

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from alerts.engine import AbsenceRule, Clear, RuleSet, Sustained, Window
+from alerts.engine import AbsenceRule, Clear, PipelineRule, RuleSet, Sustained, Window
 from alerts.engine.language import read_condition
 from alerts.rule_files import Problem, parse_rule, write_rule
 from alerts.rule_files.parse import Parsed
@@ -169,7 +169,7 @@ def test_a_rule_over_windows_reads_their_columns_and_reads_back() -> None:
 @pytest.mark.parametrize(
     ("over", "message"),
     [
-        ("windows", "'windows' is none of reading, absence, window(1m), window(30m, every 1m)"),
+        ("windows", "'windows' is none of reading, absence, pipeline, window(1m), window(30m, every 1m)"),
         ("window(10m, every 3m)", "the size must be 1 to 1,000 times the step, without a rest"),
         ("window(10m, every 20m)", "the size must be 1 to 1,000 times the step, without a rest"),
         ("window(1d, every 1s)", "the size must be 1 to 1,000 times the step, without a rest"),
@@ -221,6 +221,49 @@ def test_a_rule_over_rows_has_nothing_to_say_of_absence() -> None:
     assert problems(GOOD + "at_least: 2m\nfactor: 3\n") == [
         f"f.yaml:8:1: at_least: {reason}", f"f.yaml:9:1: factor: {reason}"
     ]  # fmt: skip
+
+
+PIPELINE = GOOD.replace(
+    "over: reading\nwhen: heart_rate > 100\nmax_gap: 60s\n",
+    """\
+class: technical
+over: pipeline
+event: offset_gap
+max_gap: 10m
+""",
+)
+
+
+def test_a_rule_over_the_pipeline_says_which_event_and_for_how_long_and_reads_back() -> None:
+    rule = parse_rule(PIPELINE, version=2).rule
+    assert isinstance(rule, PipelineRule)
+    assert (rule.event, rule.max_gap, rule.key) == ("offset_gap", timedelta(minutes=10), ("fast", 2))
+    assert rule.asks == "offset_gap, until none came for 10m"
+    assert parse_rule(write_rule(rule), version=2) == Parsed(rule, ())
+
+
+def test_a_rule_over_the_pipeline_has_nothing_to_say_of_people() -> None:
+    said = "when: heart_rate > 100\nsustained: {count: 2}\nclear: {when: hrv_ms > 1}\nmeasures: [hrv_ms]\nfactor: 3\n"
+    reason, keys = "a rule over the pipeline has event and max_gap in its place", said.split("\n")
+    assert problems(PIPELINE + said) == [
+        *(f"f.yaml:{line}:1: {key.split(':')[0]}: {reason}" for line, key in enumerate(keys[:4], 9)),
+        "f.yaml:13:1: factor: it belongs to rules over absence alone",
+    ]
+    assert problems(GOOD + "event: offset_gap\n") == ["f.yaml:8:1: event: it belongs to rules over the pipeline alone"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "problem"),
+    [
+        ("event: offset_gap", "event: fire", "f.yaml:7:8: 'fire' is none of offset_gap, reject_storm, split_person"),
+        ("event: offset_gap\n", "", "f.yaml:1:1: event is missing"),
+        ("max_gap: 10m\n", "", "f.yaml:1:1: max_gap is missing"),
+        ("class: technical", "class: clinical", "f.yaml:5:8: a rule over the pipeline is of the class technical"),
+        ("class: technical\n", "", "f.yaml:1:1: a rule over the pipeline is of the class technical"),
+    ],
+)
+def test_a_mistake_in_a_rule_over_the_pipeline_is_named(right: str, wrong: str, problem: str) -> None:
+    assert problem in problems(PIPELINE.replace(right, wrong))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ ABSENCE: dict[str, Any] = {
     "id": "silent", "alert_type": "SILENT", "title": "Silent", "severity": "LOW", "over": "absence",
     "factor": 3, "at_least": "2m",
 }  # fmt: skip
+PIPELINE: dict[str, Any] = {
+    "id": "lost", "alert_type": "LOST", "title": "Lost", "severity": "HIGH", "class": "technical", "over": "pipeline",
+    "event": "offset_gap", "max_gap": "10m",
+}  # fmt: skip
 
 
 def taken(rule: dict[str, Any]) -> tuple[bool, bool]:
@@ -76,6 +80,7 @@ def test_both_take(change: dict[str, Any]) -> None:
         {"sevrity": "HIGH"},
         {"factor": 3},
         {"at_least": "2m"},
+        {"event": "offset_gap"},
     ],
 )
 def test_both_refuse(change: dict[str, Any]) -> None:
@@ -105,6 +110,26 @@ def test_both_say_the_same_of_a_rule_over_absence(change: dict[str, Any], is_tak
 @pytest.mark.parametrize("missing", ["factor", "at_least"])
 def test_both_miss_what_a_rule_over_absence_needs(missing: str) -> None:
     assert taken({key: value for key, value in ABSENCE.items() if key != missing}) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_taken"),
+    [
+        ({"event": "split_person", "cooldown": "0s"}, True),
+        ({"event": "fire"}, False),
+        ({"class": "clinical"}, False),
+        ({"when": "heart_rate > 100"}, False),
+        ({"measures": ["heart_rate"]}, False),
+        ({"factor": 3}, False),
+    ],
+)
+def test_both_say_the_same_of_a_rule_over_the_pipeline(change: dict[str, Any], is_taken: bool) -> None:
+    assert taken(PIPELINE | change) == (is_taken, is_taken)
+
+
+@pytest.mark.parametrize("missing", ["event", "max_gap", "class"])
+def test_both_miss_what_a_rule_over_the_pipeline_needs(missing: str) -> None:
+    assert taken({key: value for key, value in PIPELINE.items() if key != missing}) == (False, False)
 
 
 @pytest.mark.parametrize("missing", sorted(GOOD))
