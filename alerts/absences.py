@@ -107,14 +107,14 @@ def absences_end(heard: Mapping[UUID, datetime], *, at: datetime) -> list[Outbox
 
 def absences_tell(firing: Iterable[Firing], rules: Iterable[AbsenceRule], *, at: datetime) -> list[OutboxEntry]:
     """Make those loud that the cooldown kept quiet, and that outlasted it."""
-    waiting = {each.alert_id: each.rule for each in firing if each.quiet_reason == QuietReason.COOLDOWN}
+    waiting = {each.alert_id: each for each in firing if each.quiet_reason == QuietReason.COOLDOWN}
     cooldowns = {rule.key: rule.cooldown for rule in rules}
-    alerts = [alert for alert in _locked(waiting) if waiting[alert.pk] in cooldowns]
-    ends = _loud_ends({alert.user_id for alert in alerts}, {alert.rule_id for alert in alerts})
+    alerts = [alert for alert in _locked(waiting) if waiting[alert.pk].rule in cooldowns]
+    ends = _loud_ends({waiting[alert.pk].user_id for alert in alerts}, {alert.rule_id for alert in alerts})
     changes = []
     for alert in alerts:
-        last_end = ends.get((alert.user_id, alert.rule_id))
-        if last_end is None or at > last_end + cooldowns[waiting[alert.pk]]:
+        last_end = ends.get((waiting[alert.pk].user_id, alert.rule_id))
+        if last_end is None or at > last_end + cooldowns[waiting[alert.pk].rule]:
             _tell(alert, None, at)
             changes.append(_changed(alert, "loud", at))
     return _save(changes)

@@ -104,7 +104,7 @@ def _tell(page: ModelAdmin, request: HttpRequest, triaged: Triaged, done: str) -
         said += f", {len(triaged.already)} were so already"
     page.message_user(request, f"{said}.")
     for refusal in triaged.refused[:10]:
-        where = f"{refusal.alert.title} of {refusal.alert.user}"
+        where = f"{refusal.alert.title} of {refusal.alert.user_id_of_stream or refusal.alert.whose}"
         page.message_user(request, f"{where}: {refusal.message}", messages.WARNING)
     if len(triaged.refused) > 10:
         page.message_user(request, f"{len(triaged.refused) - 10} more did not fit.", messages.WARNING)

@@ -43,7 +43,7 @@ class Detected:
     outbox: list[OutboxEntry] = field(default_factory=list)
 
     @property
-    def news(self) -> list[tuple[int, dict[str, Any]]]:
+    def news(self) -> list[tuple[int | None, dict[str, Any]]]:
         """The changed alerts, by the pk of their person, in the contract's JSON."""
         return [(alert.user_id, alert_json(alert)) for alert in self.alerts]
 
@@ -249,6 +249,6 @@ def _is_silent(alert: Alert, gaps: Mapping[RuleKey, timedelta], at: datetime) ->
     gap = gaps.get(RuleKey(alert.rule.rule_id, alert.rule_version))
     if gap is None:
         return False
-    newest = Reading.objects.filter(user_id=alert.user_id).order_by("-recorded_at", "-event_id")
+    newest = Reading.objects.filter(user=alert.user).order_by("-recorded_at", "-event_id")
     received_at = newest.values_list("received_at", flat=True).first()
     return received_at is None or received_at < at - gap - SILENT_FOR

@@ -183,7 +183,7 @@ def _judged(number: int, row: Mapping[str, Any], verdicts: tuple[Verdict, ...], 
 def _doubts(alert: Alert, rows: Sequence[Mapping[str, Any]]) -> Doubts:
     """Why values of these readings are in doubt, by time and id; one query."""
     times = [datetime.fromisoformat(row["recorded_at"]) for row in rows]
-    stored = Reading.objects.filter(user_id=alert.user_id, recorded_at__in=times)
+    stored = Reading.objects.filter(user=alert.user, recorded_at__in=times)
     flags = stored.values_list("recorded_at", "event_id", "flags").order_by()
     return {(at, str(event_id)): doubts_of(said) for at, event_id, said in flags}
 
@@ -193,7 +193,7 @@ def _before(alert: Alert, rule: Rule) -> dict[str, Any] | None:
     metrics = metrics_behind(rule.columns)
     if rule.over != "reading" or not metrics:
         return None
-    readings = Reading.objects.filter(user_id=alert.user_id, recorded_at__lt=alert.started_at)
+    readings = Reading.objects.filter(user=alert.user, recorded_at__lt=alert.started_at)
     near = readings.filter(recorded_at__gte=alert.started_at - rule.max_gap)
     some = reduce(or_, (Q(**{f"{name}__isnull": False}) for name in metrics))
     row = near.filter(some).order_by("-recorded_at", "-event_id").values(*_KEYS, *metrics).first()

@@ -1,12 +1,15 @@
 """The outbox: what must leave after a commit is written in the same transaction."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 
 from alerts.models import Alert, OutboxEntry
 from alerts.wire import alert_json
+
+PIPELINE_KEY: Final = "#pipeline"  # no user_id can be this: they hold no #
 
 
 def outbox_add(alerts: Iterable[Alert]) -> list[OutboxEntry]:
@@ -19,7 +22,10 @@ def outbox_add(alerts: Iterable[Alert]) -> list[OutboxEntry]:
         raise TransactionManagementError("The outbox is written in the transaction that changed the alert.")
     entries = [
         OutboxEntry(
-            alert_id=alert.alert_id, revision=alert.revision, key=alert.user.username, payload=alert_json(alert)
+            alert_id=alert.alert_id,
+            revision=alert.revision,
+            key=alert.user_id_of_stream or PIPELINE_KEY,
+            payload=alert_json(alert),
         )
         for alert in alerts
     ]

@@ -110,7 +110,8 @@ def worst_of(*, wearers: QuerySet[User]) -> Mapping[int, Alert]:
     rows = Alert.objects.open().filter(user__in=wearers, episode=EpisodeState.FIRING).select_related("rule", "user")
     worst: dict[int, Alert] = {}
     for alert in sorted(rows, key=lambda a: (a.alert_class != AlertClass.CLINICAL, rank[Severity(a.severity)])):
-        worst.setdefault(alert.user_id, alert)
+        if alert.user_id is not None:
+            worst.setdefault(alert.user_id, alert)
     return worst
 
 

@@ -8,7 +8,9 @@ from rest_framework import serializers
 from alerts.absences import silence_json
 from alerts.circumstances import circumstances_json
 from alerts.engine import Rule as EngineRule
+from alerts.engine.rule import PIPELINE_EVENTS
 from alerts.explain import explain, rule_of
+from alerts.mishaps import mishaps_json
 from alerts.models import Alert, AlertChange, Rule, RuleVersion, Summary
 from alerts.models.alert import AlertClass, CloseReason, End, EpisodeState, QuietReason, Severity, Triage
 from alerts.services.triage import NOTE_LENGTH
@@ -32,7 +34,7 @@ class AlertSerializer(serializers.Serializer[Alert]):
     alert_type = serializers.CharField()
     rule_id = serializers.CharField()
     rule_version = serializers.IntegerField()
-    user_id = serializers.CharField()
+    user_id = serializers.CharField(allow_null=True, help_text="Null: the alert is of the pipeline, and nobody's.")
     severity = serializers.ChoiceField(choices=Severity.choices)
     episode = serializers.ChoiceField(choices=EpisodeState.choices)
     end = serializers.ChoiceField(choices=End.choices, allow_null=True)
@@ -121,6 +123,22 @@ class SilenceSerializer(serializers.Serializer[None]):
     at_least_s = serializers.FloatField()
 
 
+class MishapSerializer(serializers.Serializer[None]):
+    """What befell the pipeline, and when it was noticed."""
+
+    at = serializers.DateTimeField()
+    text = serializers.CharField()
+
+
+class MishapsSerializer(serializers.Serializer[None]):
+    """Why a rule over the pipeline fired: the `event` was noticed so many `times`; the first and last 20 are kept."""
+
+    event = serializers.ChoiceField(choices=PIPELINE_EVENTS)
+    times = serializers.IntegerField()
+    first = MishapSerializer(many=True)
+    last = MishapSerializer(many=True)
+
+
 class AlertDetailSerializer(AlertSerializer):
     """With why it fired, what was decided and what happened."""
 
@@ -132,9 +150,10 @@ class AlertDetailSerializer(AlertSerializer):
     evidence = serializers.JSONField(help_text="The first and the last matching readings.")
     explanation = ExplanationSerializer(
         allow_null=True,
-        help_text="Null for a rule over absence, and where this release can no longer read the version that fired.",
+        help_text="Null for a rule over no rows, and where this release can no longer read the version that fired.",
     )
     silence = SilenceSerializer(allow_null=True, help_text="Of a rule over absence; else null.")
+    mishaps = MishapsSerializer(allow_null=True, help_text="Of a rule over the pipeline; else null.")
     circumstances = CircumstancesSerializer()
     history = AlertChangeSerializer(many=True)
 
@@ -149,12 +168,13 @@ class AlertDetailSerializer(AlertSerializer):
             "evidence": {name: kept for name, kept in alert.evidence.items() if name not in _APART},
             "explanation": explain(alert, rule).as_json() if isinstance(rule, EngineRule) else None,
             "silence": silence_json(alert),
+            "mishaps": mishaps_json(alert),
             "circumstances": circumstances_json(alert),
             "history": AlertChangeSerializer(alert.changes.select_related("by"), many=True).data,
         }
 
 
-_APART: Final = frozenset({"circumstances", "silence"})  # of the evidence; they have fields of their own
+_APART: Final = frozenset({"circumstances", "mishaps", "silence"})  # of the evidence; they have fields of their own
 
 
 class AlertQuery(serializers.Serializer[None]):

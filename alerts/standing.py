@@ -31,7 +31,8 @@ def alerts_around(stretches: Iterable[Stretch]) -> dict[Pair, list[Alert]]:
     if wanted:
         locked = Alert.objects.select_for_update(of=("self",)).select_related("rule", "user")
         for alert in locked.filter(alert_id__in=wanted).order_by("alert_id"):
-            found[alert.user_id, RuleKey(alert.rule.rule_id, alert.rule_version)].append(alert)
+            if alert.user_id is not None:
+                found[alert.user_id, RuleKey(alert.rule.rule_id, alert.rule_version)].append(alert)
     return found
 
 

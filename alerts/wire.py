@@ -19,7 +19,7 @@ def alert_json(alert: Alert) -> dict[str, Any]:
         "alert_type": alert.alert_type,
         "rule_id": alert.rule.rule_id,
         "rule_version": alert.rule_version,
-        "user_id": alert.user.username,
+        "user_id": alert.user_id_of_stream,
         "severity": str(alert.severity),
         "class": str(alert.alert_class),
         "episode": str(alert.episode),

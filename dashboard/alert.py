@@ -21,6 +21,7 @@ from alerts.selectors import alert_get, may_triage
 from dashboard.alert_chart import began_at, chart_of, choice_of, choices_of
 from dashboard.desk import snoozes_for
 from dashboard.latest import newest_times
+from dashboard.mishaps import mishaps_of
 from dashboard.silence import silence_chart, silence_of
 from dashboard.templatetags.words import column_label, column_value
 from devices.models import User
@@ -52,7 +53,7 @@ def alert(request: HttpRequest, alert_id: UUID) -> HttpResponse:
         "page_title": shown.title,
         "alert": shown,
         "rule": rule,
-        "last_seen_at": next(iter(newest_times(user_ids=[shown.user_id], count=1)[shown.user_id]), None),
+        "last_seen_at": last_seen_at(shown),
         "may_triage": may_triage(user=user, alert=shown),
         "snoozes": snoozes_for(shown),
         "reasons": CloseReason.choices,
@@ -62,11 +63,19 @@ def alert(request: HttpRequest, alert_id: UUID) -> HttpResponse:
         "related": related_to(shown, user=user),
         "ranges": choices_of(choice),
         "silence": silence,
+        "mishaps": mishaps_of(shown, wording),
         "chart": chart,
         "states": notices_of(shown),
         "lasted": shown.ended_at - began_at(shown, rule),
     }
     return render(request, "_alert_page.html" if request.headers.get("HX-Request") else "alert.html", context)
+
+
+def last_seen_at(alert: Alert) -> datetime | None:
+    """When the newest reading of its person was recorded; None where there is no such person, or reading."""
+    if alert.user_id is None:
+        return None
+    return next(iter(newest_times(user_ids=[alert.user_id], count=1)[alert.user_id]), None)
 
 
 Place = str | tuple[int, Part]  # a column by its name, or a part of the condition and its number
@@ -209,9 +218,9 @@ def changes_of(alert: Alert) -> list[AlertChange]:
 
 
 def related_to(alert: Alert, *, user: User) -> QuerySet[Alert]:
-    """Other alerts of this person that opened within 24 hours of it, newest first."""
+    """Other alerts of this person, or of the pipeline, that opened within 24 hours of it, newest first."""
     near = (alert.opened_at - RELATED_WITHIN, alert.opened_at + RELATED_WITHIN)
-    others = Alert.objects.visible_to(user).standing().filter(user_id=alert.user_id, opened_at__range=near)
+    others = Alert.objects.visible_to(user).standing().filter(user=alert.user, opened_at__range=near)
     others = others.exclude(pk=alert.pk).select_related("rule", "user", "triaged_by")
     return others.order_by("-opened_at", "alert_id")[:RELATED_SHOWN]
 

@@ -70,7 +70,7 @@ def silence_chart(alert: Alert, silence: Silence, *, choice: Choice, at: datetim
     return chart
 
 
-def _most_measured(user_id: int, since: datetime, until: datetime) -> str | None:
+def _most_measured(user_id: int | None, since: datetime, until: datetime) -> str | None:
     counts = ", ".join(f"count({name})" for name in NUMERIC)
     with connection.cursor() as cursor:
         cursor.execute(

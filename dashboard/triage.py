@@ -120,7 +120,7 @@ def _said(alert: Alert, action: str) -> str:
     }
     if action == "snooze" and alert.snoozed_until:
         words["snooze"] = f"snoozed until {alert.snoozed_until:%H:%M} UTC"
-    return f"{alert.title}, {alert.user.shown_name}: {words[action]}"
+    return f"{alert.title}, {alert.whose}: {words[action]}"
 
 
 def _undo(alert: Alert, was: Triage, action: str) -> str:

@@ -40,6 +40,8 @@ TaskPoint = Literal[
     "baseline_after_commit",
     "retention_before_commit",
     "retention_after_commit",
+    "mishap_before_commit",
+    "mishap_after_commit",
     "simulation_before_commit",
     "simulation_after_commit",
 ]

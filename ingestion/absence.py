@@ -74,7 +74,7 @@ def _absent(
     open_to = {person for person in silent if any((person, rule.id) not in told for rule in rules)}
     heard = last_heard(open_to, until=stretch.until, freshness=freshness)
     found = [each for each in _found(rules, heard, stretch) if (each[0], each[1].id) not in told]
-    found = sorted(found, key=lambda each: each[2].opened_at)[:AT_ONCE]
+    found = sorted(found, key=lambda each: (each[2].opened_at, each[0]))[:AT_ONCE]
     spans = {silent[person]: (said.heard_at, said.opened_at) for person, _, said in found}
     off = simulated_to_stop(spans)
     return [

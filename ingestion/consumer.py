@@ -127,6 +127,15 @@ class Worker:
             return [] if found is None else [found]
         return []
 
+    def rest(self, seconds: float) -> None:
+        """Read nothing for a while, and stay in the group."""
+        if self._rejoin or self._failure is not None:
+            return
+        paused = list(self._polled)
+        self._transport.pause(paused)
+        self._transport.heartbeat(seconds)
+        self._transport.resume([position for position in paused if position in self._claims])
+
     def positions(self) -> dict[Position, int]:
         """Our partitions, and how far each is polled."""
         return dict(self._polled)

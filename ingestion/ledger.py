@@ -14,7 +14,8 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from ingestion.batch import Position
-from ingestion.models import PartitionLedger
+from ingestion.mishaps import mishap_note
+from ingestion.models import OffsetGap, PartitionLedger
 
 LOCK_TIMEOUT_MS: Final = 2000
 CLAIM_TRIES: Final = 5
@@ -160,10 +161,8 @@ def next_offsets(*, cluster_id: str, topics: Iterable[str]) -> dict[Position, in
 
 def record_gap(position: Position, *, expected: int, found: int, reason: str, owner: Owner) -> None:
     """Remember that [expected, found) was never seen, and go on from `found`."""
-    from ingestion.models import OffsetGap
-
     with transaction.atomic():
-        OffsetGap.objects.get_or_create(
+        _, is_new = OffsetGap.objects.get_or_create(
             cluster_id=owner.cluster_id,
             topic=position.topic,
             partition=position.partition,
@@ -171,6 +170,15 @@ def record_gap(position: Position, *, expected: int, found: int, reason: str, ow
             found=found,
             defaults={"reason": reason, "noticed_at": timezone.now()},
         )
+        if is_new:
+            mishap_note(event="offset_gap", at=timezone.now(), text=_lost(position, expected, found, reason))
         PartitionLedger.objects.filter(
             cluster_id=owner.cluster_id, topic=position.topic, partition=position.partition, owner=owner.name
         ).update(next_offset=found)
+
+
+def _lost(position: Position, expected: int, found: int, reason: str) -> str:
+    where = f"{position.topic}[{position.partition}]"
+    if reason == "topic_anew":
+        return f"{where} was made anew: it was read up to {expected:,}, and begins at {found:,} again."
+    return f"{found - expected:,} messages of {where} were gone before they were read, from {expected:,} on."

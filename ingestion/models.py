@@ -106,3 +106,34 @@ class LateStretch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} from {self.since.isoformat()}"
+
+
+class Mishap(models.Model):
+    """Something that befell the pipeline, until it is part of an alert (`ingestion.mishaps`)."""
+
+    event = models.CharField(max_length=16)
+    at = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
+    text = models.TextField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.at.isoformat()}"
+
+
+class Placement(models.Model):
+    """By which partition the readings of a person (`user_id` of the stream) came last."""
+
+    cluster_id = models.CharField(max_length=64)
+    topic = models.CharField(max_length=249)
+    user_id = models.CharField(max_length=64)
+    partition = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["cluster_id", "topic", "user_id"], name="placement_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.topic}[{self.partition}]"

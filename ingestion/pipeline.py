@@ -36,7 +36,8 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch. `stored` holds the new rows (COLUMNS and `username`), in order of arrival."""
+    """What became of a batch. `stored` holds the new rows (COLUMNS and `username`), in order of arrival; `senders` the
+    `username` and the number of the `message` of each reading, new or not."""
 
     stored: pl.DataFrame
     duplicates: int
@@ -44,6 +45,7 @@ class Outcome:
     quarantined: list[QuarantinedMessage]
     unknown_fields: int
     evaluated: Evaluated
+    senders: pl.DataFrame
 
     @property
     def detected(self) -> Detected:
@@ -157,6 +159,7 @@ class Pipeline:
             quarantined,
             prepared.decoded.unknown_fields,
             evaluated,
+            prepared.rows.select("username", "message"),
         )
 
     def _readings(self, prepared: Prepared, at: datetime) -> Readings:

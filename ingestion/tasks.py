@@ -1,6 +1,7 @@
 """What leaves for Kafka, and what is forgotten, by the clock."""
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Final
@@ -9,7 +10,9 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from alerts.models import OutboxEntry
 from ingestion.absence import absences_step
+from ingestion.mishaps import mishaps_step
 from ingestion.models import QuarantinedMessage
 from ingestion.producer import Producer
 from ingestion.publish import AlertPublisher, outbox_sweep, publisher_make
@@ -57,8 +60,18 @@ def step_simulations() -> None:
 def watch_absences() -> None:
     """Open and end the alerts of people of whom nothing is heard."""
     step = absences_step(topic=settings.TELARA_TOPIC_RAW, freshness=settings.TELARA_FRESHNESS, at=timezone.now())
-    if step.outbox:
-        _publisher().send(step.outbox)
+    _send(step.outbox)
+
+
+@shared_task
+def watch_pipeline() -> None:
+    """Open, continue and end the alerts of what befalls the pipeline."""
+    _send(mishaps_step(at=timezone.now()))
+
+
+def _send(entries: Sequence[OutboxEntry]) -> None:
+    if entries:
+        _publisher().send(entries)
         _publisher().mark(at=timezone.now(), wait_s=SENT_WITHIN_S)
 
 

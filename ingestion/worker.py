@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, cast
 
@@ -21,8 +21,11 @@ from ingestion.evaluation import Evaluation
 from ingestion.ledger import Owner
 from ingestion.listening import Listening
 from ingestion.live import Newest
+from ingestion.mishaps import mishap_note
 from ingestion.pipeline import Outcome, Pipeline
+from ingestion.placement import Placement
 from ingestion.publish import AlertPublisher, publisher_make
+from ingestion.rejects import Rejects
 from ingestion.status import Status
 from ingestion.topics import topics_touch
 from ingestion.transport import Subscription, cluster_id
@@ -31,9 +34,7 @@ from ingestion.verdicts import limits_of
 log = structlog.get_logger(__name__)
 SWEEP_EVERY: Final = timedelta(seconds=5)
 TIDY_EVERY: Final = timedelta(minutes=1)
-STORM_SHARE: Final = 0.5  # of a batch
 STORM_PAUSE_S: Final = 1.0
-STORM_LEAST: Final = 100
 EMBEDDED_PATIENCE: Final = timedelta(seconds=5)
 
 
@@ -49,14 +50,19 @@ class Service:
     detection: Detection
     caught_up: CaughtUp
     listening: Listening
+    placement: Placement
     now: Callable[[], datetime]
     swept_at: datetime
     tidied_at: datetime
+    rejects: Rejects = field(default_factory=Rejects)
+    storms: list[str] = field(default_factory=list)  # to be noted
 
     def step(self) -> None:
         """One step of the worker, and what follows from it."""
         step = self.worker.step()
         self._after(step)
+        if self.storms:
+            self.worker.rest(STORM_PAUSE_S)
         try:
             self._housekeeping(idle=not step.polled)
         except DATABASE_ERRORS as error:
@@ -77,6 +83,7 @@ class Service:
         self._after(self.worker.stop())
         try:
             self._announce(self.detection.flush(at=self.now()))
+            self._note_mishaps(self.now())
             self.publisher.mark(at=self.now(), wait_s=5.0)
             self.status.leave(lag=lag)
         except DATABASE_ERRORS as error:  # whoever comes next makes up for it
@@ -86,7 +93,8 @@ class Service:
         for batch, outcome in step.outcomes:
             self.status.count(batch, outcome, now=self.now())
             self._publish(outcome)
-            self._slow_down_in_a_storm(batch, outcome)
+            self.placement.look(batch, outcome.senders, now=self.now())
+            self._count_rejects(batch, outcome)
         for detected in step.aside:
             self._announce(detected)
 
@@ -104,6 +112,7 @@ class Service:
 
     def _housekeeping(self, *, idle: bool) -> None:
         now = self.now()
+        self._note_mishaps(now)
         self._announce(self.detection.flush_due(at=now))
         if idle and now - self.swept_at >= SWEEP_EVERY and not self.worker.lag():
             self.swept_at = now
@@ -117,10 +126,19 @@ class Service:
         self.listening.step(self.worker.positions(), now=now)
         self.status.report(positions=self.worker.positions(), lag=self.worker.lag(), now=now)
 
-    def _slow_down_in_a_storm(self, batch: Batch, outcome: Outcome) -> None:
-        if len(batch) >= STORM_LEAST and len(outcome.quarantined) > STORM_SHARE * len(batch):
-            log.error("consumer.reject_storm", quarantined=len(outcome.quarantined), of=len(batch))
-            time.sleep(STORM_PAUSE_S)
+    def _count_rejects(self, batch: Batch, outcome: Outcome) -> None:
+        said = self.rejects.count(len(batch), (row.reason for row in outcome.quarantined))
+        if said:
+            log.error("consumer.reject_storm", reason=said)
+            self.storms.append(said)
+
+    def _note_mishaps(self, now: datetime) -> None:
+        """What is noted can be told by the worker; a storm at most every ten seconds."""
+        if self.storms and self.rejects.is_due(now):
+            mishap_note(event="reject_storm", at=now, text=self.storms[-1])
+            self.rejects.told_at = now
+        self.storms.clear()
+        self.placement.settle(now=now)
 
 
 def service_of(  # noqa: PLR0913  # its parts, each by name
@@ -162,6 +180,7 @@ def service_of(  # noqa: PLR0913  # its parts, each by name
             patience=EMBEDDED_PATIENCE if settings.TELARA_KAFKA_EMBEDDED else timedelta(0),
         ),
         listening=Listening(settings.KAFKA, owner),
+        placement=Placement(owner.cluster_id),
         now=now,
         swept_at=now(),
         tidied_at=now(),

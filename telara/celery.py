@@ -23,6 +23,7 @@ app.conf.beat_schedule = {
     "snoozes": every(2, "alerts.tasks.end_snoozes"),
     "rules": every(2, "alerts.tasks.end_episodes_with_rules"),
     "absences": every(5, "ingestion.tasks.watch_absences"),
+    "pipeline": every(5, "ingestion.tasks.watch_pipeline"),
     "outbox": every(5, "ingestion.tasks.sweep_outbox"),
     "summaries": every(30, "alerts.tasks.make_summaries"),
     "readings": every(3600, "devices.tasks.drop_old_readings"),

@@ -37,7 +37,7 @@ def make_rule(rule_id: str = "tachycardia-at-rest", *, source: str = "") -> Rule
     return rule
 
 
-def make_alert(user: User, *, rule: Rule | None = None, **fields: Any) -> Alert:
+def make_alert(user: User | None, *, rule: Rule | None = None, **fields: Any) -> Alert:
     """A firing alert that opened at noon, unless `fields` say otherwise."""
     at = fields.get("opened_at", NOON)
     values: dict[str, Any] = {

@@ -57,7 +57,7 @@ class CloseReason(models.TextChoices):
 
 class AlertQuerySet(models.QuerySet["Alert"]):
     def visible_to(self, user: User) -> "AlertQuerySet":
-        """The alerts of the people `user` may see."""
+        """The alerts of the people `user` may see; those of nobody are for who may see everyone."""
         if user.is_active and user.has_perm("devices.view_all_wearers"):
             return self
         return self.filter(user__in=User.objects.visible_to(user).values("pk"))
@@ -72,7 +72,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
 
 
 class Alert(models.Model):
-    """One episode of one rule for one person.
+    """One episode of one rule for one person, or, of a rule over the pipeline, for nobody.
 
     `started_at` is the first matching reading, `opened_at` the one that opened it, `ended_at` the last matching one so
     far; `settled_at` is when the end was certain by the data: null while it may go on, and after an end by the sweep or
@@ -82,7 +82,10 @@ class Alert(models.Model):
     alert_id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     rule = models.ForeignKey("alerts.Rule", on_delete=models.PROTECT, related_name="alerts")
     rule_version = models.PositiveIntegerField()
-    user = models.ForeignKey("devices.User", on_delete=models.CASCADE, related_name="alerts")
+    user = models.ForeignKey(
+        "devices.User", null=True, blank=True, on_delete=models.CASCADE, related_name="alerts",
+        help_text="Null: the alert is of the pipeline, and nobody's.",
+    )  # fmt: skip
     alert_type = models.CharField(max_length=64)
     title = models.CharField(max_length=128)
     severity = models.CharField(max_length=8, choices=Severity)
@@ -157,6 +160,16 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.alert_type} {self.alert_id}"
+
+    @property
+    def user_id_of_stream(self) -> str | None:
+        """Whose it is, by the name that the stream gives them; None: nobody's. Reads the user."""
+        return self.user.username if self.user else None
+
+    @property
+    def whose(self) -> str:
+        """Whose it is, as people read it. Reads the user."""
+        return self.user.shown_name if self.user else "Pipeline"
 
 
 class AlertChange(models.Model):

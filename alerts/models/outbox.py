@@ -9,7 +9,7 @@ class OutboxEntry(models.Model):
 
     alert_id = models.UUIDField()
     revision = models.PositiveIntegerField()
-    key = models.CharField(max_length=64, help_text="The Kafka key: the user_id.")
+    key = models.CharField(max_length=64, help_text="The Kafka key: the user_id, #pipeline where there is none.")
     payload = models.JSONField()
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True, blank=True)

@@ -100,7 +100,8 @@ class Log:
         """The worst firing alert of each person, clinical before technical."""
         found: dict[int, Alert] = {}
         for card in (*self.firing, *self.technical):
-            found.setdefault(card.alert.user_id, card.alert)
+            if card.alert.user_id is not None:
+                found.setdefault(card.alert.user_id, card.alert)
         return found
 
 

@@ -73,5 +73,5 @@ def episodes_of(*, alerts: Sequence[Alert], names: Mapping[int, str]) -> list[di
             "to": None if alert.episode == "firing" else rfc3339(alert.ended_at),
         }
         for alert in alerts
-        if alert.user_id in names and alert.alert_class == AlertClass.CLINICAL
+        if alert.user_id is not None and alert.user_id in names and alert.alert_class == AlertClass.CLINICAL
     ]

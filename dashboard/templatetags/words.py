@@ -8,7 +8,7 @@ from django import template
 
 from alerts.engine import Rule, Window
 from alerts.engine.source import COLUMNS
-from alerts.models import AlertChange
+from alerts.models import Alert, AlertChange
 from dashboard.templatetags.telara import age_text
 
 register = template.Library()
@@ -43,6 +43,13 @@ def rows_word(rule: Rule | None, count: int) -> str:
     """What a rule sees, in words: readings, or windows."""
     noun = "window" if rule and isinstance(rule.over, Window) else "reading"
     return noun if count == 1 else f"{noun}s"
+
+
+@register.filter
+def counted_word(alert: Alert) -> str:
+    """What an alert counts, in words: readings, or times that something befell the pipeline."""
+    noun = "reading" if alert.user_id is not None else "time"
+    return noun if alert.event_count == 1 else f"{noun}s"
 
 
 _CHANGES: Final = {

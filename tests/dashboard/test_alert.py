@@ -1,5 +1,6 @@
 """The page of one alert: why it fired, what was decided, and who may decide."""
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -258,3 +259,48 @@ def test_a_version_that_is_gone_does_not_take_the_page_with_it(visit: Visit, wea
     alert = fired(wearer, rule_version=9)
     assert "can no longer be read" in page(visit(analyst), alert).text
     assert datetime.fromisoformat(rfc3339(NOON)) == NOON
+
+
+def words_of(response: Any) -> str:
+    """What the page says, without its tags."""
+    return " ".join(re.sub(r"<[^>]+>", " ", response.text).split())
+
+
+def of_the_pipeline(**fields: Any) -> Alert:
+    said = [{"at": rfc3339(NOON + timedelta(minutes=n)), "text": f"{n} messages were gone."} for n in range(30)]
+    kept = {"event": "offset_gap", "times": 50, "first": said[:20], "last": said[10:]}
+    evidence = {"columns": [], "suspect": 0, "first": [], "last": [], "mishaps": kept}
+    source = Path("alerts/rules/offset-gap.yaml").read_text()
+    values = {
+        "rule": make_rule("offset-gap", source=source), "alert_type": "OFFSET_GAP", "title": "Readings lost unread",
+        "alert_class": "technical", "event_count": 50, "measures": {}, "evidence": evidence,
+    }  # fmt: skip
+    return make_alert(None, **(values | fields))
+
+
+def test_an_alert_of_the_pipeline_says_what_happened_and_whose_it_is(visit: Visit, lead: User) -> None:
+    alert = of_the_pipeline()
+    shown = page(visit(lead), alert)
+    text = words_of(shown)
+    assert "Readings lost unread Pipeline" in text
+    assert "offset_gap, until none came for 10m" in text
+    assert "50 times so far" in text
+    assert text.count("messages were gone.") == 40
+    assert "10 more: an alert keeps the first and the last 20." in text
+    assert "No other alert of the pipeline within a day." in text
+    assert b"evidence-chart" not in shown.content
+    earlier = of_the_pipeline(opened_at=NOON - timedelta(hours=1), episode="ended", end="gap", ended_at=NOON)
+    assert f"/alerts/{earlier.pk}/" in page(visit(lead), alert).text
+
+
+def test_an_alert_of_the_pipeline_is_for_who_may_see_everyone(visit: Visit, analyst: User, wearer: User) -> None:
+    alert = of_the_pipeline()
+    assert [page(visit(user), alert).status_code for user in (analyst, wearer)] == [404, 404]
+
+
+def test_an_alert_of_the_pipeline_stands_on_desk_and_overview(visit: Visit, lead: User, wearer: User) -> None:
+    of_the_pipeline()
+    for address in ("/alerts/", "/"):
+        text = words_of(visit(lead).get(address))
+        assert "Readings lost unread" in text
+        assert "Pipeline" in text

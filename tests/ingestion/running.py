@@ -85,6 +85,14 @@ def send(topic: str, messages: Iterable[dict[str, Any] | bytes]) -> None:
     assert not refused
 
 
+def send_to(topic: str, partition: int, messages: Iterable[dict[str, Any]]) -> None:
+    """As `send`, to a partition that the sender chose."""
+    producer = Producer(dict(settings.KAFKA))
+    for message in messages:
+        producer.produce(topic, json.dumps(message).encode(), message["user_id"], partition=partition)
+    assert producer.flush(30) == 0
+
+
 @dataclass
 class Running:
     """`manage.py run_consumer`, and the lines it wrote."""

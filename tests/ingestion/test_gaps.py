@@ -1,5 +1,6 @@
 """What the broker no longer holds is never skipped in silence."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,11 @@ from confluent_kafka.admin import AdminClient
 from django.conf import settings
 from django.utils import timezone
 
+from alerts.models import Alert
+from alerts.rule_files import read_rule_files
+from alerts.services.rules import rules_load
 from devices.models import Installation, Reading
+from ingestion.mishaps import mishaps_step
 from ingestion.models import OffsetGap, PartitionLedger
 from tests.ingestion.running import consumer, events, make_group, make_topic, send
 
@@ -47,6 +52,13 @@ def test_deleted_records_are_recorded_as_a_gap_and_the_rest_is_stored(tmp_path: 
     assert (gap.expected, gap.found, gap.reason) == (20, 35, "retention")
     assert Reading.objects.count() == 20 + 15
     assert PartitionLedger.objects.get(topic=topic).next_offset == 50
+    rules_load(files=read_rule_files(["alerts/rules/offset-gap.yaml"])[0], at=gap.noticed_at - timedelta(days=1))
+    assert len(mishaps_step(at=gap.noticed_at)) == 1
+    alert = Alert.objects.get()
+    said = f"15 messages of {topic}[0] were gone before they were read, from 20 on."
+    assert (alert.alert_type, alert.description, alert.episode) == ("OFFSET_GAP", said, "firing")
+    assert len(mishaps_step(at=gap.noticed_at + timedelta(minutes=11))) == 1
+    assert Alert.objects.get().episode == "ended"
 
 
 def test_a_topic_made_anew_is_recorded_and_read_from_its_beginning(tmp_path: Path, topic: str):

@@ -25,7 +25,8 @@ from devices.partitions import Partitions
 from devices.simulations import simulation_start
 from devices.simulator.plan import Wish
 from devices.tokens import token_make
-from ingestion.models import PartitionLedger
+from ingestion.mishaps import mishap_note
+from ingestion.models import Mishap, PartitionLedger
 from tests.ingestion.running import consumer, make_group, make_topic
 from tests.ingestion.topic import messages_of
 from tests.made import NOON, make_alert, make_installation, make_rule, make_user, make_wearer
@@ -121,6 +122,17 @@ def test_a_silence_is_told_once(telara: Nursery) -> None:
     OutboxEntry.objects.update(created_at=NOON)
     assert telara.run("ingestion.tasks.sweep_outbox", **where) == 0
     assert sent(topic) == told()
+
+
+def test_what_befell_the_pipeline_is_told_once(telara: Nursery) -> None:
+    rules_load(files=read_rule_files(["alerts/rules/offset-gap.yaml"])[0], at=timezone.now() - DAY)
+    mishap_note(event="offset_gap", at=timezone.now(), text="5 messages were gone.")
+    topic, task = make_topic(), "ingestion.tasks.watch_pipeline"
+    dies_at(telara, "mishap_before_commit", task, TELARA_TOPIC_ALERTS=topic)
+    assert (Alert.objects.count(), Mishap.objects.count()) == (0, 1)
+    dies_at(telara, "mishap_after_commit", task, TELARA_TOPIC_ALERTS=topic)
+    assert telara.run(task, TELARA_TOPIC_ALERTS=topic) == 0
+    assert (Mishap.objects.count(), told()) == (0, [(str(Alert.objects.get().pk), 1)])
 
 
 def sent(topic: str) -> list[tuple[str, int]]:
