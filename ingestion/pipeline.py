@@ -11,13 +11,13 @@ from django.db import DataError, IntegrityError, transaction
 
 from alerts.detection import Detected
 from alerts.due_hours import hours_mark
+from devices.failpoints import reach
 from devices.models.reading import COLUMNS
 from devices.partitions import Partitions
 from ingestion.batch import Batch, Position
 from ingestion.columns import Decoded
 from ingestion.copying import Later
 from ingestion.evaluation import Evaluated, Evaluation
-from ingestion.failpoints import reach
 from ingestion.late import Stretches, stretches_take
 from ingestion.ledger import Claim, Owner, advance, fence
 from ingestion.models import QuarantinedMessage

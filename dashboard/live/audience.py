@@ -14,8 +14,8 @@ class Audience:
         self._of_everyone: set[Outlet] = set()
         self._of: defaultdict[int, set[Outlet]] = defaultdict(set)
 
-    def hearing(self, user: int) -> Iterator[Outlet]:
-        """Those who may see the person with that key."""
+    def hearing(self, user: int | None) -> Iterator[Outlet]:
+        """Those who may see the person with that key; what is of no person (None), those who see everyone."""
         yield from self._of_everyone
         yield from self._of.get(user, ())
 

@@ -123,7 +123,7 @@ class Feed:
             await asyncio.sleep(FLUSH_S)
             self._send("vital", self._coalescer.take(now=time.monotonic()))
 
-    def _send(self, kind: Kind, items: Iterable[tuple[int, dict[str, Any]]]) -> None:
+    def _send(self, kind: Kind, items: Iterable[tuple[int | None, dict[str, Any]]]) -> None:
         for user, data in items:
             hearing = list(self._audience.hearing(user))
             if hearing:

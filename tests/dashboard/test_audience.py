@@ -37,6 +37,7 @@ async def test_a_person_is_heard_by_those_who_see_them_and_by_those_who_see_all(
     assert set(audience.hearing(1)) == {one, both, everyone}
     assert set(audience.hearing(2)) == {both, everyone}
     assert set(audience.hearing(3)) == {everyone}
+    assert set(audience.hearing(None)) == {everyone}
 
 
 async def test_a_right_taken_away_is_heard_no_more_and_one_given_is() -> None:

@@ -1,5 +1,0 @@
-"""The failpoints as the pipeline reaches them."""
-
-from devices.failpoints import reach
-
-__all__ = ["reach"]
