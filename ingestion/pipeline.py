@@ -36,8 +36,8 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch. `stored` holds the new rows (COLUMNS and `username`), in order of arrival; `senders` the
-    `username` and the number of the `message` of each reading, new or not."""
+    """What became of a batch. `stored` holds the new rows (COLUMNS and `username`), in order of arrival; `accepted`
+    all that were accepted, new or not, with the number of each one's `message`."""
 
     stored: pl.DataFrame
     duplicates: int
@@ -45,7 +45,7 @@ class Outcome:
     quarantined: list[QuarantinedMessage]
     unknown_fields: int
     evaluated: Evaluated
-    senders: pl.DataFrame
+    accepted: pl.DataFrame
 
     @property
     def detected(self) -> Detected:
@@ -159,7 +159,7 @@ class Pipeline:
             quarantined,
             prepared.decoded.unknown_fields,
             evaluated,
-            prepared.rows.select("username", "message"),
+            prepared.rows,
         )
 
     def _readings(self, prepared: Prepared, at: datetime) -> Readings:

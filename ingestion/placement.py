@@ -48,13 +48,13 @@ class Placement:
     _settled_at: datetime | None = None
     _forgot_at: datetime | None = None
 
-    def look(self, batch: Batch, senders: pl.DataFrame, *, now: datetime) -> None:
-        """See by which partitions the people of a batch came; `senders`: `username` and `message` of its readings."""
+    def look(self, batch: Batch, readings: pl.DataFrame, *, now: datetime) -> None:
+        """See by which partitions the people of a batch came; of `readings` it takes `username` and `message`."""
         if len(batch) > SMALL and self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
             return
         self._looked_at = now
         self._forget(now)
-        ends = senders.group_by("username", maintain_order=True).agg(
+        ends = readings.group_by("username", maintain_order=True).agg(
             pl.first("message").alias("first"), pl.last("message").alias("last")
         )
         for name, first, last in ends.iter_rows():

@@ -93,7 +93,7 @@ class Service:
         for batch, outcome in step.outcomes:
             self.status.count(batch, outcome, now=self.now())
             self._publish(outcome)
-            self.placement.look(batch, outcome.senders, now=self.now())
+            self.placement.look(batch, outcome.accepted, now=self.now())
             self._count_rejects(batch, outcome)
         for detected in step.aside:
             self._announce(detected)

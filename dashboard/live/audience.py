@@ -17,7 +17,8 @@ class Audience:
     def hearing(self, user: int | None) -> Iterator[Outlet]:
         """Those who may see the person with that key; what is of no person (None), those who see everyone."""
         yield from self._of_everyone
-        yield from self._of.get(user, ())
+        if user is not None:
+            yield from self._of.get(user, ())
 
     def add(self, outlet: Outlet) -> None:
         if outlet.sees == "everyone":
