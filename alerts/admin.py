@@ -30,7 +30,7 @@ class AlertChangeInline(ReadOnlyInline):
 class AlertAdmin(OfVisiblePeople, ReadOnlyAdmin):
     """Triage. An alert is never edited: people decide, the engine writes the rest."""
 
-    list_display = ["title", "severity", "user", "episode", "triage", "triaged_by", "opened_at", "event_count", "quiet"]
+    list_display = ["title", "severity", "of", "episode", "triage", "triaged_by", "opened_at", "event_count", "quiet"]
     list_filter = ["severity", "triage", "episode", "alert_class", "quiet", "close_reason", "rule"]
     list_select_related = ["user", "rule", "triaged_by"]
     search_fields = ["title", "alert_type", "rule__rule_id", "user__username", "user__display_name"]
@@ -39,6 +39,11 @@ class AlertAdmin(OfVisiblePeople, ReadOnlyAdmin):
     show_facets = admin.ShowFacets.NEVER
     actions = [acknowledge, snooze, close]
     inlines = [AlertChangeInline]
+
+    @admin.display(description="user", ordering="user")
+    def of(self, alert: Alert) -> str:
+        """Whose it is, by the name that the stream gives them."""
+        return alert.user_id_of_stream or alert.whose
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Whether the decisions are offered."""

@@ -116,21 +116,22 @@ def headers_of(topic: str) -> dict[str, list[int]]:
     return dict(found)
 
 
-def test_a_broker_that_was_away_for_long_gets_everything_in_order_of_revision(topic: str):
-    named, later = backlog(50, 50), NOON + timedelta(minutes=1)
+@pytest.mark.parametrize(("alerts", "revisions"), [(50, 50), (2, 3)])
+def test_a_broker_that_was_away_for_long_gets_everything_once_in_order(topic: str, alerts: int, revisions: int):
+    named, later = backlog(alerts, revisions), NOON + timedelta(minutes=1)
     host, port = settings.KAFKA["bootstrap.servers"].split(",")[0].rsplit(":", 1)
     with Proxy(host, int(port)) as proxy:
         proxy.cut()
         behind = settings.KAFKA | {"bootstrap.servers": f"127.0.0.1:{proxy.port}"}
         publisher = AlertPublisher(kafka=behind, topic=topic, dead_letter_topic=topic)
         assert [outbox_sweep(publisher, now=later, seconds=0.2) for _ in range(3)] == [0, 0, 0]
-        assert len(publisher.flying) == AT_ONCE
+        assert len(publisher.flying) == min(AT_ONCE, alerts * revisions)
         proxy.heal()
         marked = 0
         while OutboxEntry.objects.filter(sent_at__isnull=True).exists():
             marked += outbox_sweep(publisher, now=later, seconds=10)
-    assert marked == 2500
-    assert headers_of(topic) == {str(alert): list(range(1, 51)) for alert in named}
+    assert marked == alerts * revisions
+    assert headers_of(topic) == {str(alert): list(range(1, revisions + 1)) for alert in named}
 
 
 def test_two_sweeps_at_once_repeat_at_most_and_nobody_waits(topic: str):
