@@ -16,13 +16,13 @@ _SAID: Final[tuple[tuple[str, Flag, str], ...]] = tuple(
     )
     if flag is not None
 )  # of a metric the most telling first
-_ANY: Final = sum({int(flag) for _, flag, _ in _SAID})
+DOUBTFUL: Final = sum({int(flag) for _, flag, _ in _SAID})
 
 
 def doubts_of(flags: int) -> Mapping[str, str]:
     """Why values are in doubt, by metric: `{"heart_rate": "jump"}`; "not worn" is why there is none."""
     found: dict[str, str] = {}
-    if flags & _ANY:
+    if flags & DOUBTFUL:
         for name, flag, word in _SAID:
             if flags & flag:
                 found.setdefault(name, word)

@@ -19,13 +19,13 @@ log = structlog.get_logger(__name__)
 GROUP: Final = "live"
 PUBLISH_TIMEOUT_S: Final = 2.0
 PENDING_MOST: Final = 32
+Vital = tuple[int, str, str]  # the pk of a person, the time of an event (contract's Event), and the event as JSON
 Item = tuple[int | None, dict[str, Any]]
 
 
-def announce(*, vitals: Sequence[Item] = (), alerts: Sequence[Item] = ()) -> None:
-    """Send what changed, each with the pk of its person: newest events (contract's Event) and alerts (its Alert).
-
-    An alert of the pipeline has None for a person.
+def announce(*, vitals: Sequence[Vital] = (), alerts: Sequence[Item] = ()) -> None:
+    """Send what changed: newest events, and alerts (contract's Alert), each with the pk of its person; an alert of the
+    pipeline has None for a person.
 
     Returns at once; while the layer does not keep up, news is dropped, and pages catch up from a snapshot.
     """

@@ -68,6 +68,7 @@ class Worker:
         self._polled: dict[Position, int] = {}  # where the next poll goes on
         self._pending: Pending | None = None
         self._rejoin = False
+        self.is_behind = False  # the next batch is worth waiting for: it is prepared while this one is written
         self._judged_late_at = 0.0  # of the monotonic clock
         self._failure: Exception | None = None
         self._done: list[tuple[Batch, Outcome]] = []
@@ -81,18 +82,14 @@ class Worker:
         if self._rejoin:
             self._join_anew()
             return Step(self._take_done())
-        behind = self._is_behind(batch)
+        full = self._subscription.messages
+        self.is_behind = len(batch) >= full or self.lag() >= full // 2
         previous, self._pending = self._pending, self._prepare(batch) if len(batch) else None
         if previous is not None:
             self._write(previous)
-        if self._pending is not None and not behind:
+        if self._pending is not None and not self.is_behind:
             self._flush()
-        return Step(self._take_done(), self._judge_late(behind=behind), polled=len(batch))
-
-    def _is_behind(self, batch: Batch) -> bool:
-        """Whether the next batch is worth waiting for: it is prepared while this one is written."""
-        full = self._subscription.messages
-        return len(batch) >= full or self.lag() >= full // 2
+        return Step(self._take_done(), self._judge_late(), polled=len(batch))
 
     def pass_time(self) -> list[Detected]:
         """Let our own clock complete the windows of people who are silent."""
@@ -102,9 +99,9 @@ class Worker:
         """Save and forget what is remembered of people, where that is due."""
         self._aside(self._pipeline.tidy)
 
-    def _judge_late(self, *, behind: bool) -> list[Detected]:
+    def _judge_late(self) -> list[Detected]:
         """A little of what waits: between batches that hurry, for no more than a moment each second."""
-        if behind and time.monotonic() - self._judged_late_at < LATE_EVERY_S:
+        if self.is_behind and time.monotonic() - self._judged_late_at < LATE_EVERY_S:
             return []
         self._judged_late_at = time.monotonic()
         return self._aside(self._pipeline.judge_late)

@@ -1,61 +1,90 @@
 """Readings as the screens get them: the newest of each person, at most four a second a person."""
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
+import msgspec
 import polars as pl
 
-from devices.doubts import doubts_of
+from devices.doubts import DOUBTFUL, doubts_of
+from devices.live import Vital
 from devices.metrics import METRICS, Flag
-from devices.times import rfc3339
 
 LEAST_GAP: Final = timedelta(milliseconds=250)
+GAP_BEHIND: Final = timedelta(seconds=1)  # while we catch up, what is shown is old in any case
 _OF_A_PERSON: Final = [
     pl.all().exclude(METRICS).last(),
     *(pl.col(name).drop_nulls().last().alias(name) for name in METRICS),
 ]
+_GROUPS: Final = tuple(dict.fromkeys(metric.group for metric in METRICS.values()))
 
 
 class Newest:
     """Holds back what a screen could not follow: the newest event of each person, merged, until it is due."""
 
     def __init__(self) -> None:
-        self._owed: dict[int, dict[str, Any]] = {}
+        self._waiting: list[pl.DataFrame] = []
         self._sent: dict[int, datetime] = {}
+        self._taken_at = datetime.min.replace(tzinfo=UTC)
 
     def add(self, stored: pl.DataFrame) -> None:
         """Take over new rows (COLUMNS, username, device_sources); late ones are history, not news."""
         timely = stored.filter((pl.col("flags") & int(Flag.LATE)) == 0)
-        if timely.is_empty():
-            return
-        newest = timely.sort("recorded_at", "event_id").group_by("user_id").agg(_OF_A_PERSON)
-        for row in newest.iter_rows(named=True):
-            self._owed[row["user_id"]] = row
+        if timely.height:
+            self._waiting.append(timely)
 
-    def take(self, *, now: datetime) -> list[tuple[int, dict[str, Any]]]:
-        """The events (contract's shape) of the people whose turn it is, by user pk."""
-        due = [user for user in self._owed if now - self._sent.get(user, now - LEAST_GAP) >= LEAST_GAP]
-        self._sent |= dict.fromkeys(due, now)
-        return [(user, event_json(self._owed.pop(user))) for user in due]
-
-
-def event_json(row: dict[str, Any]) -> dict[str, Any]:
-    """A reading's row (COLUMNS, username, device_sources) as the contract's event, with flags and doubts;
-    absent values are left out."""
-    groups: dict[str, dict[str, Any]] = {}
-    for metric, value in _present(row):
-        groups.setdefault(metric.group, {})[metric.field] = value
-    return {
-        "event_id": str(row["event_id"]),
-        "timestamp": rfc3339(row["recorded_at"]),
-        "user_id": row["username"],
-        "device_sources": row["device_sources"] or [],
-        "flags": row["flags"],
-        **({"doubts": doubts} if (doubts := doubts_of(row["flags"])) else {}),
-        **groups,
-    }
+    def take(self, *, now: datetime, is_behind: bool = False) -> list[Vital]:
+        """The events of the people whose turn it is."""
+        if not self._waiting or (is_behind and now - self._taken_at < GAP_BEHIND):
+            return []
+        self._taken_at = now
+        rows = pl.concat(self._waiting).sort("recorded_at", "event_id")
+        newest = rows.group_by("user_id").agg(_OF_A_PERSON).select(rows.columns)
+        is_due = [now - self._sent.get(user, now - LEAST_GAP) >= LEAST_GAP for user in newest["user_id"]]
+        due = newest.filter(pl.Series(is_due))
+        self._waiting = [] if due.height == newest.height else [newest.filter(~pl.Series(is_due))]
+        self._sent |= dict.fromkeys(due["user_id"], now)
+        return vitals_of(due)
 
 
-def _present(row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    return ((metric, row[name]) for name, metric in METRICS.items() if row[name] is not None)
+def vitals_of(rows: pl.DataFrame) -> list[Vital]:
+    """Readings (COLUMNS, username, device_sources) as the contract's events, with flags and doubts; absent values are
+    left out. Put together by columns: for a person a second, objects would cost more than storing does."""
+    head = pl.concat_str(
+        pl.lit('{"event_id":"'), "event_id", pl.lit('","timestamp":"'), _time(), pl.lit('","user_id":"'), "username",
+        pl.lit('","device_sources":['), _sources(), pl.lit('],"flags":'), pl.col("flags").cast(pl.String),
+    )  # fmt: skip
+    groups = pl.concat_str([_group(name) for name in _GROUPS], ignore_nulls=True)
+    made = rows.select("user_id", _time(), head.alias("head"), groups.alias("groups"), "flags")
+    return [(user_id, at, f"{first}{_doubts(flags)}{rest}}}") for user_id, at, first, rest, flags in made.iter_rows()]
+
+
+def _doubts(flags: int) -> str:
+    return f',"doubts":{msgspec.json.encode(doubts_of(flags)).decode()}' if flags & DOUBTFUL else ""
+
+
+def _time() -> pl.Expr:
+    """As `devices.times.rfc3339` writes it."""
+    at = pl.col("recorded_at")
+    is_whole = at.dt.microsecond() % 1000 == 0
+    millis, micros = at.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"), at.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+    return pl.when(is_whole).then(millis).otherwise(micros).alias("timestamp")
+
+
+def _sources() -> pl.Expr:
+    each = pl.element().str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
+    return (
+        pl.col("device_sources").list.eval(pl.concat_str(pl.lit('"'), each, pl.lit('"'))).list.join(",").fill_null("")
+    )
+
+
+def _group(group: str) -> pl.Expr:
+    """`,"vitals":{..}`, or null where nothing of it was measured."""
+    fields = []
+    for metric in METRICS.values():
+        if metric.group == group:
+            quote = '"' if metric.is_text else ""
+            value = pl.col(metric.name).cast(pl.String)
+            fields.append(pl.concat_str(pl.lit(f'"{metric.field}":{quote}'), value, pl.lit(quote)))
+    held = pl.concat_str(fields, separator=",", ignore_nulls=True)
+    return pl.when(held != "").then(pl.concat_str(pl.lit(f',"{group}":{{'), held, pl.lit("}")))

@@ -1,6 +1,6 @@
 """Whose readings these are: usernames to people, the unknown ones made or refused."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from secrets import token_urlsafe
 
@@ -21,6 +21,19 @@ def resolve_people(usernames: list[str], *, provision: bool, at: datetime) -> di
         _provision(unknown, at)
         known |= _lookup(unknown)
     return {name: known[name] for name in usernames if name in known}
+
+
+def people_gone(known: Mapping[str, int]) -> set[str]:
+    """The usernames of `known` that do not stand for these wearers any more."""
+    if not known:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n.name FROM unnest(%s::text[], %s::bigint[]) AS n (name, id) WHERE NOT EXISTS"
+            " (SELECT FROM devices_user u WHERE u.id = n.id AND u.username = n.name AND u.is_wearer)",
+            [list(known), list(known.values())],
+        )
+        return {name for (name,) in cursor.fetchall()}
 
 
 def _lookup(usernames: list[str]) -> dict[str, int]:

@@ -10,7 +10,7 @@ import polars as pl
 from django.db import DataError, IntegrityError, transaction
 
 from alerts.detection import Detected
-from alerts.due_hours import hours_mark
+from alerts.due_hours import DueHours, Keys
 from devices.failpoints import reach
 from devices.models.reading import COLUMNS
 from devices.partitions import Partitions
@@ -21,9 +21,9 @@ from ingestion.evaluation import Evaluated, Evaluation
 from ingestion.late import Stretches, stretches_take
 from ingestion.ledger import Claim, Owner, advance, fence
 from ingestion.models import QuarantinedMessage
-from ingestion.people import register_devices, resolve_people
+from ingestion.people import people_gone, register_devices, resolve_people
 from ingestion.pgcopy import BinaryRows
-from ingestion.prepare import Prepared, prepare_decoded, with_ids
+from ingestion.prepare import KIND_END, Prepared, prepare_decoded, with_ids
 from ingestion.quarantine import quarantine
 from ingestion.store import store, store_while, with_flags
 from ingestion.verdicts import Code, Rejected
@@ -45,6 +45,7 @@ class Outcome:
     quarantined: list[QuarantinedMessage]
     unknown_fields: int
     evaluated: Evaluated
+    marked: Keys
     accepted: pl.DataFrame
 
     @property
@@ -62,7 +63,8 @@ class Pipeline:
         self._provision = provision
         self._late_waits = True  # perhaps: whoever had our partitions before may have left some
         self._cautious_for = 0  # batches: duplicates come in company
-        self._touched: dict[tuple[int, str], datetime] = {}
+        self._hours = DueHours()
+        self._touched: dict[tuple[int, str], datetime] = {}  # when people and the sets of their devices were
         self.people: dict[str, int] = {}  # ids by name, for `prepare`: what is out of date is found out
 
     def write(
@@ -83,6 +85,7 @@ class Pipeline:
             outcome = self._transact(batch, sound, first=first, claims=claims, at=at)
         reach("after_commit")
         self._evaluation.keep(outcome.evaluated, at=at)
+        self._hours.keep(outcome.marked, at=at)
         self._cautious_for = CAUTIOUS_BATCHES if outcome.duplicates else max(0, self._cautious_for - 1)
         self._late_waits |= outcome.evaluated.has_late
         return outcome
@@ -147,7 +150,7 @@ class Pipeline:
 
             stored, evaluated = store_while(judged, evaluate, written=written, is_likely_new=not self._cautious_for)
             self._register_devices(prepared.spoke, at)
-            hours_mark(stored.new, at=at)
+            marked = self._hours.mark(stored.new, at=at)
             rejected = prepared.decoded.rejected | strangers
             quarantined = quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
             advance(batch.next, owner=self._owner)
@@ -159,14 +162,14 @@ class Pipeline:
             quarantined,
             prepared.decoded.unknown_fields,
             evaluated,
+            marked,
             prepared.rows,
         )
 
     def _readings(self, prepared: Prepared, at: datetime) -> Readings:
         """The rows to store (COLUMNS, username, device_sources), these as COPY takes them, and whom nobody knows."""
         names = prepared.rows["username"].unique().to_list()
-        known = resolve_people(names, provision=self._provision, at=at)
-        self.people |= known
+        known = self._people(names, at)
         columns = [*COLUMNS, "username", "device_sources"]
         if prepared.written is not None and known == prepared.people:
             return prepared.rows.select(columns), prepared.written, {}
@@ -175,16 +178,28 @@ class Pipeline:
         refused = {index: Rejected(Code.UNKNOWN_USER, "user_id") for index in strangers}
         return rows.drop_nulls("user_id").select(columns), None, refused
 
+    def _people(self, names: list[str], at: datetime) -> dict[str, int]:
+        """The ids of those who are known or made now; who was known is looked at only for not being that any more."""
+        known = {name: user_id for name in names if (user_id := self.people.get(name)) is not None}
+        for name in people_gone(known):
+            del known[name], self.people[name]
+        if unknown := [name for name in names if name not in known]:
+            found = resolve_people(unknown, provision=self._provision, at=at)
+            self.people |= found
+            known |= found
+        return known
+
     def _register_devices(self, spoke: pl.DataFrame, at: datetime) -> None:
         """Touch the devices that spoke, each at most once a minute of our own clock."""
-        named = ((self.people.get(name), kind, seen_at) for name, kind, seen_at in spoke.iter_rows())
-        due = [
-            (user_id, kind, seen_at)
-            for user_id, kind, seen_at in named
-            if user_id is not None and at - self._touched.get((user_id, kind), _NEVER) >= TOUCH_DEVICES_EVERY
-        ]
-        register_devices(due, at=at)
-        self._touched |= {(user_id, kind): at for user_id, kind, _ in due}
+        due: dict[tuple[int, str], datetime] = {}
+        for name, kinds, seen_at in spoke.iter_rows():
+            user_id = self.people.get(name)
+            if user_id is None or at - self._touched.get((user_id, kinds), _NEVER) < TOUCH_DEVICES_EVERY:
+                continue
+            self._touched[user_id, kinds] = at
+            for kind in filter(None, kinds.split(KIND_END)):
+                due[user_id, kind] = max(seen_at, due.get((user_id, kind), seen_at))
+        register_devices(((*key, seen_at) for key, seen_at in due.items()), at=at)
 
     def _without_refused(self, batch: Batch, prepared: Prepared, at: datetime) -> Prepared:
         """`prepared` with the rows that PostgreSQL itself refuses moved to the rejected, found by halving."""
@@ -219,6 +234,7 @@ class Pipeline:
         """Forget what was remembered of people: after a failed transaction, on revoke and on loss."""
         self._evaluation.drop()
         self._late_waits = True
+        self._hours.drop()
         self._touched.clear()
         self.people.clear()
         self._partitions.forget()

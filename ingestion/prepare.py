@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
@@ -13,12 +14,14 @@ from ingestion.pgcopy import BinaryRows
 from ingestion.store import direct_rows
 from ingestion.verdicts import Limits
 
+KIND_END: Final = "\n"  # which no name of a device holds
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """`rows`: the accepted events, assessed, in order of arrival. Where everybody in them was known, `user_id` is that
-    of `people`, and `written` are the rows as `store` copies them; else both are empty. `spoke`: which devices they
-    came from (`username`, `kind`), and the newest reading of each (`seen_at`).
+    of `people`, and `written` are the rows as `store` copies them; else both are empty. `spoke`: who it was
+    (`username`), by which devices (`kinds`, joined by KIND_END), and the newest reading of each such set (`seen_at`).
     """
 
     decoded: Decoded
@@ -47,14 +50,10 @@ def prepare_decoded(batch: Batch, decoded: Decoded, *, known: Mapping[str, int])
 
 def _spoke(rows: pl.DataFrame) -> pl.DataFrame:
     return (
-        rows.select("username", "device_sources", "recorded_at")
-        .group_by("username", "device_sources")
+        rows.select("username", pl.col("device_sources").list.join(KIND_END).alias("kinds"), "recorded_at")
+        .group_by("username", "kinds")
         .agg(pl.max("recorded_at").alias("seen_at"))
-        .explode("device_sources")
         .drop_nulls()
-        .filter(pl.col("device_sources") != "")
-        .group_by("username", pl.col("device_sources").alias("kind"))
-        .agg(pl.max("seen_at"))
     )
 
 

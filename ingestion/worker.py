@@ -105,7 +105,7 @@ class Service:
         reach("after_publish")
 
     def _announce(self, detected: Detected) -> None:
-        vitals, news = self.newest.take(now=self.now()), detected.news
+        vitals, news = self.newest.take(now=self.now(), is_behind=self.worker.is_behind), detected.news
         if vitals or news:
             live.announce(vitals=vitals, alerts=news)
         self.publisher.send(detected.outbox)

@@ -3,6 +3,10 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
+
+from devices.live import Vital
+
 LEAST_GAP_S: Final = 0.25
 Event = dict[str, Any]
 
@@ -11,20 +15,25 @@ class Coalescer:
     """Holds back the newest event of each person until it is due. The newest `timestamp` wins, whatever the order."""
 
     def __init__(self) -> None:
-        self._owed: dict[int, Event] = {}
+        self._owed: dict[int, Vital] = {}
         self._sent: dict[int, float] = {}
 
-    def add(self, vitals: Iterable[tuple[int, Event]]) -> None:
-        """Take over events (contract's shape), each with the key of its person."""
-        for user, event in vitals:
+    def add(self, vitals: Iterable[Vital]) -> None:
+        """Take over events."""
+        for user, at, text in vitals:
             owed = self._owed.get(user)
-            self._owed[user] = event if owed is None else merged(owed, event)
+            self._owed[user] = (user, at, text) if owed is None else _both(owed, (user, at, text))
 
-    def take(self, *, now: float) -> list[tuple[int, Event]]:
-        """The events that are due at `now` (seconds, monotonic)."""
+    def take(self, *, now: float) -> list[tuple[int, str]]:
+        """The events (JSON), each with the key of its person, that are due at `now` (seconds, monotonic)."""
         due = [user for user in self._owed if now - self._sent.get(user, now - LEAST_GAP_S) >= LEAST_GAP_S]
         self._sent |= dict.fromkeys(due, now)
-        return [(user, self._owed.pop(user)) for user in due]
+        return [(user, self._owed.pop(user)[2]) for user in due]
+
+
+def _both(one: Vital, other: Vital) -> Vital:
+    events = (msgspec.json.decode(text) for _, _, text in (one, other))
+    return one[0], max(one[1], other[1]), msgspec.json.encode(merged(*events)).decode()
 
 
 def merged(one: Event, other: Event) -> Event:

@@ -114,8 +114,8 @@ class Feed:
             for outlet in self._outlets:
                 outlet.look_at = 0.0
             return
-        self._coalescer.add((user, event) for user, event in message["vitals"])
-        self._send("alert", message["alerts"])
+        self._coalescer.add((user, at, text) for user, at, text in message["vitals"])
+        self._send("alert", ((user, text_of(alert)) for user, alert in message["alerts"]))
         self._send("vital", self._coalescer.take(now=time.monotonic()))
 
     async def _flush(self) -> None:
@@ -123,13 +123,10 @@ class Feed:
             await asyncio.sleep(FLUSH_S)
             self._send("vital", self._coalescer.take(now=time.monotonic()))
 
-    def _send(self, kind: Kind, items: Iterable[tuple[int | None, dict[str, Any]]]) -> None:
-        for user, data in items:
-            hearing = list(self._audience.hearing(user))
-            if hearing:
-                text = text_of(data)
-                for outlet in hearing:
-                    outlet.put(kind, text)
+    def _send(self, kind: Kind, items: Iterable[tuple[int, str]]) -> None:
+        for user, text in items:
+            for outlet in list(self._audience.hearing(user)):
+                outlet.put(kind, text)
 
     # Status.
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import polars as pl
 import pytest
 
-from alerts.due_hours import hours_mark
+from alerts.due_hours import DueHours, minute_of
 from alerts.models import Alert, DueHour, Summary
 from alerts.summaries import summaries_make
 from devices.models import Reading, User
@@ -30,7 +30,7 @@ def store() -> Callable[..., None]:
             for recorded_at, values in rows
         )
         times = pl.Series("recorded_at", [at for at, _ in rows], dtype=pl.Datetime("us", "UTC"))
-        hours_mark(pl.DataFrame({"user_id": [user.pk] * len(rows), "recorded_at": times}), at=at)
+        DueHours().mark(pl.DataFrame({"user_id": [user.pk] * len(rows), "recorded_at": times}), at=at)
 
     return readings
 
@@ -126,3 +126,46 @@ def test_an_alert_that_is_withdrawn_later_is_counted_no_more(store) -> None:
     assert summaries_make(at=AFTER + 2 * MINUTE) == 1
     assert hour(ann).alerts == {}
     assert summaries_make(at=AFTER + 3 * MINUTE) == 0
+
+
+def marks() -> list[tuple[int, datetime, int]]:
+    return list(DueHour.objects.order_by("user", "start").values_list("user_id", "start", "minute"))
+
+
+def of(user: User, *times: datetime) -> pl.DataFrame:
+    at = pl.Series("recorded_at", times, dtype=pl.Datetime("us", "UTC"))
+    return pl.DataFrame({"user_id": [user.pk] * len(times), "recorded_at": at})
+
+
+def test_an_hour_is_marked_once_a_minute_and_again_when_it_might_be_taken_already() -> None:
+    ann, bob, hours, minute = make_wearer("ann"), make_wearer("bob"), DueHours(), minute_of(NOON)
+
+    def mark(rows: pl.DataFrame, second: int) -> None:
+        at = NOON + timedelta(seconds=second)
+        hours.keep(hours.mark(rows, at=at), at=at)
+
+    mark(of(ann, NOON, NOON + MINUTE, NOON - MINUTE), 0)
+    both = [(ann.pk, NOON - HOUR, minute), (ann.pk, NOON, minute)]
+    assert marks() == both
+    DueHour.objects.all().delete()
+    mark(of(ann, NOON), 1)
+    assert marks() == []  # remembered
+    mark(of(bob, NOON), 2)
+    assert marks() == [(bob.pk, NOON, minute)]
+    mark(of(ann, NOON), 50)
+    assert marks() == [(ann.pk, NOON, minute), (bob.pk, NOON, minute)]
+    mark(of(ann, NOON), 61)
+    assert (ann.pk, NOON, minute + 1) in marks()
+
+
+def test_what_was_not_committed_is_marked_again() -> None:
+    ann, hours = make_wearer("ann"), DueHours()
+    hours.mark(of(ann, NOON), at=NOON)
+    DueHour.objects.all().delete()
+    hours.mark(of(ann, NOON), at=NOON)
+    assert len(marks()) == 1
+    hours.keep(hours.mark(of(ann, NOON), at=NOON), at=NOON)
+    DueHour.objects.all().delete()
+    hours.drop()
+    hours.mark(of(ann, NOON), at=NOON)
+    assert len(marks()) == 1

@@ -1,6 +1,7 @@
 """/ws/vitals: who may listen, and what each hears."""
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,10 @@ def event(user_id: str, second: int = 0, **vitals: float) -> dict[str, Any]:
         "device_sources": [],
         "vitals": vitals or {"heart_rate": 70.0 + second},
     }
+
+
+def vital(person: User, told: dict[str, Any]) -> tuple[int, str, str]:
+    return person.pk, told["timestamp"], json.dumps(told)
 
 
 @pytest.fixture
@@ -114,7 +119,7 @@ async def test_each_hears_those_they_may_see_and_nobody_else(
         signed_in(stranger) as nobody,
         signed_in(chief, f"?user_id={other.username}") as narrowed,
     ):
-        announce(vitals=[(wearer.pk, event("user_001")), (other.pk, event("user_002"))])
+        announce(vitals=[vital(wearer, event("user_001")), vital(other, event("user_002"))])
         heard = await asyncio.gather(
             *(frames(each, "vital") for each in (own, assigned, all_of_them, nobody, narrowed))
         )
@@ -132,7 +137,7 @@ async def test_an_alert_reaches_those_who_may_see_the_person(wearer: User, analy
 async def test_of_many_events_a_second_the_newest_come_four_times_a_second_at_most(wearer: User, chief: User) -> None:
     async with signed_in(chief) as listener:
         for second in range(50):
-            announce(vitals=[(wearer.pk, event("user_001", second))])
+            announce(vitals=[vital(wearer, event("user_001", second))])
             await asyncio.sleep(0.02)
         heard = await frames(listener, "vital", within=1.0)
     assert 4 <= len(heard) <= 6
@@ -219,11 +224,11 @@ async def test_a_right_taken_away_ends_within_the_next_look(
 ) -> None:
     monkeypatch.setattr(feed, "CHECK_S", 0.2)
     async with signed_in(analyst) as listener:
-        announce(vitals=[(wearer.pk, event("user_001", 1))])
+        announce(vitals=[vital(wearer, event("user_001", 1))])
         assert len(await frames(listener, "vital", within=0.5)) == 1
         await in_thread(Assignment.objects.all().delete)()
         await asyncio.sleep(0.5)
-        announce(vitals=[(wearer.pk, event("user_001", 2))])
+        announce(vitals=[vital(wearer, event("user_001", 2))])
         assert await frames(listener, "vital", within=0.5) == []
 
 
@@ -233,7 +238,7 @@ async def test_a_right_taken_away_in_the_admin_ends_at_once(wearer: User, analys
     async with signed_in(analyst) as listener:
         await in_thread(end_assignments)(admin, analyst)
         await asyncio.sleep(0.5)
-        announce(vitals=[(wearer.pk, event("user_001", 1))])
+        announce(vitals=[vital(wearer, event("user_001", 1))])
         assert await frames(listener, "vital", within=0.5) == []
 
 

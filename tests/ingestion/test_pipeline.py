@@ -100,6 +100,22 @@ def test_strangers_are_made_wearers_who_cannot_sign_in(shop: Shop):
     assert Reading.objects.filter(user=person).count() == 2
 
 
+@pytest.mark.parametrize("fate", ["gone", "renamed", "no wearer"])
+def test_whoever_is_not_who_they_were_is_looked_up_again(shop: Shop, fate: str):
+    shop.write(event("ann"), event("bob"))
+    ann = User.objects.get(username="ann")
+    if fate == "gone":
+        Reading.objects.filter(user_id=ann.pk).delete()
+        ann.delete()
+    else:
+        User.objects.filter(pk=ann.pk).update(**{"username": "eve"} if fate == "renamed" else {"is_wearer": False})
+    shop.write(event("ann", at=NOW + timedelta(seconds=1)), event("bob", at=NOW + timedelta(seconds=1)))
+    now = User.objects.get(username="ann")
+    assert now.is_wearer
+    assert (now.pk == ann.pk) == (fate == "no wearer")
+    assert Reading.objects.filter(user_id=now.pk, recorded_at=NOW + timedelta(seconds=1)).count() == 1
+
+
 def test_strangers_are_refused_where_nobody_is_provisioned():
     User.objects.create_user("known")
     outcome = Shop(provision=False).write(event("known"), event("stranger"))

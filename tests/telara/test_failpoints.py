@@ -13,7 +13,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from alerts.due_hours import hours_mark
+from alerts.due_hours import DueHours
 from alerts.models import Alert, DueHour, OutboxEntry, RuleVersion, Summary
 from alerts.outbox import outbox_add
 from alerts.rule_files import read_rule_files
@@ -163,7 +163,7 @@ def test_an_hour_is_summed_up_whole_or_not_at_all(telara: Nursery) -> None:
     person, task, hours = make_wearer(), "alerts.tasks.make_summaries", timedelta(hours=3)
     rows = readings(person, last_ago=hours, count=5)
     times = pl.Series("recorded_at", [row.recorded_at for row in rows], dtype=pl.Datetime("us", "UTC"))
-    hours_mark(pl.DataFrame({"user_id": [person.pk] * 5, "recorded_at": times}), at=timezone.now() - hours)
+    DueHours().mark(pl.DataFrame({"user_id": [person.pk] * 5, "recorded_at": times}), at=timezone.now() - hours)
     due = DueHour.objects.count()
     dies_at(telara, "summary_before_commit", task)
     assert (Summary.objects.count(), DueHour.objects.count()) == (0, due)
