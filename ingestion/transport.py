@@ -17,6 +17,7 @@ from ingestion.producer import quiet, report_error
 log = structlog.get_logger(__name__)
 POLL_S: Final = 0.1
 LEAST_WAIT_S: Final = 0.02  # for more of a batch; each costs some 20 ms of processor time, however small
+COMMIT_AGAIN_S: Final = 2.0
 ADMIN_TIMEOUT_S: Final = 10.0
 # The broker no longer has the offset, or never had it: never skipped in silence.
 _GAP_ERRORS: Final = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
@@ -62,7 +63,9 @@ class Transport:
         self._assignee = assignee
         self._collected: list[Message] = []
         self._polled_at = time.monotonic()
-        self._consumer = Consumer(_config(subscription))
+        self._unconfirmed: dict[Position, int] = {}  # offsets that the broker has not said it holds
+        self._committed_at = 0.0  # of the monotonic clock
+        self._consumer = Consumer(_config(subscription) | {"on_commit": self._confirm})
         self._consumer.subscribe(
             list(subscription.topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
         )
@@ -72,6 +75,8 @@ class Transport:
         self._collected = []
         took = max(time.monotonic() - self._polled_at, LEAST_WAIT_S)
         self._collect(1, POLL_S)
+        if self._unconfirmed and time.monotonic() - self._committed_at > COMMIT_AGAIN_S:
+            self.commit({})
         deadline = time.monotonic() + min(took, self._subscription.age.total_seconds())
         more = bool(self._collected)
         while more and len(self._collected) < self._subscription.messages and time.monotonic() < deadline:
@@ -87,12 +92,21 @@ class Transport:
         return bool(messages)
 
     def commit(self, after: Mapping[Position, int]) -> None:
-        """Tell Kafka how far we are, without waiting: the ledger is what counts."""
-        offsets = [TopicPartition(p.topic, p.partition, offset) for p, offset in after.items()]
+        """Tell Kafka how far we are, without waiting: the ledger is what counts. What it does not confirm, because it
+        was away, is told again."""
+        self._unconfirmed |= after
+        self._committed_at = time.monotonic()
+        offsets = [TopicPartition(p.topic, p.partition, offset) for p, offset in self._unconfirmed.items()]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
             log.warning("kafka.commit_failed", error=str(error))
+
+    def _confirm(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        for each in partitions:
+            position = Position(each.topic, each.partition)
+            if error is None and each.error is None and self._unconfirmed.get(position) == each.offset:
+                del self._unconfirmed[position]
 
     def pause(self, positions: Iterable[Position]) -> None:
         self._consumer.pause([TopicPartition(*position) for position in positions])
@@ -131,11 +145,17 @@ class Transport:
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._strike_out(partitions)
         self._assignee.on_revoked([Position(p.topic, p.partition) for p in partitions])
-        consumer.incremental_unassign(partitions)
+        self._give_up(consumer, partitions)
 
     def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._strike_out(partitions)
         self._assignee.on_lost([Position(p.topic, p.partition) for p in partitions])
+        self._give_up(consumer, partitions)
+
+    def _give_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Where they stand is for somebody else to tell from here on."""
+        for each in partitions:
+            self._unconfirmed.pop(Position(each.topic, each.partition), None)
         consumer.incremental_unassign(partitions)
 
     def _strike_out(self, partitions: list[TopicPartition]) -> None:
