@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django.conf import settings
 from django.db import connections
 
-from tests.chaos.invariants import assert_whole
+from tests.chaos.invariants import SETTLES_S, assert_whole
 from tests.chaos.stage import SMALL, Stage
 from tests.chaos.wire import Line
 from tests.ingestion.running import Running, consumer, database_url, make_group, until
@@ -31,13 +31,13 @@ class Attended:
     running: Running | None = None
 
     @contextmanager
-    def scene(self, *, is_repeated: bool = True) -> Iterator[Stage]:
+    def scene(self, *, is_repeated: bool = True, settles_s: float = SETTLES_S) -> Iterator[Stage]:
         """What is sent and done in the block leaves everything whole, and the consumer alive."""
         stage = next(stage for stage in self.waiting if stage.is_repeated == is_repeated)
         running = self.consumer()
         self.waiting.remove(stage)
         yield stage
-        assert_whole(stage)
+        assert_whole(stage, settles_s=settles_s)
         assert running.process.poll() is None, running.output.read_text()[-2000:]
 
     def consumer(self) -> Running:

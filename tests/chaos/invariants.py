@@ -223,7 +223,7 @@ def broken(stage: Stage) -> dict[str, str]:
     return {name: found for name, holds in INVARIANTS.items() if (found := holds(stage))}
 
 
-def assert_whole(stage: Stage) -> None:
+def assert_whole(stage: Stage, *, settles_s: float = SETTLES_S) -> None:
     """At rest, or soon after, everything is as if nothing had happened."""
     stage.await_rest()
     found: dict[str, str] = {}
@@ -234,7 +234,7 @@ def assert_whole(stage: Stage) -> None:
         return not found
 
     try:
-        until(is_whole, within_s=SETTLES_S, every_s=0.5)
+        until(is_whole, within_s=settles_s, every_s=0.5)
     except AssertionError:
         raise AssertionError("\n".join(f"{name}: {what}" for name, what in found.items())) from None
 
