@@ -107,13 +107,14 @@ class AlertPublisher:
         if wait_s:
             self.flush(wait_s)
         self._producer.poll(0)
-        done, self._acknowledged = self._acknowledged, []
+        done = len(self._acknowledged)
         if not done:
             return 0
         reach("outbox_before_mark")
         with connection.cursor() as cursor:
-            cursor.execute(_MARK, [at, done])
+            cursor.execute(_MARK, [at, self._acknowledged[:done]])
             marked: int = cursor.rowcount
+        del self._acknowledged[:done]  # not before: the database may be away
         reach("outbox_after_mark")
         return marked
 
