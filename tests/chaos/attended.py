@@ -36,7 +36,11 @@ class Attended:
         stage = next(stage for stage in self.waiting if stage.is_repeated == is_repeated)
         running = self.consumer()
         self.waiting.remove(stage)
-        yield stage
+        try:
+            yield stage
+        finally:
+            self.database.heal()
+            self.redis.heal()
         assert_whole(stage, settles_s=settles_s)
         assert running.process.poll() is None, running.output.read_text()[-2000:]
 

@@ -21,7 +21,7 @@ from tests.chaos.traffic import Message, event_of, sound, traffic
 from tests.ingestion.running import Running, consumer, make_group, make_topic, until
 
 SMALL = {"TELARA_BATCH_MESSAGES": "100"}
-CAUGHT_UP_S = 60
+CAUGHT_UP_S = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,20 @@ class Stage:
     is_repeated: bool = True
     tag: str = field(default_factory=lambda: f"s{uuid4().hex[:8]}")
     group: str = field(default_factory=lambda: make_group(session_s=1))
+    topic: str = ""
     acknowledged: list[Acknowledged] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.topic = make_topic(partitions=self.partitions)
+        self.topic = self.topic or make_topic(partitions=self.partitions)
         self.alerts_from = ends(settings.TELARA_TOPIC_ALERTS)
         self._waiting = traffic(self.tag, is_repeated=self.is_repeated)
 
-    def send(self, share: float = 1.0) -> None:
-        """The next messages of the traffic: that share of what was not sent yet."""
+    def send(self, share: float = 1.0, *, partition: int | None = None) -> None:
+        """The next messages of the traffic: that share of what was not sent yet; all by one partition, or each by that
+        of its person."""
         count = round(len(self._waiting) * share)
         now, self._waiting = self._waiting[:count], self._waiting[count:]
-        self.send_these(now)
+        self.send_these(now, partition=partition)
 
     def more(self, count: int) -> list[Message]:
         """Calm readings of now, of one more person."""
