@@ -140,11 +140,6 @@ def test_staff_see_those_whom_they_may_see(nurse: Client, wearer: User) -> None:
     assert "user_002" not in page(nurse.get("/admin/devices/user/"))
 
 
-@pytest.mark.parametrize("path", ["", "alerts/alert/", "devices/reading/", "devices/user/"])
-def test_those_who_are_not_staff_are_sent_to_sign_in(wearer: User, path: str) -> None:
-    assert client_of(wearer).get(f"/admin/{path}").status_code == 302
-
-
 def test_the_page_to_sign_in_is_there() -> None:
     answer = Client().get("/admin/alerts/alert/?q=x", follow=True)
     assert 'name="password"' in page(answer)
@@ -153,12 +148,6 @@ def test_the_page_to_sign_in_is_there() -> None:
 
 def test_those_who_are_in_and_not_staff_are_told_so(wearer: User) -> None:
     assert client_of(wearer).get("/admin/", follow=True).status_code == 403
-
-
-def test_staff_without_a_right_are_refused(wearer: User) -> None:
-    client = client_of(make_user("staff", is_staff=True))
-    for path in ("alerts/alert/", "devices/reading/", "devices/device/", "ingestion/quarantinedmessage/"):
-        assert client.get(f"/admin/{path}").status_code == 403
 
 
 def test_alerts_are_acknowledged(nurse: Client, wearer: User) -> None:

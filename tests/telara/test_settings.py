@@ -49,3 +49,20 @@ def test_a_value_of_the_wrong_kind_is_named_without_a_password(name: str, value:
 
 def test_a_database_that_is_away_is_said() -> None:
     assert "telara: the database does not answer" in line_of("load_rules", **NAMED)
+
+
+BEHIND_TLS = """
+import django
+django.setup()
+from django.conf import settings
+from django.test import Client
+answers = [Client().get("/health/live", headers={"X-Forwarded-Proto": by}) for by in ("https", "http")]
+print([answer.headers.get("Strict-Transport-Security", "") for answer in answers])
+print(settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE, settings.SESSION_COOKIE_HTTPONLY)
+"""
+
+
+def test_behind_tls_browsers_are_told_to_stay_there() -> None:
+    named = NAMED | {"ALLOWED_HOSTS": "testserver", "DJANGO_SETTINGS_MODULE": "telara.settings", "LOG_LEVEL": "ERROR"}
+    process = Copy(ROOT).start("-W", "ignore", "-c", BEHIND_TLS, **named, TELARA_SECURE_COOKIES="true")
+    assert process.communicate()[0].splitlines() == ["['max-age=31536000', '']", "True True True"]
