@@ -1,6 +1,6 @@
 """The admin of people, what they wear, and keys."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
@@ -65,6 +65,15 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # only the stubs know t
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
         return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Who has rights is changed, and given a password, by a superuser: others could come in as them."""
+        trusted = isinstance(obj, User) and (
+            obj.is_staff or obj.is_superuser or obj.user_permissions.exists() or obj.groups.exists()
+        )
+        if trusted and not signed_in(request).is_superuser:
+            return False
+        return super().has_change_permission(request, cast("User | None", obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         """Only a superuser gives rights: others could make themselves one."""
