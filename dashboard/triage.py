@@ -131,7 +131,7 @@ def _undo(alert: Alert, was: Triage, action: str) -> str:
 
 
 def _note(form: Mapping[str, str]) -> str:
-    return form.get("note", "").strip()[:NOTE_LENGTH]
+    return form.get("note", "").replace("\x00", "").strip()[:NOTE_LENGTH]
 
 
 def _snooze(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:
@@ -140,7 +140,7 @@ def _snooze(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Al
 
 def _minutes(form: Mapping[str, str]) -> timedelta:
     minutes = form.get("minutes", "")
-    if not minutes.isascii() or not minutes.isdigit() or not 1 <= int(minutes[:6]) <= 24 * 60:
+    if not (minutes.isascii() and minutes.isdigit() and len(minutes) <= 4 and 1 <= int(minutes) <= 24 * 60):
         raise BadFormError("minutes: a whole number from 1 to 1440")
     return timedelta(minutes=int(minutes))
 

@@ -37,6 +37,8 @@ def require_change(user: "User") -> None:
 
 def rule_or_404(rule_id: str) -> Rule:
     """The rule with its versions, of which there is one at least."""
+    if "\x00" in rule_id:  # no text of PostgreSQL's can hold one
+        raise Http404("There is no such rule.")
     try:
         found = rule_get(rule_id=rule_id)
     except Rule.DoesNotExist:

@@ -11,6 +11,8 @@ from typing import Final
 
 from django.core.cache import cache
 
+from devices.hashing import secret_hash
+
 KEPT_S: Final = 120
 
 
@@ -69,4 +71,4 @@ def _wanted(owner: int) -> str:
 
 
 def _progress(owner: int, name: str) -> str:
-    return f"backtest:{owner}:{name}"
+    return f"backtest:{owner}:{secret_hash(name)}"  # whatever the page calls it
