@@ -10,13 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from django.db import connection, transaction
+import structlog
+from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
+from psycopg2.errors import LockNotAvailable
 
 from devices.failpoints import reach
 
+log = structlog.get_logger(__name__)
+
+
 TABLE = "devices_reading"
 LOCK = 0x7E1A_0001  # advisory lock of partition making
+LOCK_WAIT_MS = 1000
+AHEAD_DAYS = 7
 Span = Literal["month", "week", "day"]
 
 
@@ -136,13 +143,34 @@ def any_older_than(limit: datetime) -> bool:
         return any(each.end <= limit for each in _attached(cursor))
 
 
+def make_ahead(at: datetime, *, span: Span) -> list[str]:
+    """Make those of the week after `at`, so that no batch has to; the names of the new ones."""
+    return Partitions(span=span).ensure([at + timedelta(days=n) for n in range(AHEAD_DAYS + 1)])
+
+
 def drop_older_than(limit: datetime) -> list[str]:
-    """Drop every partition that ends at or before `limit` (aware, UTC); the names of those that went."""
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        gone = sorted(each.name for each in _attached(cursor) if each.end <= limit)
-        for name in gone:
-            cursor.execute(f'DROP TABLE "{name}"')
-        reach("retention_before_commit")
+    """Drop every partition that ends at or before `limit` (aware, UTC); the names of those that went.
+
+    Dropping one takes a lock for which everybody who reads or writes readings waits, so that it is not waited for: one
+    that is busy stays until the next time.
+    """
+    with connection.cursor() as cursor:
+        old = sorted(each.name for each in _attached(cursor) if each.end <= limit)
+    gone = [name for name in old if _drop(name)]
     reach("retention_after_commit")
     return gone
+
+
+def _drop(name: str) -> bool:
+    try:
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            cursor.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
+            cursor.execute(f'DROP TABLE IF EXISTS "{name}"')
+            reach("retention_before_commit")
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        log.warning("retention.partition_busy", partitions=[name])
+        return False
+    return True

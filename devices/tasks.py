@@ -1,6 +1,7 @@
 """What happens to readings and keys by the clock."""
 
 from datetime import timedelta
+from typing import cast
 
 import structlog
 from celery import shared_task
@@ -8,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from devices.baselines import baselines_drop, baselines_make
-from devices.partitions import any_older_than, drop_older_than
+from devices.partitions import Span, any_older_than, drop_older_than, make_ahead
 from devices.retention import windows_drop
 from devices.tokens import tokens_drop_expired
 
@@ -27,6 +28,14 @@ def drop_old_readings() -> None:
         if any_older_than(limit):
             windows_drop(before=limit)
             log.info("retention.partitions_dropped", partitions=drop_older_than(limit))
+
+
+@shared_task
+def make_partitions_ahead() -> None:
+    """Make next week's partitions of readings."""
+    made = make_ahead(timezone.now(), span=cast("Span", settings.TELARA_PARTITION_BY))
+    if made:
+        log.info("partitions.made", partitions=made)
 
 
 @shared_task

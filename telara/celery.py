@@ -26,6 +26,7 @@ app.conf.beat_schedule = {
     "pipeline": every(5, "ingestion.tasks.watch_pipeline"),
     "outbox": every(5, "ingestion.tasks.sweep_outbox"),
     "summaries": every(30, "alerts.tasks.make_summaries"),
+    "partitions": every(3600, "devices.tasks.make_partitions_ahead"),
     "readings": every(3600, "devices.tasks.drop_old_readings"),
     "quarantine": every(3600, "ingestion.tasks.drop_old_quarantine"),
     # before the midnight they hold from, so that no reading is judged by an older set; thrice, should a turn be missed

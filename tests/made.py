@@ -77,13 +77,14 @@ def make_partitions(*times: datetime) -> None:
 
 
 @contextmanager
-def readings_locked() -> Iterator[None]:
-    """Somebody else holds the readings: whoever reads them waits. For tests that commit."""
+def readings_locked(mode: str = "ACCESS EXCLUSIVE") -> Iterator[None]:
+    """Somebody else holds the readings: whoever reads them waits, unless the mode is a weaker one. For tests that
+    commit."""
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     other = psycopg2.connect(**{name: connection.settings_dict[key] or None for name, key in names.items()})
     try:
         with other.cursor() as cursor:
-            cursor.execute(f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
+            cursor.execute(f"LOCK TABLE {TABLE} IN {mode} MODE")
         yield
     finally:
         other.close()

@@ -10,8 +10,10 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices import partitions as of_readings
 from devices.models import Installation
-from devices.partitions import TABLE, Partitions, drop_older_than, partition_of
+from devices.partitions import TABLE, Partitions, Span, drop_older_than, make_ahead, partition_of
+from tests.made import readings_locked
 
 INSTALLED = datetime(2026, 3, 10, 15, tzinfo=UTC)
 SPANS = ("month", "week", "day")
@@ -131,3 +133,29 @@ def test_two_consumers_that_miss_the_same_partition_make_it_once():
     for thread in threads:
         thread.join()
     assert len(made) == len(set(made)) == 5
+
+
+@pytest.mark.usefixtures("_installed")
+@pytest.mark.parametrize(
+    ("at", "span", "names"),
+    [
+        (datetime(2026, 3, 20, tzinfo=UTC), "month", ["m202603"]),
+        (datetime(2026, 3, 26, tzinfo=UTC), "month", ["m202603", "m202604"]),
+        (datetime(2026, 3, 20, tzinfo=UTC), "week", ["w20260316", "w20260323"]),
+        (datetime(2026, 3, 31, 23, tzinfo=UTC), "day", ["d20260331", *(f"d2026040{day}" for day in range(1, 8))]),
+    ],
+)
+def test_those_of_the_week_to_come_are_made_ahead(at: datetime, span: Span, names: list[str]):
+    assert make_ahead(at, span=span) == [f"{TABLE}_{name}" for name in names]
+    assert make_ahead(at, span=span) == []
+
+
+@pytest.mark.usefixtures("_installed")
+def test_one_that_somebody_reads_stays_until_the_next_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(of_readings, "LOCK_WAIT_MS", 50)
+    Partitions(span="month").ensure([datetime(2016, 4, 12, tzinfo=UTC), datetime(2026, 3, 12, tzinfo=UTC)])
+    limit = datetime(2026, 1, 1, tzinfo=UTC)
+    with readings_locked("ACCESS SHARE"):
+        assert drop_older_than(limit) == []
+    assert drop_older_than(limit) == [f"{TABLE}_y2016"]
+    assert attached() == [f"{TABLE}_m202603"]
