@@ -29,7 +29,7 @@ class TelaraAdminSite(admin.AdminSite):
     def admin_view(  # type: ignore[override]  # the name of its type is private
         self,
         view: Callable[..., Any],
-        cacheable: bool = False,  # noqa: FBT001, FBT002  # Django's signature
+        cacheable: bool = False,  # Django's signature
     ) -> Callable[..., Any]:
         """As Django's; an address with a NUL, which its filters would hand to PostgreSQL, is refused."""
         asked = super().admin_view(view, cacheable)

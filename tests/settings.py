@@ -17,4 +17,7 @@ TELARA_FAILPOINTS = os.environ.get("TELARA_FAILPOINTS", "")
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 TELARA_KAFKA_GROUP = "telara-tests"
+# A database of Redis for each worker of the suite: what one of them clears, another may be counting on.
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+CACHES["default"]["OPTIONS"] = {"db": 1 + _worker % 15}  # noqa: F405
 WHITENOISE_AUTOREFRESH = True  # no collectstatic before the tests
