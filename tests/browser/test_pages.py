@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Seen, Site
+from tests.browser.conftest import PASSWORD, Seen, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 LIVE = ':root[data-connection="live"]'
@@ -125,3 +125,33 @@ def test_the_list_of_wearers_moves_without_a_reload(page: Page, site: Site) -> N
     expect(row.locator("[data-metric=heart_rate]")).not_to_have_text(first, timeout=30_000)
     expect(row.locator(".spark path").first).to_be_attached()
     assert page.evaluate("window.stays") is True
+
+
+VIOLATIONS = "addEventListener('securitypolicyviolation', e => console.error(`${e.violatedDirective} ${e.blockedURI}`))"
+
+
+def test_no_page_breaks_the_policy_the_admins_and_the_apis_included(page: Page, site: Site, chromium: Browser) -> None:
+    alert = address_of_an_alert(page, site)
+    context = chromium.new_context()
+    seen = Seen(context.new_page())
+    seen.page.add_init_script(VIOLATIONS)
+    seen.listen()
+    seen.page.goto(f"{site.address}/login/?next=/admin/")
+    seen.page.fill("#id_username", "boss")
+    seen.page.fill("#id_password", PASSWORD)
+    seen.page.click("form button.primary")
+    seen.page.wait_for_url("**/admin/")
+    for path in (
+        "/", "/wearers/", "/wearers/racing/", "/alerts/", alert, "/rules/", "/rules/tachycardia-at-rest/",
+        "/simulator/", "/admin/", "/admin/alerts/alert/", "/admin/devices/user/", "/admin/devices/user/1/change/",
+        "/admin/devices/reading/?person=racing", "/admin/password_change/", "/api/docs/",
+    ):  # fmt: skip
+        answer = seen.page.goto(f"{site.address}{path}", wait_until="load")
+        assert answer is not None
+        assert answer.status == 200, path
+    seen.page.click("text=/api/v1/alerts/ >> nth=0")
+    expect(seen.page.locator(".opblock.is-open")).to_be_visible()
+    seen.page.goto(f"{site.address}/nowhere/")
+    # 404: that page itself, and the icon that the admin does not name
+    assert [said for said in seen.complaints if "404" not in said] == []
+    context.close()
