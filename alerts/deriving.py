@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
 import polars as pl
@@ -14,8 +15,13 @@ from devices.baselines import FRAME, baselines_holding
 
 ASK_AGAIN: Final = timedelta(minutes=1)  # for people without a set: theirs may be made meanwhile
 _DAY: Final = timedelta(days=1)
-_NOBODY: Final = Usual(FRAME.to_frame())
 _INSTANT: Final = timedelta(microseconds=1)
+
+
+@cache
+def _nobody() -> Usual:
+    """Not made at import: a worker that forks after a query waits for ever for threads that stayed behind."""
+    return Usual(FRAME.to_frame())
 
 
 class Deriving:
@@ -45,7 +51,7 @@ class Deriving:
         if (metrics := _compared(rules)) != self._metrics:
             self.drop()
             self._metrics = metrics
-        usual = self._held(rows, at) if metrics else _NOBODY
+        usual = self._held(rows, at) if metrics else _nobody()
         return derived(rows, rules.derived, baselines=usual, earlier=_before(rows) if rules.has_rates else None)
 
     def _held(self, rows: pl.DataFrame, at: datetime) -> Usual:

@@ -1,5 +1,8 @@
 """What runs by the clock."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -14,12 +17,28 @@ from devices.tasks import drop_old_readings
 from ingestion.models import QuarantinedMessage
 from ingestion.tasks import drop_old_quarantine
 from telara.celery import app
+from telara.embedded.checkout import ROOT
 from tests.made import NOON, make_alert, make_installation, make_user, make_wearer
 
 
 def test_every_scheduled_task_is_there() -> None:
     app.loader.import_default_modules()
     assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)
+
+
+ASK = """
+from pathlib import Path
+from telara.celery import app
+app.loader.import_default_modules()
+print([task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")])
+"""
+
+
+def test_a_worker_may_fork_once_it_has_imported_its_tasks() -> None:
+    """A pool of polars' that began before would leave every child waiting for threads that it does not have."""
+    asked = subprocess.run([sys.executable, "-c", ASK], cwd=ROOT, env=os.environ, capture_output=True, check=True)
+    assert b"python" in asked.stdout
+    assert b"polars-0" not in asked.stdout
 
 
 @pytest.mark.django_db
