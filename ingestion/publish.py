@@ -173,7 +173,7 @@ def outbox_sweep(publisher: AlertPublisher, *, now: datetime, seconds: float = S
     A thousand after the other for so many seconds; it stops where the broker does not take them. Two at once do no
     more harm than to send some twice.
     """
-    ends, last, marked = time.monotonic() + seconds, 0, 0
+    ends, last, marked = time.monotonic() + seconds, 0, publisher.mark(at=now)
     while (left := ends - time.monotonic()) > 0:
         entries = unsent(before=now - SWEEP_AFTER, after=last) if publisher.has_room() else []
         publisher.send(entries)

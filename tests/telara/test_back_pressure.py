@@ -28,9 +28,9 @@ MANY = 200  # posts at once
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-def telara(tmp_path: Path, db: None) -> Iterator[Nursery]:
-    with nursery(tmp_path) as made:
+@pytest.fixture(scope="module")
+def telara(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[Nursery]:
+    with nursery(tmp_path_factory.mktemp("nursery")) as made:
         yield made
 
 
