@@ -182,6 +182,7 @@ TELARA_RETENTION_DAYS: int = env.int("TELARA_RETENTION_DAYS", default=0)  # 0: f
 TELARA_PARTITION_BY: str = env.str("TELARA_PARTITION_BY", default="month")
 TELARA_BATCH_MESSAGES: int = env.int("TELARA_BATCH_MESSAGES", default=16_000)
 TELARA_BATCH_AGE = timedelta(milliseconds=env.int("TELARA_BATCH_AGE_MS", default=200))
+TELARA_WEB_THREADS: int = env.int("TELARA_WEB_THREADS", default=32)
 TELARA_FAILPOINTS: str = env.str("TELARA_FAILPOINTS", default="") if DEBUG else ""
 for _name, _value, _allowed in (
     ("TELARA_UNKNOWN_USERS", TELARA_UNKNOWN_USERS, ("provision", "quarantine")),
