@@ -7,16 +7,26 @@ each of whom sends a reading a second: a screen is given at most four a second o
 Runs on the services of the environment, on a database and a topic of its own.
 """
 
-import argparse
 import time
 
-from benchmarks._live import await_caught_up, consumer, heard, listeners, say_shares, send_steadily, tokens, web
+from benchmarks import _recorded
+from benchmarks._live import (
+    at_share,
+    await_caught_up,
+    consumer,
+    heard,
+    listeners,
+    say_shares,
+    send_steadily,
+    tokens,
+    web,
+)
 from benchmarks._scratch import Scratch, scratch
 
 WARM_UP_S = 3
 
 
-def measure(made: Scratch, rate: int, seconds: float) -> None:
+def measure(made: Scratch, rate: int, seconds: float) -> dict[str, float]:
     (token,) = tokens([f"analyst_{rate}"], see_all=True)
     with web(made) as serving, consumer(made) as consuming, listeners(made, serving.port, [("", token)]) as listening:
         listening.await_line("open")
@@ -35,17 +45,21 @@ def measure(made: Scratch, rate: int, seconds: float) -> None:
     shown = len(came) / len(sent.acknowledged)
     print(f"{rate:6,}/s  {len(sent.acknowledged) / sent.took_s:6,.0f} sent  {shown:7.2%} shown  "
           f"{shares[0]:4.0%} web  {shares[1]:4.0%} consumer  ", end="")  # fmt: skip
-    say_shares([each / 1000 for each in came])
+    milliseconds = sorted(each / 1000 for each in came)
+    say_shares(milliseconds)
+    return {f"{name}_ms_at_{rate}": at_share(milliseconds, share) for share, name in ((0.5, "p50"), (0.99, "p99"))}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = _recorded.parser(__doc__)
     parser.add_argument("--rates", type=int, nargs="+", default=[100, 1_000, 10_000])
     parser.add_argument("--seconds", type=float, default=15)
     options = parser.parse_args()
+    found: dict[str, float] = {}
     with scratch() as made:
         for rate in options.rates:
-            measure(made, rate, options.seconds)
+            found |= measure(made, rate, options.seconds)
+    _recorded.compare("latency", found, options)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ is asked for as a browser does, in this process; the time is that of the whole r
 that warms up. Runs on the services of the environment, on a database of its own.
 """
 
-import argparse
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from datetime import timedelta
 from statistics import median
 from typing import Any
 
+from benchmarks import _recorded
 from benchmarks._scratch import scratch
 from benchmarks._stored import alerts_fill, minute_of, people_make, readings_fill, settled, windows_fill
 
@@ -56,7 +56,7 @@ def say(title: str, took: float, queries: int, shown: str, response: Any) -> Non
     print(f"  {title:18}{took:8.0f} ms  {queries:3} queries  {shown:22}{len(response.content) / 1024:6.0f} KiB")
 
 
-def person(days: int, hertz: float) -> None:
+def person(days: int, hertz: float) -> dict[str, float]:
     from django.test import Client
     from django.utils import timezone
 
@@ -73,17 +73,20 @@ def person(days: int, hertz: float) -> None:
     print(f"one person: {count:,} readings, {minutes:,} minutes ({time.perf_counter() - began:.0f} s to fill)")
     client = Client(headers={"host": "localhost"})
     client.force_login(User.objects.get(username="lead"))
+    found: dict[str, float] = {}
     for name in ("5m", "1h", "24h", "7d", "30d"):
         took, queries, response = measured(lambda name=name: client.get("/wearers/one_00000/", {"range": name}))
         say(f"wearer, {name}", took, queries, f"{points_of(response.text)} points a line", response)
+        found |= {f"wearer_{name}_ms": took, f"wearer_{name}_points": points_of(response.text)}
     month = {"user_id": "one_00000", "since": rfc3339(since), "until": rfc3339(now)}
     for path, asked in (("readings", month | {"limit": 1000}), ("windows", month | {"limit": 1000}),
                         ("windows", month | {"limit": 1000, "since": rfc3339(now - timedelta(days=1))})):  # fmt: skip
         took, queries, response = measured(lambda path=path, asked=asked: client.get(f"/api/v1/{path}/", asked))
         say(f"API, {path}", took, queries, f"{len(response.json()['results'])} rows", response)
+    return {name: found[name] for name in ("wearer_24h_ms", "wearer_30d_ms", "wearer_30d_points")}
 
 
-def everybody(people: int, alerts: int) -> None:
+def everybody(people: int, alerts: int) -> dict[str, float]:
     from django.test import Client
     from django.utils import timezone
 
@@ -99,14 +102,17 @@ def everybody(people: int, alerts: int) -> None:
     client = Client(headers={"host": "localhost"})
     client.force_login(User.objects.get(username="lead"))
     firing = Alert.objects.filter(episode="firing").order_by("-opened_at")[0]
+    found: dict[str, float] = {}
     for title, path in (("overview", "/"), ("overview's parts", "/overview/parts/"), ("wearers", "/wearers/"),
                         ("desk", "/alerts/"), ("an alert", f"/alerts/{firing.pk}/")):  # fmt: skip
         took, queries, response = measured(lambda path=path: client.get(path))
         say(title, took, queries, "", response)
+        found |= {f"{title}_ms": took, f"{title}_queries": queries}
+    return {name: found[name] for name in ("overview_ms", "overview_queries", "wearers_ms", "desk_ms")}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = _recorded.parser(__doc__)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--hertz", type=float, default=2.0)
     parser.add_argument("--people", type=int, default=1000)
@@ -120,8 +126,8 @@ def main() -> None:
 
         lead = User.objects.create_user("lead", password=None)
         lead.user_permissions.set(Permission.objects.filter(codename="view_all_wearers"))
-        person(options.days, options.hertz)
-        everybody(options.people, options.alerts)
+        found = person(options.days, options.hertz) | everybody(options.people, options.alerts)
+    _recorded.compare("reading_back", found, options)
 
 
 if __name__ == "__main__":

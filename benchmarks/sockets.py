@@ -7,17 +7,17 @@ rest one person each. All of them open at once, as after a restart. Runs on the 
 database and a topic of its own.
 """
 
-import argparse
 import time
 
-from benchmarks._live import consumer, heard, listeners, names, say_shares, send_steadily, tokens, web
+from benchmarks import _recorded
+from benchmarks._live import at_share, consumer, heard, listeners, names, say_shares, send_steadily, tokens, web
 from benchmarks._scratch import Running, Scratch, scratch
 
 WARM_UP_S = 3
 SETTLED_S = 3
 
 
-def run(made: Scratch, people: int, wide: int, seconds: float) -> None:
+def run(made: Scratch, people: int, wide: int, seconds: float) -> dict[str, float]:
     analysts = tokens([f"analyst_{number}" for number in range(wide)], see_all=True)
     wearers = names(people)
     own = tokens(wearers[: people - wide], see_all=False)
@@ -52,7 +52,10 @@ def run(made: Scratch, people: int, wide: int, seconds: float) -> None:
     say_shares([age / 1000 for age in found.ages])
     print(f"memory               {each_kb:8.0f} KiB a socket, {loaded_kb:.0f} KiB after the run")
     print(f"processor            {shares[0]:8.0%} web, {shares[1]:.0%} consumer, {shares[2]:.0%} the listeners")
-    print(f"web, a frame         {1e6 * shares[0] / frames:8.1f} us")
+    each_us = 1e6 * shares[0] / frames
+    print(f"web, a frame         {each_us:8.1f} us")
+    p99 = at_share(sorted(found.ages), 0.99) / 1000
+    return {"p99_ms": p99, "kib_a_socket": loaded_kb, "web_us_a_frame": each_us, "share_shown": came}
 
 
 def warm(made: Scratch, port: int, token: str) -> None:
@@ -78,13 +81,14 @@ def cpu_of(*running: Running) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = _recorded.parser(__doc__)
     parser.add_argument("--people", type=int, default=1000)
     parser.add_argument("--wide", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=20)
     options = parser.parse_args()
     with scratch() as made:
-        run(made, options.people, options.wide, options.seconds)
+        found = run(made, options.people, options.wide, options.seconds)
+    _recorded.compare("sockets", found, options)
 
 
 if __name__ == "__main__":
