@@ -31,20 +31,24 @@ class Newest:
         """Take over new rows (COLUMNS, username, device_sources); late ones are history, not news."""
         timely = stored.filter((pl.col("flags") & int(Flag.LATE)) == 0)
         if timely.height:
-            self._waiting.append(timely)
+            self._waiting.append(_newest_of(timely))
 
     def take(self, *, now: datetime, is_behind: bool = False) -> list[Vital]:
         """The events of the people whose turn it is."""
         if not self._waiting or (is_behind and now - self._taken_at < GAP_BEHIND):
             return []
         self._taken_at = now
-        rows = pl.concat(self._waiting).sort("recorded_at", "event_id")
-        newest = rows.group_by("user_id").agg(_OF_A_PERSON).select(rows.columns)
+        newest = self._waiting[0] if len(self._waiting) == 1 else _newest_of(pl.concat(self._waiting))
         is_due = [now - self._sent.get(user, now - LEAST_GAP) >= LEAST_GAP for user in newest["user_id"]]
         due = newest.filter(pl.Series(is_due))
         self._waiting = [] if due.height == newest.height else [newest.filter(~pl.Series(is_due))]
         self._sent |= dict.fromkeys(due["user_id"], now)
         return vitals_of(due)
+
+
+def _newest_of(rows: pl.DataFrame) -> pl.DataFrame:
+    """A row a person: the newest, with those values of older ones that it lacks."""
+    return rows.sort("recorded_at", "event_id").group_by("user_id").agg(_OF_A_PERSON).select(rows.columns)
 
 
 def vitals_of(rows: pl.DataFrame) -> list[Vital]:

@@ -214,6 +214,7 @@ def _config(subscription: Subscription) -> dict[str, Any]:
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "queued.max.messages.kbytes": 8 * 1024,
+        "fetch.message.max.bytes": 256 * 1024,  # of a partition at once, packed: some five times as much is unpacked
         "fetch.wait.max.ms": 50,
         "fetch.error.backoff.ms": 100,
         "fetch.queue.backoff.ms": 10,  # after a full queue; a second by default, in which we would stand still
