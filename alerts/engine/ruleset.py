@@ -14,7 +14,7 @@ from alerts.engine.language import Condition, to_polars
 from alerts.engine.rule import Rule, RuleKey
 from alerts.engine.source import COLUMNS, DERIVED_COLUMNS, Source, Window
 
-TAIL: Final = 128  # rows of a person that are kept at least; at half as many more the older ones are folded
+TAIL: Final = 96  # rows of a person that are kept at least; at half as many more the older ones are folded
 DISORDER: Final = timedelta(minutes=10)  # what comes later than that is late
 SLOTS_A_WORD: Final = 31  # two bits each; the sign bit stays free
 
