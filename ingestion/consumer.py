@@ -162,9 +162,17 @@ class Worker:
     def _claim(self, positions: list[Position]) -> dict[Position, int]:
         close_old_connections()
         claims = ledger.claim(positions, owner=self._owner)
+        ids = self._transport.topic_ids(position.topic for position in positions)
+        anew = ledger.made_anew(claims, ids=ids, owner=self._owner)
         starts = {}
         for position, claim in claims.items():
-            starts[position] = self._first(position, claim) if claim.next_offset is None else claim.next_offset
+            if claim.next_offset is None:
+                starts[position] = self._first(position, claim)
+            elif position in anew:
+                low, _ = self._transport.bounds(position)
+                starts[position] = self._skip(position, claim.next_offset, low, topic_id=ids[position.topic])
+            else:
+                starts[position] = claim.next_offset
         self._claims |= claims
         self._polled |= starts
         self._pipeline.drop_state()
@@ -194,10 +202,13 @@ class Worker:
         """Recorded and logged, never silent; then from what the broker still holds."""
         self._flush()
         expected = self._polled[position]
-        reason, found = ("topic_anew", low) if expected > high else ("retention", low)
-        ledger.record_gap(position, expected=expected, found=found, reason=reason, owner=self._owner)
+        self._polled[position] = self._skip(position, expected, low, topic_id="" if expected > high else None)
+        return low
+
+    def _skip(self, position: Position, expected: int, found: int, *, topic_id: str | None) -> int:
+        """Go on from `found`: of a topic made anew that has this id (empty: it is not known), None of the same one."""
+        ledger.record_gap(position, expected=expected, found=found, topic_id=topic_id, owner=self._owner)
         log.error("consumer.gap", topic=position.topic, partition=position.partition, expected=expected, found=found)
-        self._polled[position] = found
         return found
 
     def _forget(self, positions: list[Position]) -> None:

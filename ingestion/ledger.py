@@ -7,15 +7,16 @@ the expected one. A stopped owner that sits in a COPY is ended by its backend's 
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from django.db import OperationalError, connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from ingestion.batch import Position
 from ingestion.mishaps import mishap_note
-from ingestion.models import OffsetGap, PartitionLedger
+from ingestion.models import OffsetGap, PartitionLedger, QuarantinedMessage
 
 LOCK_TIMEOUT_MS: Final = 2000
 CLAIM_TRIES: Final = 5
@@ -159,22 +160,41 @@ def next_offsets(*, cluster_id: str, topics: Iterable[str]) -> dict[Position, in
     return {Position(row.topic, row.partition): row.next_offset for row in rows if row.next_offset is not None}
 
 
-def record_gap(position: Position, *, expected: int, found: int, reason: str, owner: Owner) -> None:
-    """Remember that [expected, found) was never seen, and go on from `found`."""
+def made_anew(positions: Iterable[Position], *, ids: Mapping[str, str], owner: Owner) -> set[Position]:
+    """Those that were stored of a topic with another id than the broker knows it by now. Where none is noted yet, it
+    is noted; where one changed, `record_gap` does that."""
+    rows = PartitionLedger.objects.filter(cluster_id=owner.cluster_id, topic__in=ids, owner=owner.name)
+    wanted, anew = set(positions), set()
+    for row in rows:
+        position = Position(row.topic, row.partition)
+        if position in wanted and row.topic_id not in ("", ids[row.topic]) and row.next_offset is not None:
+            anew.add(position)
+    for topic, topic_id in ids.items():
+        rows.filter(Q(topic_id="") | Q(next_offset=None), topic=topic).update(topic_id=topic_id)
+    return anew
+
+
+def record_gap(position: Position, *, expected: int, found: int, topic_id: str | None, owner: Owner) -> None:
+    """Remember that [expected, found) was never seen, and go on from `found`.
+
+    `topic_id` is that of a topic made anew, empty where it is not known: what is in quarantine of the old one no longer
+    stands at coordinates of this broker's. It is None where records of the same topic were deleted.
+    """
+    now = timezone.now()
+    is_anew = topic_id is not None
+    reason = "topic_anew" if is_anew else "retention"
+    of_partition = {"cluster_id": owner.cluster_id, "topic": position.topic, "partition": position.partition}
     with transaction.atomic():
         _, is_new = OffsetGap.objects.get_or_create(
-            cluster_id=owner.cluster_id,
-            topic=position.topic,
-            partition=position.partition,
-            expected=expected,
-            found=found,
-            defaults={"reason": reason, "noticed_at": timezone.now()},
+            **of_partition, expected=expected, found=found, defaults={"reason": reason, "noticed_at": now}
         )
         if is_new:
-            mishap_note(event="offset_gap", at=timezone.now(), text=_lost(position, expected, found, reason))
-        PartitionLedger.objects.filter(
-            cluster_id=owner.cluster_id, topic=position.topic, partition=position.partition, owner=owner.name
-        ).update(next_offset=found)
+            mishap_note(event="offset_gap", at=now, text=_lost(position, expected, found, reason))
+        changed: dict[str, Any] = {"topic_id": topic_id} if is_anew else {}
+        PartitionLedger.objects.filter(**of_partition, owner=owner.name).update(next_offset=found, **changed)
+        if is_anew:
+            former = f"{owner.cluster_id[:40]} until {now:%Y-%m-%dT%H:%M:%S}"
+            QuarantinedMessage.objects.filter(**of_partition).update(cluster_id=former)
 
 
 def _lost(position: Position, expected: int, found: int, reason: str) -> str:

@@ -15,6 +15,7 @@ class PartitionLedger(models.Model):
 
     cluster_id = models.CharField(max_length=64)
     topic = models.CharField(max_length=249)
+    topic_id = models.CharField(max_length=32, blank=True, db_default="", help_text="Another one: it was made anew.")
     partition = models.PositiveIntegerField()
     next_offset = models.BigIntegerField(null=True, help_text="Null until the first claimer knows where to begin.")
     epoch = models.BigIntegerField(default=0)

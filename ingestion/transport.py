@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 import polars as pl
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from ingestion.batch import Batch, Origin, Position
@@ -49,6 +49,7 @@ class Subscription:
     kafka: Mapping[str, str]
     messages: int
     age: timedelta
+    has_topic_ids: bool = True
 
 
 class Transport:
@@ -72,7 +73,6 @@ class Transport:
 
     def poll(self, *, now: Callable[[], datetime]) -> Batch:
         """The next messages, in order of each partition; empty when none came within a tenth of a second."""
-        self._collected = []
         took = max(time.monotonic() - self._polled_at, LEAST_WAIT_S)
         self._collect(1, POLL_S)
         if self._unconfirmed and time.monotonic() - self._committed_at > COMMIT_AGAIN_S:
@@ -116,14 +116,30 @@ class Transport:
 
     def heartbeat(self, seconds: float) -> None:
         """Serve the group while paused, so that it does not take us for dead."""
-        unexpected = [m for m in self._consumer.consume(1, seconds) if m.error() is None]
-        for message in unexpected:  # fetched before the pause: read it again later
-            self._consumer.seek(TopicPartition(_topic(message), _partition(message), _offset(message)))
+        for message in self._consumer.consume(1, seconds):
+            if message.error() is None:  # fetched before the pause: read it again later
+                self._consumer.seek(TopicPartition(_topic(message), _partition(message), _offset(message)))
+            else:  # it is said once
+                self._collected.append(message)
 
     def bounds(self, position: Position) -> tuple[int, int]:
         """The first offset the broker holds and the next it will give; raises KafkaException."""
         low, high = self._consumer.get_watermark_offsets(TopicPartition(*position), ADMIN_TIMEOUT_S)
         return low, high
+
+    def topic_ids(self, names: Iterable[str]) -> dict[str, str]:
+        """By which id the broker knows these topics, as far as it says so; one made anew has another."""
+        if not self._subscription.has_topic_ids:
+            return {}
+        config: dict[str, Any] = {**self._subscription.kafka, "error_cb": report_error, "logger": quiet()}
+        admin, found = AdminClient(config), {}
+        futures = admin.describe_topics(TopicCollection(sorted(set(names))), request_timeout=ADMIN_TIMEOUT_S / 2)
+        for name, future in futures.items():
+            try:
+                found[name] = str(future.result(ADMIN_TIMEOUT_S).topic_id)
+            except KafkaException as error:
+                log.warning("kafka.topic_id_unknown", topic=name, error=str(error))
+        return found
 
     def lag(self, after: Mapping[Position, int]) -> int:
         """How many messages the broker is known to hold beyond `after`."""

@@ -195,4 +195,5 @@ def _subscription(topics: tuple[str, ...], group: str) -> Subscription:
         kafka=settings.KAFKA,
         messages=settings.TELARA_BATCH_MESSAGES,
         age=settings.TELARA_BATCH_AGE,
+        has_topic_ids=not settings.TELARA_KAFKA_EMBEDDED,
     )

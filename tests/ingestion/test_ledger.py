@@ -155,7 +155,7 @@ def test_a_gap_is_recorded_once_and_stepped_over():
     claims = claim([ZERO], owner=ME)
     begin(ZERO, 3, epoch=1, owner=ME)
     for _ in range(2):
-        record_gap(ZERO, expected=3, found=10, reason="retention", owner=ME)
+        record_gap(ZERO, expected=3, found=10, topic_id=None, owner=ME)
     gap = OffsetGap.objects.get()
     assert (gap.expected, gap.found, gap.reason) == (3, 10, "retention")
     with transaction.atomic():
