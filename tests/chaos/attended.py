@@ -26,6 +26,8 @@ class Attended:
     folder: Path
     database: Line
     redis: Proxy
+    group: str
+    topics: list[str]
     waiting: list[Stage]
     acts: ExitStack = field(default_factory=ExitStack)
     running: Running | None = None
@@ -34,7 +36,7 @@ class Attended:
     def scene(self, *, is_repeated: bool = True, settles_s: float = SETTLES_S) -> Iterator[Stage]:
         """What is sent and done in the block leaves everything whole, and the consumer alive."""
         stage = next(stage for stage in self.waiting if stage.is_repeated == is_repeated)
-        running = self.consumer()
+        self.consumer()
         self.waiting.remove(stage)
         try:
             yield stage
@@ -42,18 +44,21 @@ class Attended:
             self.database.heal()
             self.redis.heal()
         assert_whole(stage, settles_s=settles_s)
-        assert running.process.poll() is None, running.output.read_text()[-2000:]
+        assert self.running is not None
+        assert self.running.process.poll() is None, self.running.output.read_text()[-2000:]
 
     def consumer(self) -> Running:
         """It, started again where a scenario before had it die."""
         if self.running is None or self.running.process.poll() is not None:
-            topics = [stage.topic for stage in self.waiting]
-            lines = {"DATABASE_URL": database_url(port=self.database.port), "REDIS_URL": redis_url(self.redis)}
-            wanted = ("--topics", *topics, "--group", self.waiting[0].group)
-            running: Running = self.acts.enter_context(consumer(self.folder, *wanted, **SMALL | lines))
+            wanted = ("--topics", *self.topics, "--group", self.group)
+            running: Running = self.acts.enter_context(consumer(self.folder, *wanted, **SMALL | self.lines()))
             until(lambda: running.lines("consumer.assigned"), within_s=60)
             self.running = running
         return self.running
+
+    def lines(self) -> dict[str, str]:
+        """The environment of a process behind the same lines."""
+        return {"DATABASE_URL": database_url(port=self.database.port), "REDIS_URL": redis_url(self.redis)}
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """The lines of its log of that event."""
@@ -72,7 +77,7 @@ def attending(folder: Path) -> Iterator[Attended]:
         Proxy(url.hostname or "127.0.0.1", url.port or 6379) as redis,
         ExitStack() as acts,
     ):
-        yield Attended(folder, database, redis, stages, acts)
+        yield Attended(folder, database, redis, group, [stage.topic for stage in stages], stages, acts)
 
 
 def redis_url(proxy: Proxy) -> str:

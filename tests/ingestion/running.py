@@ -123,22 +123,27 @@ def consumer(
     """A consumer on the test's database, or what a test runs as one, ended when the block is left."""
     output = folder / f"consumer-{uuid4().hex[:6]}.log"
     command = [sys.executable, *program, *arguments]
-    inherited = os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "telara.settings"}
-    # The database is the test's own: no command may take the embedded one in its place.
-    # Nor a service that the test names.
-    named = {"DATABASE_URL", *environment}
-    embedded = [
-        name for name in os.environ.get("TELARA_EMBEDDED", "").split(",") if VARIABLES.get(name, "") not in named
-    ]
-    inherited["TELARA_EMBEDDED"] = ",".join(filter(None, embedded))
     with output.open("wb") as stream:
-        process = subprocess.Popen(command, cwd=ROOT, env=inherited | environment, stdout=stream, stderr=stream)
+        process = subprocess.Popen(command, cwd=ROOT, env=environment_of(**environment), stdout=stream, stderr=stream)
     try:
         yield Running(process, output)
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def environment_of(**named: str) -> dict[str, str]:
+    """The environment of a process of Telara on the test's database, and on what is named.
+
+    No command may take an embedded service in the place of one that the test names.
+    """
+    taken = {"DATABASE_URL", *named}
+    embedded = [
+        name for name in os.environ.get("TELARA_EMBEDDED", "").split(",") if VARIABLES.get(name, "") not in taken
+    ]
+    ours = {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "telara.settings"}
+    return os.environ | ours | {"TELARA_EMBEDDED": ",".join(filter(None, embedded))} | named
 
 
 def database_url(*, port: int | None = None) -> str:
