@@ -1,0 +1,53 @@
+"""Clocks that jump, and zombies that wake up wherever they stood."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from devices.failpoints import ConsumerPoint
+from tests.chaos.acts import kill_at, stop_at, wake
+from tests.chaos.invariants import assert_whole
+from tests.chaos.services import wait
+from tests.chaos.stage import Stage
+
+pytestmark = [
+    pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300),
+]  # fmt: skip
+POINTS = [point for point in get_args(ConsumerPoint) if not point.startswith("late")]
+
+
+def set_to(clock: Path, seconds: int) -> None:
+    """At once: a file that is being written is empty for a moment."""
+    clock.with_suffix(".new").write_text(str(seconds))
+    clock.with_suffix(".new").rename(clock)
+
+
+def test_a_clock_that_jumps_an_hour_ahead_and_minutes_back(stage: Stage, tmp_path: Path) -> None:
+    clock = tmp_path / "clock"
+    set_to(clock, 0)
+    with stage.consumer(changed_by="clock", CHAOS_CLOCK=str(clock)) as running:
+        for seconds in (0, 3600, -180, 0):
+            set_to(clock, seconds)
+            stage.send(0.3)
+            stage.await_rest()
+            wait(8)  # for what is done by the clock between batches
+        stage.send()
+        stage.await_rest()
+        assert running.stop() == 0
+    assert_whole(stage)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_zombie_that_wakes_up_where_it_was_stopped(lane: Stage, point: str) -> None:
+    lane.send(0.5)
+    with ExitStack() as acts:
+        zombie = stop_at(lane, acts, f"{point}:3")
+        kill_at(lane, "after_commit:2")
+        wake(zombie)
+        lane.send()
+        lane.await_rest()
+        assert zombie.stop() == 0
+    lane.sweep()
+    assert_whole(lane)
