@@ -8,10 +8,10 @@ bare COPY, and by COPY to a staging table with INSERT .. ON CONFLICT DO NOTHING,
 Runs on the services of the environment, on a database and a topic of its own.
 """
 
-import argparse
 import io
 import time
 
+from benchmarks import _recorded
 from benchmarks._scratch import Running, Scratch, scratch, send
 
 START_MS = 1_764_936_000_000  # 2025-12-05, noon
@@ -110,8 +110,8 @@ def copy_staged(batches: list[bytes]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--readings", type=int, default=200_000)
+    parser = _recorded.parser(__doc__)
+    parser.add_argument("--readings", type=int, default=1_000_000)
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--batch", type=int, default=16_000)
     options = parser.parse_args()
@@ -136,6 +136,8 @@ def main() -> None:
         print(f"ratio to the second         {staged / took:10.2f}")
         print(f"consumer CPU                {cpu / stored * 1e6:10.1f} us a reading")
         print(f"consumer memory, at most    {peak:10.0f} MB")
+        found = {"ratio_to_staging_copy": staged / took, "cpu_us_a_reading": cpu / stored * 1e6, "peak_mb": peak}
+        _recorded.compare("ingest", found, options)
 
 
 if __name__ == "__main__":
