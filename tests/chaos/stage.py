@@ -121,9 +121,16 @@ def ends(topic: str) -> dict[int, int]:
     admin = AdminClient(dict(settings.KAFKA))
     if topic not in admin.list_topics(timeout=10).topics:
         admin.create_topics([NewTopic(topic, 4, 1)])[topic].result(10)
+        until(lambda: is_led(admin, topic), within_s=10)
     with probing() as probe:
         numbers = probe.list_topics(topic, timeout=10).topics[topic].partitions
         return {number: probe.get_watermark_offsets(TopicPartition(topic, number), 10)[1] for number in numbers}
+
+
+def is_led(admin: AdminClient, topic: str) -> bool:
+    """Whether each partition of a topic that was just made has somebody to ask."""
+    partitions = admin.list_topics(timeout=10).topics[topic].partitions.values()
+    return bool(partitions) and all(partition.leader >= 0 for partition in partitions)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from ingestion.models import Mishap
 from tests.chaos.attended import Attended
 from tests.chaos.traffic import Message, event_of, sound
 from tests.chaos.wire import Loss
@@ -99,6 +100,7 @@ def test_messages_like_no_other_and_a_storm_of_them(attended: Attended) -> None:
         stage.send_these([Message(stage.tag, b"no", reason="malformed_json")] * STORM)
         stage.send()
     assert attended.said("consumer.reject_storm")
+    assert Mishap.objects.filter(event="reject_storm").exists()
 
 
 def unstorable(event: dict[str, Any]) -> Message:

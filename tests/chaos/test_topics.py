@@ -2,12 +2,14 @@
 
 import pytest
 
-from ingestion.models import OffsetGap
+from ingestion.models import Mishap, OffsetGap
 from tests.chaos.attended import Attended
-from tests.chaos.invariants import assert_whole
+from tests.chaos.invariants import assert_whole, broken
 from tests.chaos.services import wait
 from tests.chaos.stage import Stage
+from tests.chaos.test_killed import is_assigned
 from tests.chaos.topics import add_partitions, delete_before, make_anew
+from tests.ingestion.running import until
 
 pytestmark = [
     pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300),
@@ -15,6 +17,8 @@ pytestmark = [
 
 
 def gaps(stage: Stage) -> list[str]:
+    """The reasons of its gaps, each of which is on its way to an alert."""
+    assert Mishap.objects.filter(event="offset_gap", text__contains=stage.topic).exists()
     return sorted(OffsetGap.objects.filter(topic=stage.topic).values_list("reason", flat=True))
 
 
@@ -59,6 +63,21 @@ def test_a_person_on_two_partitions_of_one_consumer(attended: Attended) -> None:
             stage.send(0.3, partition=partition)
             stage.await_rest()
         stage.send()
+
+
+def test_a_person_on_partitions_of_two_consumers_is_stored_once_and_told_of(stage: Stage) -> None:
+    """Each consumer judges what it was sent: episodes and windows of such a person are why somebody is told."""
+    with stage.consumer() as one, stage.consumer() as two:
+        until(lambda: is_assigned(one) and is_assigned(two), within_s=60)
+        for turn in range(8):
+            stage.send(0.2, partition=turn % 4)
+            stage.await_rest()
+        stage.send()
+        stage.await_rest()
+        assert (one.stop(), two.stop()) == (0, 0)
+    stage.finish()
+    assert Mishap.objects.filter(event="split_person", text__contains=stage.tag).exists()
+    assert not broken(stage).keys() & {"acknowledged", "offsets", "steps", "transactions"}
 
 
 def test_partitions_added_while_a_consumer_runs(attended: Attended) -> None:
