@@ -12,7 +12,7 @@ from dashboard.series import MOST_POINTS, RANGES, Series, series_of
 from devices.metrics import Flag
 from devices.models import MetricWindow, Reading, User
 from ingestion.late import Span
-from ingestion.window_rows import window_lines, windows_store
+from ingestion.window_rows import window_rows, windows_store
 from ingestion.windows import Windows
 from tests.made import NOON, make_partitions
 
@@ -44,7 +44,7 @@ SPIKE_ID = "00000000-0000-0000-0000-00000000beef"
 def make_minutes(wearer: User, since: datetime = NOON) -> None:
     """Those that the stream worker stores of these readings."""
     with_all = Windows(freshness=timedelta(minutes=15))
-    windows_store(window_lines(with_all.again({wearer.pk: Span(since, UNTIL)}, at=UNTIL, wanted={})))
+    windows_store(window_rows(with_all.again({wearer.pk: Span(since, UNTIL)}, at=UNTIL, wanted={})))
     assert MetricWindow.objects.filter(user=wearer).exists()
 
 
