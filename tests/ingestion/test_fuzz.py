@@ -10,8 +10,10 @@ from django.db.models import Count
 
 from devices.models import Reading
 from ingestion import proof
-from ingestion.exact import judge
+from ingestion.exact import judge, judge_event, parse_json
+from ingestion.intake import Terms, _judge
 from ingestion.models import QuarantinedMessage
+from ingestion.producer import Outgoing
 from ingestion.verdicts import Accepted, Limits, Rejected
 from tests.ingestion import fuzz, rounds
 from tests.ingestion.test_pipeline import Shop
@@ -61,6 +63,22 @@ def test_a_round_that_ends_its_process_is_written_down_whole(tmp_path: Path, mon
     monkeypatch.setattr(fuzz, "ROUND", 20)
     assert fuzz.main(["1", "--found", str(tmp_path)]) == 1
     assert [(tmp_path / f"5-{n}.bin").read_bytes() for n in range(20)] == rounds.messages(5, 20)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_post_takes_the_stream_takes_too_with_the_same_values(seed: int) -> None:
+    terms, taken = Terms(None, rounds.LIMITS), 0
+    for payload in rounds.messages(seed, ROUND):
+        try:
+            item = parse_json(payload)
+        except ValueError:
+            continue
+        sent = _judge(item, terms, "topic", rounds.NOW)
+        if isinstance(sent, Outgoing):
+            posted = judge_event(item, received_at=rounds.NOW, limits=rounds.LIMITS)
+            assert judge(sent.value, received_at=rounds.NOW, limits=rounds.LIMITS) == posted, payload
+            taken += 1
+    assert taken > ROUND // 4
 
 
 @pytest.mark.django_db(transaction=True)
