@@ -29,11 +29,13 @@ OLD = datetime(2015, 6, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Run:
-    """Processor microseconds a reading, readings a second, the most MB that a stream worker held."""
+    """Processor microseconds a reading, readings a second, the most MB that a stream worker held, and how many of them
+    before the readings, when it had met its people."""
 
     cpu_us: float
     rate: float
     peak_mb: float
+    met_mb: float
 
 
 @contextmanager
@@ -80,12 +82,14 @@ def measure(made: Scratch, name: str, who: list[str], count: int, *, consumers: 
         send(own.topic, messages(who, len(who), now - EVERY * (count // len(who) + 1)), settings.KAFKA)
         await_stored(running, own.topic, len(who))
         time.sleep(1)
+        met = max(each.peak_mb() for each in running)
         sent = list(messages(who, count, now))
         before, began = sum(each.cpu_s() for each in running), time.time()
         send(own.topic, sent, settings.KAFKA)
         ended = await_stored(running, own.topic, len(who) + len(sent))
         cpu = sum(each.cpu_s() for each in running) - before
-        return Run(1e6 * cpu / len(sent), len(sent) / (ended - began), max(each.peak_mb() for each in running))
+        peak = max(each.peak_mb() for each in running)
+        return Run(1e6 * cpu / len(sent), len(sent) / (ended - began), peak, met)
 
 
 def await_stored(running: list[Running], topic: str, count: int) -> float:
@@ -107,9 +111,8 @@ def stored(topic: str) -> int:
 
 
 def say(what: str, run: Run) -> None:
-    print(
-        f"{what:28}{run.cpu_us:8.1f} us a reading {run.rate:9,.0f} readings/s {run.peak_mb:6.0f} MB at most", flush=True
-    )
+    speed = f"{run.cpu_us:8.1f} us a reading {run.rate:9,.0f} readings/s"
+    print(f"{what:28}{speed} {run.peak_mb:6.0f} MB at most, {run.met_mb:.0f} before them", flush=True)
 
 
 def with_rows(made: Scratch, rows: list[int], count: int) -> list[Run]:
