@@ -7,6 +7,7 @@ Writes N readings of heart and steps of 14 people, one each 5 s, to a .csv.gz fi
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -48,7 +49,10 @@ def main() -> None:
         recorded(options.readings).write_csv(file, compression="gzip")
         command = [sys.executable, "manage.py", "backtest", "--rules", str(RULE), "--readings", str(file), "--json"]
         began = time.perf_counter()
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+        environ = {"SECRET_KEY": "asked for where all services are named", **os.environ}
+        done = subprocess.run(  # noqa: S603
+            command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True
+        )
         took = time.perf_counter() - began
     episodes = len(done.stdout.splitlines())
     print(f"{options.readings:,} readings in a file, one rule, {episodes:,} episodes")
