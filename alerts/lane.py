@@ -16,6 +16,7 @@ from alerts.engine.state import ALWAYS
 from alerts.rebuild import new_people, rebuild
 from alerts.snapshots import BEHIND, LONG
 
+REBUILT_AT_ONCE: Final = 200  # people
 _NO_TIMES: Final[Mapping[int, datetime]] = MappingProxyType({})
 Judged = tuple[list[Stretch], dict[int, PersonState]]
 
@@ -44,7 +45,7 @@ class Lane:
 
     def again(self, people: Mapping[int, datetime]) -> Judged:
         """These people's rows judged anew, each from a time on (or before), as they are stored now."""
-        return _both([self._rebuild(people)])
+        return _both(self._rebuild(people))
 
     def snapshots(self) -> dict[int, Snapshot]:
         """Of people of whom something has been pending for long, and who have none that is recent."""
@@ -102,12 +103,15 @@ class Lane:
             begun = dict.fromkeys(new, new_person(self.rules))
             times = {user_id: as_of[user_id] for user_id in new if user_id in as_of}
             yield advance(self.rules, begun, first, freshness=self._freshness, as_of=times)
-        if known := {user_id: first_at for user_id, first_at in unreached.items() if user_id not in new}:
-            yield self._rebuild(known)
+        yield from self._rebuild({user_id: at for user_id, at in unreached.items() if user_id not in new})
 
-    def _rebuild(self, people: Mapping[int, datetime]) -> Advance:
-        again = rebuild(self.rules, people, self._deriving)
-        return advance(self.rules, again.states, again.rows, freshness=self._freshness, as_of=again.as_of)
+    def _rebuild(self, people: Mapping[int, datetime]) -> Iterable[Advance]:
+        """A bounded number at once, so that a thousand people with a long past do not lie in memory together."""
+        everybody = sorted(people)
+        for start in range(0, len(everybody), REBUILT_AT_ONCE):
+            some = {user_id: people[user_id] for user_id in everybody[start : start + REBUILT_AT_ONCE]}
+            again = rebuild(self.rules, some, self._deriving)
+            yield advance(self.rules, again.states, again.rows, freshness=self._freshness, as_of=again.as_of)
 
 
 def _is_long_pending(state: PersonState, as_of: datetime, saved: datetime | None) -> bool:
@@ -115,7 +119,8 @@ def _is_long_pending(state: PersonState, as_of: datetime, saved: datetime | None
     return max(began, saved or began) < as_of - LONG
 
 
-def _both(found: list[Advance]) -> Judged:
+def _both(found: Iterable[Advance]) -> Judged:
+    found = list(found)
     states: dict[int, PersonState] = {}
     for each in found:
         states |= each.states

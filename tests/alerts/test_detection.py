@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alerts import lane
 from alerts.backtest import backtest
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleVersion
 from alerts.rule_versions import engine_rule
@@ -19,7 +20,7 @@ from alerts.services.triage import alert_acknowledge
 from devices.models import Reading
 from tests.alerts.feeding import RACING, Feed, at, load, person_one, the_alert
 from tests.ingestion.rows import frame, row
-from tests.made import make_alert, make_rule, make_user
+from tests.made import make_alert, make_rule, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -248,6 +249,16 @@ def test_an_episode_goes_on_after_a_restart(feed: Feed):
     alert = the_alert()
     assert (alert.started_at, alert.opened_at, alert.event_count, alert.end) == (at(0), at(2), 4, "cleared")
     assert Alert.objects.count() == 1
+
+
+def test_after_a_restart_people_are_read_back_a_few_at_a_time(feed: Feed, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lane, "REBUILT_AT_ONCE", 2)
+    five = [make_wearer(f"one_of_five_{number}").pk for number in range(5)]
+    for second in (0, 1):
+        feed.write(frame(*(feed._row(pk, second + pk / 1000, 120, at(second)) for pk in five)), now=at(second))
+    feed.restart()
+    feed.write(frame(*(feed._row(pk, 2 + pk / 1000, 120, at(2)) for pk in five)), now=at(2))
+    assert sorted(Alert.objects.values_list("user_id", "event_count")) == [(pk, 3) for pk in sorted(five)]
 
 
 def test_a_run_that_begins_at_the_very_time_the_last_one_ended_is_another_after_a_restart_too(feed: Feed):
