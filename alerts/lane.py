@@ -16,7 +16,7 @@ from alerts.engine.state import ALWAYS
 from alerts.rebuild import new_people, rebuild
 from alerts.snapshots import BEHIND, LONG
 
-REBUILT_AT_ONCE: Final = 200  # people
+REBUILT_AT_ONCE: Final = 64  # people
 _NO_TIMES: Final[Mapping[int, datetime]] = MappingProxyType({})
 Judged = tuple[list[Stretch], dict[int, PersonState]]
 

@@ -77,7 +77,7 @@ class Worker:
     def step(self) -> Step:
         """Poll and write; raises what is unexpected, after which the process must end."""
         close_old_connections()
-        batch = self._transport.poll(now=self._now)
+        batch = self._transport.poll(now=self._now, is_behind=self.is_behind)
         self._raise_failure()
         if self._rejoin:
             self._join_anew()

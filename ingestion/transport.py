@@ -17,6 +17,7 @@ from ingestion.producer import quiet, report_error
 log = structlog.get_logger(__name__)
 POLL_S: Final = 0.1
 LEAST_WAIT_S: Final = 0.02  # for more of a batch; each costs some 20 ms of processor time, however small
+ENOUGH: Final = 1_000  # messages; more of them cost little less each
 COMMIT_AGAIN_S: Final = 2.0
 ADMIN_TIMEOUT_S: Final = 10.0
 # The broker no longer has the offset, or never had it: never skipped in silence.
@@ -71,16 +72,20 @@ class Transport:
             list(subscription.topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
         )
 
-    def poll(self, *, now: Callable[[], datetime]) -> Batch:
-        """The next messages, in order of each partition; empty when none came within a tenth of a second."""
+    def poll(self, *, now: Callable[[], datetime], is_behind: bool = True) -> Batch:
+        """The next messages, in order of each partition; empty when none came within a tenth of a second.
+
+        Unless we are behind, no more than a good many are waited for: their readers wait, too.
+        """
+        most = self._subscription.messages if is_behind else min(ENOUGH, self._subscription.messages)
         took = max(time.monotonic() - self._polled_at, LEAST_WAIT_S)
         self._collect(1, POLL_S)
         if self._unconfirmed and time.monotonic() - self._committed_at > COMMIT_AGAIN_S:
             self.commit({})
         deadline = time.monotonic() + min(took, self._subscription.age.total_seconds())
         more = bool(self._collected)
-        while more and len(self._collected) < self._subscription.messages and time.monotonic() < deadline:
-            more = self._collect(self._subscription.messages - len(self._collected), 0.005)
+        while more and len(self._collected) < most and time.monotonic() < deadline:
+            more = self._collect(most - len(self._collected), 0.005)
         messages, self._collected = self._collected, []
         self._polled_at = time.monotonic()
         return self._batch(messages, now())
