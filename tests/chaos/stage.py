@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Delivered
 from confluent_kafka.admin import AdminClient, NewTopic
 from django.conf import settings
@@ -121,16 +121,21 @@ def ends(topic: str) -> dict[int, int]:
     admin = AdminClient(dict(settings.KAFKA))
     if topic not in admin.list_topics(timeout=10).topics:
         admin.create_topics([NewTopic(topic, 4, 1)])[topic].result(10)
-        until(lambda: is_led(admin, topic), within_s=10)
+        until(lambda: is_answered_for(topic), within_s=20)
     with probing() as probe:
         numbers = probe.list_topics(topic, timeout=10).topics[topic].partitions
         return {number: probe.get_watermark_offsets(TopicPartition(topic, number), 10)[1] for number in numbers}
 
 
-def is_led(admin: AdminClient, topic: str) -> bool:
-    """Whether each partition of a topic that was just made has somebody to ask."""
-    partitions = admin.list_topics(timeout=10).topics[topic].partitions.values()
-    return bool(partitions) and all(partition.leader >= 0 for partition in partitions)
+def is_answered_for(topic: str) -> bool:
+    """Whether each partition of a topic that was just made has somebody who answers for it."""
+    try:
+        with probing() as probe:
+            for number in probe.list_topics(topic, timeout=10).topics[topic].partitions:
+                probe.get_watermark_offsets(TopicPartition(topic, number), 10)
+    except KafkaException:
+        return False
+    return True
 
 
 @contextmanager

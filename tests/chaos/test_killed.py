@@ -15,10 +15,14 @@ from tests.ingestion.running import Running, until
 pytestmark = [pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
+# What comes late comes at the end of the traffic.
+POINTS = sorted((*get_args(ConsumerPoint), *get_args(OutboxPoint)), key=lambda point: point.startswith("late"))
+
+
 @pytest.mark.chaos_core
 def test_killed_at_every_point_one_after_another(stage: Stage) -> None:
-    stage.send()
-    for point in (*get_args(ConsumerPoint), *get_args(OutboxPoint)):
+    for number, point in enumerate(POINTS):
+        stage.send(1 / (len(POINTS) - number))
         kill_at(stage, point if point.startswith(("late", "outbox")) else f"{point}:2")
     stage.finish()
     stage.send_these(stage.more(20))

@@ -28,6 +28,8 @@ def test_the_broker_away_for_a_minute(attended: Attended) -> None:
         with away("kafka", by="kill"):
             assert_calm(attended.consumer(), 60)
         stage.send()
+        stage.await_rest()
+        stage.sweep()  # after half a minute a consumer leaves its alerts to the worker
 
 
 def test_the_broker_hanging(attended: Attended) -> None:
