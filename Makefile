@@ -65,7 +65,7 @@ bench: $(RUNTIME) ## how fast it is on this machine
 		name=$$(basename $$each .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; \
 	done
 
-chaos: $(DEVELOPMENT) ## the whole fault matrix, on services of its own, in about half an hour (ARGS="-k zombie" for a part of it)
+chaos: $(DEVELOPMENT) ## the whole fault matrix, on services of its own, in about a quarter of an hour (ARGS="-k zombie" for a part of it)
 	@.ci/chaos $(ARGS)
 
 fuzz: $(DEVELOPMENT) ## a million damaged events, 10,000 odd requests (ARGS="200000 --seed 7")
