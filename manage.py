@@ -7,6 +7,9 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telara.settings")
+    if "run_consumer" in sys.argv[1:2]:
+        # It works in two threads already; more of polars' own only wait for each other. Polars reads it when imported.
+        os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from telara import embedded, tables
 
     embedded.join(sys.argv)

@@ -1,10 +1,11 @@
 """The stream worker: `while not stopping: step()`.
 
-A step polls, prepares and writes one batch. When it is behind, the next batch is prepared while the last one is being
+A step polls, prepares and writes one batch. When it is behind, the next batches are prepared while one is being
 written; when it is up to date, each batch goes through at once.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from ingestion.verdicts import Limits
 
 log = structlog.get_logger(__name__)
 LONGEST_BACKOFF_S: Final = 5.0
+AHEAD: Final = 1  # batches that are prepared while one is written
 LATE_EVERY_S: Final = 1.0
 DATABASE_ERRORS: Final = (OperationalError, InterfaceError)
 
@@ -63,10 +65,10 @@ class Worker:
         self._limits = limits
         self._now = now
         self._stopping = stopping
-        self._preparer = ThreadPoolExecutor(1, "prepare")
+        self._preparer = ThreadPoolExecutor(AHEAD, "prepare")
         self._claims: dict[Position, Claim] = {}
         self._polled: dict[Position, int] = {}  # where the next poll goes on
-        self._pending: Pending | None = None
+        self._pending: deque[Pending] = deque()
         self._rejoin = False
         self.is_behind = False  # the next batch is worth waiting for: it is prepared while this one is written
         self._judged_late_at = 0.0  # of the monotonic clock
@@ -84,11 +86,9 @@ class Worker:
             return Step(self._take_done())
         full = self._subscription.messages
         self.is_behind = len(batch) >= full or self.lag() >= full // 2
-        previous, self._pending = self._pending, self._prepare(batch) if len(batch) else None
-        if previous is not None:
-            self._write(previous)
-        if self._pending is not None and not self.is_behind:
-            self._flush()
+        if len(batch):
+            self._pending.append(self._prepare(batch))
+        self._flush(but=AHEAD if self.is_behind and len(batch) else 0)
         return Step(self._take_done(), self._judge_late(), polled=len(batch))
 
     def pass_time(self) -> list[Detected]:
@@ -108,7 +108,9 @@ class Worker:
 
     def _aside(self, work: Callable[..., Detected | None]) -> list[Detected]:
         """What work beside the batches found; it comes again, where the database or a partition is not ours now."""
-        waiting = {} if self._pending is None else self._pending.first
+        waiting: dict[Position, int] = {}
+        for pending in reversed(self._pending):
+            waiting |= pending.first
         first = {position: waiting.get(position, offset) for position, offset in self._polled.items()}
         if not first or self._rejoin:
             return []
@@ -193,8 +195,8 @@ class Worker:
         self._forget(positions)
 
     def on_lost(self, positions: list[Position]) -> None:
-        if self._pending is not None and self._pending.first.keys() & set(positions):
-            self._pending = None
+        if any(pending.first.keys() & set(positions) for pending in self._pending):
+            self._pending.clear()
             self._rejoin = True
         self._forget(positions)
 
@@ -229,10 +231,10 @@ class Worker:
             batch, self._preparer.submit(prepare, batch, limits=limits, known=dict(self._pipeline.people)), first
         )
 
-    def _flush(self) -> None:
-        if self._pending is not None:
-            pending, self._pending = self._pending, None
-            self._write(pending)
+    def _flush(self, *, but: int = 0) -> None:
+        """Write what is polled, in order, but for the last ones."""
+        while len(self._pending) > but:
+            self._write(self._pending.popleft())
 
     def _write(self, pending: Pending) -> None:
         """Write a batch, waiting for a database that is away; a fence that is closed makes us leave and join anew."""
@@ -295,12 +297,12 @@ class Worker:
     def _leave(self, fenced: Fenced) -> None:
         """Somebody else stores these partitions now: drop everything and join the group anew."""
         log.warning("consumer.fenced", reason=str(fenced))
-        self._pending = None
+        self._pending.clear()
         self._pipeline.drop_state()
         self._rejoin = True
 
     def _join_anew(self) -> None:
-        self._pending = None
+        self._pending.clear()
         self._transport.close()
         self._claims.clear()
         self._polled.clear()

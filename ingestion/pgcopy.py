@@ -84,7 +84,7 @@ def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> BinaryRows:
     values). Columns of one type that stand side by side cost little more than one.
     """
     runs = [list(run) for _, run in groupby(rows.columns, key=types.__getitem__)]
-    blocks = [_block(rows.select(run), types[run[0]]) for run in runs]
+    blocks = [_made(rows[run], types[run[0]]) for run in runs]
     layout = [("fields", np.dtype(">i2")), *((str(number), block.layout) for number, block in enumerate(blocks))]
     laid_out = np.empty(rows.height, layout)
     laid_out["fields"] = rows.width
@@ -109,20 +109,39 @@ def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> BinaryRows:
     return BinaryRows(tuple(rows.columns), data, np.concatenate([[len(HEADER)], ends])[: rows.height])
 
 
+def _made(columns: pl.DataFrame, kind: str) -> _Block:
+    return _doubles(columns) if kind == "double precision" else _block(columns, kind)
+
+
 def _block(columns: pl.DataFrame, kind: str) -> _Block:
+    """No expression of polars: of few rows and many columns these would take longer than all else."""
     if kind == "text":
         return _side_by_side([_texts(column) for column in columns])
+    nulls = sum(column.null_count() for column in columns)
     if kind == "uuid":
         values = np.stack([_uuids(column) for column in columns], axis=1)
     elif kind == "timestamptz":
-        micros = columns.select(pl.all().to_physical().fill_null(0)).to_numpy()
-        values = (micros - _EPOCH_US).astype(">i8")
-    else:
+        micros = [
+            (column.to_physical().fill_null(0) if nulls else column.to_physical()).to_numpy() for column in columns
+        ]
+        values = (np.stack(micros, axis=1) - _EPOCH_US).astype(">i8")
+    elif nulls:
         values = columns.select(pl.all().fill_null(0)).to_numpy().astype(_NUMBERS[kind])
+    else:
+        values = columns.to_numpy().astype(_NUMBERS[kind])
     lengths = np.full(values.shape, values.dtype.itemsize, np.int32)
-    if any(column.null_count() for column in columns):
+    if nulls:
         lengths[columns.select(pl.all().is_null()).to_numpy()] = -1
     return _Block(values, lengths)
+
+
+def _doubles(columns: pl.DataFrame) -> _Block:
+    """Where all that is no number is null, which is seen at once."""
+    values = columns.to_numpy()
+    absent = np.isnan(values)
+    if np.count_nonzero(absent) != sum(column.null_count() for column in columns):
+        return _block(columns, "double precision")
+    return _Block(values.astype(">f8"), np.where(absent, np.int32(-1), np.int32(8)))
 
 
 def _side_by_side(blocks: list[_Block]) -> _Block:
