@@ -1,4 +1,4 @@
-"""The web process: HTTP by Django, sockets by the dashboard."""
+"""The web process: HTTP by Django behind a gate, sockets by the dashboard."""
 
 import os
 
@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telara.settings")
 django.setup(set_prefix=False)
 
 from dashboard.live.routes import sockets  # noqa: E402  # models can be imported from here on
+from ingestion.gate import Gate  # noqa: E402
 from telara.handler import Handler  # noqa: E402
 
-application = ProtocolTypeRouter({"http": Handler(), "websocket": sockets})
+application = ProtocolTypeRouter({"http": Gate(Handler()), "websocket": sockets})
