@@ -78,7 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--found", type=Path, default=Path("var/fuzz"))
     given = parser.parse_args(arguments)
-    _start()  # here, too: what the others send back is read with it
     began, outcomes = time.monotonic(), Counter[str]()
     try:
         for each in run(given.count, seed=given.seed, processes=given.processes):
@@ -118,4 +117,5 @@ def _write(folder: Path, name: str, payload: bytes) -> Path:
 
 
 if __name__ == "__main__":
+    _start()  # here, too: what the others send back is read with it
     sys.exit(main())
