@@ -17,6 +17,7 @@ from alerts.announce import announce_on_commit
 from alerts.audit import audit_add, change_of
 from alerts.engine import AbsenceRule, RuleKey
 from alerts.engine.absence import Silence
+from alerts.heading import alert_headed
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule
 from alerts.models.alert import End, EpisodeState, QuietReason
 from alerts.outbox import outbox_add
@@ -145,22 +146,17 @@ def _alert(absent: Absent, rule: Rule, person: User, at: datetime) -> Alert:
         "factor": wording.factor,
         "at_least_s": wording.at_least.total_seconds(),
     }
-    alert = Alert(
-        rule=rule,
-        rule_version=wording.version,
+    alert = alert_headed(
+        wording,
+        rule,
+        at=at,
         user=person,
-        alert_type=wording.alert_type,
-        title=wording.title,
-        severity=wording.severity,
-        alert_class=wording.rule_class,
-        replaces=wording.replaces or "",
         episode=EpisodeState.FIRING,
         started_at=silence.heard_at,
         opened_at=silence.opened_at,
         ended_at=silence.opened_at,
         event_count=0,
         evidence={"columns": [], "suspect": 0, "first": [], "last": [], "silence": kept},
-        changed_at=at,
     )
     alert.description = silence_sentence(**_told(alert))
     return alert

@@ -15,6 +15,7 @@ from alerts.circumstances import circumstances_note
 from alerts.engine import Episode, Rule, RuleKey, Stretch
 from alerts.engine.episode import Evidence, EvidenceRow
 from alerts.engine.reconcile import Delivery, Withdraw, delivery, reconcile
+from alerts.heading import alert_headed
 from alerts.models import Alert, AlertChange, OutboxEntry
 from alerts.models import Rule as RuleRow
 from alerts.models.alert import End, EpisodeState
@@ -141,18 +142,7 @@ class _Writing:
         self._change(alert, action="withdrawn", was=was, became=alert.episode, note=because)
 
     def _create(self, stretch: Stretch, rule: Rule, episode: Episode, told: Delivery) -> Alert:
-        alert = Alert(
-            rule=self._row_of(rule),
-            rule_version=rule.version,
-            user_id=stretch.user_id,
-            alert_type=rule.alert_type,
-            title=rule.title,
-            severity=rule.severity,
-            alert_class=rule.rule_class,
-            replaces=rule.replaces or "",
-            revision=1,
-            changed_at=self._at,
-        )
+        alert = alert_headed(rule, self._row_of(rule), at=self._at, user_id=stretch.user_id, revision=1)
         _take_over(alert, rule, episode, over=self._over(rule))
         _deliver(alert, told, at=self._at)
         if alert.episode == EpisodeState.FIRING:

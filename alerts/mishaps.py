@@ -15,9 +15,11 @@ from django.db.models import Max
 from alerts.announce import announce_on_commit
 from alerts.audit import audit_add, change_of
 from alerts.engine.rule import PipelineEvent, PipelineRule
+from alerts.heading import alert_headed
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule
 from alerts.models.alert import End, EpisodeState, QuietReason
 from alerts.outbox import outbox_add
+from alerts.rewriting import alerts_rewrite
 from devices.times import rfc3339
 
 KEPT: Final = 20  # of the first and of the last mishaps
@@ -69,22 +71,17 @@ class _Episode:
             self.last_loud_end = alert.ended_at
 
     def _open(self, befallen: Befallen) -> None:
-        alert = Alert(
-            rule=self.row,
-            rule_version=self.rule.version,
+        alert = alert_headed(
+            self.rule,
+            self.row,
+            at=self.at,
             user=None,
-            alert_type=self.rule.alert_type,
-            title=self.rule.title,
-            severity=self.rule.severity,
-            alert_class=self.rule.rule_class,
-            replaces=self.rule.replaces or "",
             episode=EpisodeState.FIRING,
             started_at=befallen.at,
             opened_at=befallen.at,
             ended_at=befallen.at,
             event_count=befallen.count,
             description=befallen.text,
-            changed_at=self.at,
         )
         said = {"at": rfc3339(befallen.at), "text": befallen.text}
         kept = {"event": befallen.event, "times": 1, "first": [said], "last": [said]}
@@ -171,8 +168,7 @@ def _save(opened: Sequence[tuple[Alert, AlertChange]], changed: dict[Alert, str]
         alert.changed_at = at
         was, became = EpisodeState.FIRING, alert.episode
         changes.append(change_of(alert, action=changed[alert], at=at, was=was, became=became))
-    if stood:
-        Alert.objects.bulk_update(stood, _WRITTEN)
+    alerts_rewrite(stood, fields=_WRITTEN)
     Alert.objects.bulk_create(new)
     audit_add(changes)
     announce_on_commit([*stood, *new])
