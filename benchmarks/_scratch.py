@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
@@ -20,6 +20,7 @@ from telara.embedded.needs import VARIABLES, services_unset
 ROOT = Path(__file__).resolve().parent.parent
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PARTITIONS = 4
+ASKED_EVERY_S = 0.02
 
 
 def require_services() -> None:
@@ -102,6 +103,28 @@ class Running:
 def _leave(number: int, _frame: object) -> None:
     """Told to end: what was started ends too, and what was made goes."""
     sys.exit(128 + number)
+
+
+def await_stored(running: Sequence[Running], topic: str, count: int) -> float:
+    """When (time.time) the ledger says that all is stored. It is asked seldom while much is left: that costs time."""
+    began, before = time.time(), None
+    while (stored := stored_of(topic)) < count:
+        for each in running:
+            if each.process.poll() is not None:
+                raise SystemExit(f"a stream worker ended:\n{each.log.read_text()[-3000:]}")
+        before = stored if before is None else before
+        left_s = (count - stored) * (time.time() - began) / (stored - before) if stored > before else 0.0
+        time.sleep(min(max(left_s / 2, ASKED_EVERY_S), 1.0))
+    return time.time()
+
+
+def stored_of(topic: str) -> int:
+    """How many messages of a topic the ledger says are stored."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(next_offset) FROM ingestion_partitionledger WHERE topic = %s", [topic])
+        return int(cursor.fetchone()[0] or 0)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from benchmarks import _recorded
 from benchmarks._live import send_steadily
-from benchmarks._scratch import Running, Scratch, scratch, send
+from benchmarks._scratch import Scratch, await_stored, scratch, send, stored_of
 from benchmarks._stored import people_make, readings_fill, settled
 
 PARTITIONS = 6
@@ -92,24 +92,6 @@ def measure(made: Scratch, name: str, who: list[str], count: int, *, consumers: 
         return Run(1e6 * cpu / len(sent), len(sent) / (ended - began), peak, met)
 
 
-def await_stored(running: list[Running], topic: str, count: int) -> float:
-    """When (time.time) the ledger says that all is stored."""
-    while stored(topic) < count:
-        for each in running:
-            if each.process.poll() is not None:
-                raise SystemExit(f"a stream worker ended:\n{each.log.read_text()[-3000:]}")
-        time.sleep(0.02)
-    return time.time()
-
-
-def stored(topic: str) -> int:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT sum(next_offset) FROM ingestion_partitionledger WHERE topic = %s", [topic])
-        return int(cursor.fetchone()[0] or 0)
-
-
 def say(what: str, run: Run) -> None:
     speed = f"{run.cpu_us:8.1f} us a reading {run.rate:9,.0f} readings/s"
     print(f"{what:28}{speed} {run.peak_mb:6.0f} MB at most, {run.met_mb:.0f} before them", flush=True)
@@ -167,7 +149,7 @@ def with_partitions(made: Scratch) -> None:
             began, took = time.time(), {}
             while sending.is_alive():
                 now = time.time()
-                steps.append((now, stored(own.topic)))
+                steps.append((now, stored_of(own.topic)))
                 if now > began + 6 and "made" not in took:
                     made_names = make_ahead(datetime.now(UTC) + timedelta(days=60), span="month")
                     took["made"] = 1000 * (time.time() - now)

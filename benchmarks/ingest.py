@@ -12,7 +12,7 @@ import io
 import time
 
 from benchmarks import _recorded
-from benchmarks._scratch import Running, Scratch, scratch, send
+from benchmarks._scratch import Scratch, await_stored, scratch, send
 
 START_MS = 1_764_936_000_000  # 2025-12-05, noon
 
@@ -41,22 +41,8 @@ def consume(made: Scratch, count: int, batch: int) -> tuple[float, float, float]
         running.await_line("consumer.started")
         cpu = running.cpu_s()
         began = running.await_line("consumer.assigned")
-        ended = await_stored(running, made.topic, count)
+        ended = await_stored([running], made.topic, count)
         return ended - began, running.cpu_s() - cpu, running.peak_mb()
-
-
-def await_stored(running: Running, topic: str, count: int) -> float:
-    """When (time.time) the ledger says that all is stored."""
-    from django.db import connection
-
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT sum(next_offset) FROM ingestion_partitionledger WHERE topic = %s", [topic])
-            if (cursor.fetchone()[0] or 0) >= count:
-                return time.time()
-        if running.process.poll() is not None:
-            raise SystemExit(f"the consumer ended:\n{running.log.read_text()[-3000:]}")
-        time.sleep(0.02)
 
 
 def rows_as_csv(batch: int) -> tuple[list[bytes], int]:

@@ -17,8 +17,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import uuid4
 
-from benchmarks._scratch import Running, Scratch, scratch, send
-from benchmarks.ingest import await_stored
+from benchmarks._scratch import Running, Scratch, await_stored, scratch, send
 
 HISTORY = timedelta(hours=3)
 HISTORY_EVERY = timedelta(seconds=10)
@@ -136,13 +135,13 @@ def run(made: Scratch, people: int, count: int) -> None:
         running.await_line("consumer.assigned")
         past = list(history(people, now - timedelta(seconds=5)))
         send(made.topic, past, settings.KAFKA)
-        await_stored(running, made.topic, len(past))
+        await_stored([running], made.topic, len(past))
         late = flood(people, count, now)
         with Live(made, people) as live:
             time.sleep(CALM_S)
             began = time.time()
             send(made.topic, late, settings.KAFKA)
-            stored = await_stored(running, made.topic, len(past) + len(late) + live.sent - people)
+            stored = await_stored([running], made.topic, len(past) + len(late) + live.sent - people)
             judged = await_judged(running)
             time.sleep(1)
     calm = [delay for at, delay in live.delays if began - CALM_S + 2 < at < began]
