@@ -18,6 +18,7 @@ from devices.failpoints import armed
 from ingestion.consumer import DATABASE_ERRORS
 from ingestion.ledger import GroupConflict
 from ingestion.management.stopping import Stopping
+from ingestion.memory import memory_keep
 from ingestion.topics import topics_missing
 from ingestion.worker import Service, service_of
 
@@ -93,6 +94,7 @@ class Command(BaseCommand):
     def _run(self, service: Service, stopping: Stopping, *, until_caught_up: bool) -> None:
         log.info("consumer.started", consumer=service.name)
         sys.setswitchinterval(SWITCH_S)
+        memory_keep()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLD)
         while not stopping:
