@@ -8,6 +8,8 @@ import numpy.typing as npt
 import polars as pl
 from django.db import connection
 
+from alerts.engine.rows import instants
+
 _MARK = """
 INSERT INTO alerts_duehour (start, user_id, minute)
 SELECT to_timestamp(hour), user_id, %s FROM unnest(%s::bigint[], %s::bigint[]) AS due (user_id, hour)
@@ -42,7 +44,7 @@ class DueHours:
         """Mark the hours of `rows` (`user_id`, `recorded_at`), in the transaction that stores them at `at`."""
         if rows.is_empty():
             return _NOTHING
-        hour = rows["recorded_at"].to_physical().to_numpy() // _HOUR_US
+        hour = instants(rows["recorded_at"]) // _HOUR_US
         due = np.unique(hour * _PEOPLE + rows["user_id"].to_numpy())
         if minute_of(at) == self._minute and at.second < _CERTAIN_S:
             due = np.setdiff1d(due, self._marked, assume_unique=True)

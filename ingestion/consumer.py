@@ -28,7 +28,7 @@ from ingestion.verdicts import Limits
 
 log = structlog.get_logger(__name__)
 LONGEST_BACKOFF_S: Final = 5.0
-AHEAD: Final = 1  # batches that are prepared while one is written
+AHEAD: Final = 2  # batches that are prepared while one is written
 LATE_EVERY_S: Final = 1.0
 DATABASE_ERRORS: Final = (OperationalError, InterfaceError)
 
@@ -65,12 +65,12 @@ class Worker:
         self._limits = limits
         self._now = now
         self._stopping = stopping
-        self._preparer = ThreadPoolExecutor(AHEAD, "prepare")
+        self._preparer = ThreadPoolExecutor(1, "prepare")
         self._claims: dict[Position, Claim] = {}
         self._polled: dict[Position, int] = {}  # where the next poll goes on
         self._pending: deque[Pending] = deque()
         self._rejoin = False
-        self.is_behind = False  # the next batch is worth waiting for: it is prepared while this one is written
+        self.is_behind = True  # perhaps: the next batch is worth waiting for: it is prepared while this one is written
         self._judged_late_at = 0.0  # of the monotonic clock
         self._failure: Exception | None = None
         self._done: list[tuple[Batch, Outcome]] = []

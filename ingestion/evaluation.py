@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from alerts.detection import Detected, Detection
@@ -18,8 +19,7 @@ from alerts.snapshots import snapshots_drop
 from devices.metrics import Flag
 from ingestion.copying import Later, at_once
 from ingestion.late import Span, Stretches
-from ingestion.quality import NOTHING_NOTED, Noted, Quality
-from ingestion.watermarks import Watermarks
+from ingestion.quality import NO_ARRIVAL, Arrival, Quality
 from ingestion.window_rows import window_rows, windows_store
 from ingestion.windows import MINUTE, Completed, Windows
 
@@ -29,20 +29,12 @@ Snapshots = Mapping[Source, Mapping[int, Snapshot]]
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """What follows for people from what they sent: how far their time has come, and what their next values follow."""
-
-    watermarks: dict[int, datetime] = field(default_factory=dict)
-    noted: Noted = NOTHING_NOTED
-
-
-@dataclass(frozen=True, slots=True)
 class Evaluated:
     """What a transaction found. `detected` goes to the screens, the rest is remembered once it is committed."""
 
     detected: Detected = field(default_factory=Detected)
     windows: Completed = field(default_factory=Completed)
-    arrival: Arrival = field(default_factory=Arrival)
+    arrival: Arrival = NO_ARRIVAL
     reopened: frozenset[int] = frozenset()  # people whose windows must be read again
     has_late: bool = False  # something of it waits to be judged
     passed: dict[int, datetime] = field(default_factory=dict)  # up to when windows were completed by our clock
@@ -53,7 +45,6 @@ class Evaluation:
 
     def __init__(self, *, detection: Detection, freshness: timedelta) -> None:
         self._detection = detection
-        self._watermarks = Watermarks()
         self._quality = Quality()
         self._windows = Windows(freshness=freshness)
         self._heard: dict[int, datetime] = {}
@@ -63,9 +54,7 @@ class Evaluation:
         """`readings` (in order of arrival) with the flags that depend on what came before them, and what follows."""
         if not readings.is_empty():
             self._detection.read_rules(at=at, since=_earliest(readings))
-        judged, watermarks = self._watermarks.judge(readings)
-        judged, noted = self._quality.judge(judged)
-        return judged, Arrival(watermarks, noted)
+        return self._quality.judge(readings)
 
     def evaluate(
         self, new: pl.DataFrame, *, arrival: Arrival, late: Stretches, at: datetime, later: Later = at_once
@@ -77,16 +66,16 @@ class Evaluation:
         if new.is_empty():
             return Evaluated(arrival=arrival)
         punctual = new
-        if new.select((pl.col("flags") & Flag.LATE).any()).item():
-            is_late = pl.col("flags") & Flag.LATE != 0
+        is_late = pl.Series(new["flags"].to_numpy() & int(Flag.LATE) != 0)
+        if is_late.any():
             first = late.note(new.filter(is_late))
             snapshots_drop(since=first)
             punctual = new.filter(~is_late)
-        before = self._watermarks.before(new["user_id"].unique())
-        windows = self._windows.complete(punctual, before=before, wanted=self._detection.windows)
+        windows = self._windows.complete(punctual, people=arrival.people, wanted=self._detection.windows)
         rows = window_rows(windows.found)
         later(lambda: windows_store(rows))
-        counts = dict(new.group_by("user_id").len().iter_rows())
+        people, readings = np.unique(new["user_id"].to_numpy(), return_counts=True)
+        counts = dict(zip(people.tolist(), readings.tolist(), strict=True))
         detected = self._detection.detect(punctual, at=at, counts=counts, windows=windows.found)
         return Evaluated(detected, windows, arrival, has_late=punctual.height < new.height)
 
@@ -101,19 +90,18 @@ class Evaluation:
 
     def keep(self, evaluated: Evaluated, *, at: datetime) -> None:
         """Take over what a committed transaction found."""
-        self._watermarks.keep(evaluated.arrival.watermarks)
-        self._quality.keep(evaluated.arrival.noted)
+        self._quality.keep(evaluated.arrival)
         self._windows.keep(evaluated.windows)
         self._windows.forget(evaluated.reopened)
         self._detection.keep(evaluated.detected)
-        self._heard |= dict.fromkeys(evaluated.arrival.watermarks, at)
-        for user_id in evaluated.arrival.watermarks:  # what they send now may lie in a window that our clock completed
+        heard = evaluated.arrival.people.user.tolist()
+        self._heard |= dict.fromkeys(heard, at)
+        for user_id in heard if self._passed else ():  # what they send may lie in a window that our clock completed
             self._passed.pop(user_id, None)
         self._passed |= evaluated.passed
 
     def drop(self) -> None:
         """Forget everybody."""
-        self._watermarks.drop()
         self._quality.drop()
         self._windows.drop()
         self._detection.drop()
@@ -126,9 +114,11 @@ class Evaluation:
         longest = self._windows.longest
         found = {}
         for user_id, heard in self._heard.items():
-            watermark = self._watermarks.known(user_id)
+            if at - heard < SILENT_FOR:
+                continue
+            watermark = self._quality.watermark(user_id)
             over = max(watermark, self._passed.get(user_id, watermark))
-            if at - heard >= SILENT_FOR and over < watermark + longest and at - over >= MINUTE.size:
+            if over < watermark + longest and at - over >= MINUTE.size:
                 found[user_id] = over
         return found
 
@@ -155,7 +145,6 @@ class Evaluation:
         for user_id in idle:
             del self._heard[user_id]
             self._passed.pop(user_id, None)
-        self._watermarks.forget(idle)
         self._quality.forget(idle)
         self._windows.forget(idle)
         self._detection.forget(idle)
@@ -163,5 +152,5 @@ class Evaluation:
 
 def _earliest(new: pl.DataFrame) -> datetime:
     """When the first of these readings was received."""
-    received: datetime = new.select(pl.min("received_at")).item()
+    received: datetime = new["received_at"].min()  # type: ignore[assignment]  # of some rows there is one
     return received

@@ -4,18 +4,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from alerts.engine.rows import instants
 from devices.doubts import DOUBTFUL, doubts_of
 from devices.live import Vital
 from devices.metrics import METRICS, Flag
 
 LEAST_GAP: Final = timedelta(milliseconds=250)
 GAP_BEHIND: Final = timedelta(seconds=1)  # while we catch up, what is shown is old in any case
-_OF_A_PERSON: Final = [
-    pl.all().exclude(METRICS).last(),
-    *(pl.col(name).drop_nulls().last().alias(name) for name in METRICS),
-]
 _GROUPS: Final = tuple(dict.fromkeys(metric.group for metric in METRICS.values()))
 
 
@@ -29,7 +28,8 @@ class Newest:
 
     def add(self, stored: pl.DataFrame) -> None:
         """Take over new rows (COLUMNS, username, device_sources); late ones are history, not news."""
-        timely = stored.filter((pl.col("flags") & int(Flag.LATE)) == 0)
+        is_late = stored["flags"].to_numpy() & int(Flag.LATE) != 0
+        timely = stored.filter(~is_late) if is_late.any() else stored
         if timely.height:
             self._waiting.append(_newest_of(timely))
 
@@ -48,7 +48,27 @@ class Newest:
 
 def _newest_of(rows: pl.DataFrame) -> pl.DataFrame:
     """A row a person: the newest, with those values of older ones that it lacks."""
-    return rows.sort("recorded_at", "event_id").group_by("user_id").agg(_OF_A_PERSON).select(rows.columns)
+    order, is_repeated = _in_order(rows)
+    if is_repeated:  # of readings of one time the last by its id is the newest
+        rows = rows.sort("event_id")
+        order, _ = _in_order(rows)
+    users = rows["user_id"].to_numpy()[order]
+    last = np.append(np.flatnonzero(np.diff(users)), len(users) - 1)
+    begins = np.concatenate(([0], last[:-1] + 1))
+    newest: pl.DataFrame = rows[order[last]]
+    for name in METRICS:
+        if newest[name].null_count() and rows[name].null_count() < rows.height:
+            there = np.where(rows[name].is_not_null().to_numpy()[order], np.arange(len(order)), -1)
+            held = np.maximum.accumulate(there)[last]
+            newest.replace_column(newest.columns.index(name), rows[name][order[np.where(held < begins, last, held)]])
+    return newest
+
+
+def _in_order(rows: pl.DataFrame) -> tuple[npt.NDArray[np.intp], bool]:
+    """The sequence of `rows` by person and time, and whether somebody has two of one time."""
+    users, at = rows["user_id"].to_numpy(), instants(rows["recorded_at"])
+    order = np.lexsort((at, users))
+    return order, bool(((np.diff(users[order]) == 0) & (np.diff(at[order]) == 0)).any())
 
 
 def vitals_of(rows: pl.DataFrame) -> list[Vital]:

@@ -6,7 +6,7 @@ fields at their full width, side by side in one array; what a row does not have 
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -20,7 +20,9 @@ HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TRAILER: Final = struct.pack(">h", -1)
 _EPOCH_US: Final = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _LENGTH: Final = 4  # bytes, before each value
-_NUMBERS: Final = {"bigint": ">i8", "integer": ">i4", "double precision": ">f8", "boolean": "u1"}
+_BIG_ENDIAN: Final = {
+    "bigint": ">i8", "integer": ">i4", "double precision": ">f8", "timestamptz": ">i8", "boolean": "u1"
+}  # fmt: skip
 _DIGITS_OF_UUID: Final = [place for place in range(36) if place not in {8, 13, 18, 23}]
 _VALUE_OF_DIGIT: Final = np.zeros(256, np.uint8)
 for _digit in "0123456789abcdefABCDEF":
@@ -84,7 +86,7 @@ def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> BinaryRows:
     values). Columns of one type that stand side by side cost little more than one.
     """
     runs = [list(run) for _, run in groupby(rows.columns, key=types.__getitem__)]
-    blocks = [_made(rows[run], types[run[0]]) for run in runs]
+    blocks = [_block([rows[name] for name in run], types[run[0]]) for run in runs]
     layout = [("fields", np.dtype(">i2")), *((str(number), block.layout) for number, block in enumerate(blocks))]
     laid_out = np.empty(rows.height, layout)
     laid_out["fields"] = rows.width
@@ -109,39 +111,31 @@ def binary_rows(rows: pl.DataFrame, types: Mapping[str, str]) -> BinaryRows:
     return BinaryRows(tuple(rows.columns), data, np.concatenate([[len(HEADER)], ends])[: rows.height])
 
 
-def _made(columns: pl.DataFrame, kind: str) -> _Block:
-    return _doubles(columns) if kind == "double precision" else _block(columns, kind)
-
-
-def _block(columns: pl.DataFrame, kind: str) -> _Block:
-    """No expression of polars: of few rows and many columns these would take longer than all else."""
+def _block(columns: Sequence[pl.Series], kind: str) -> _Block:
+    """Column by column: whole frames and expressions of polars wait for those of other threads."""
     if kind == "text":
         return _side_by_side([_texts(column) for column in columns])
+    values = np.column_stack([_values(column, kind) for column in columns])
+    values = values.astype(_BIG_ENDIAN.get(kind, values.dtype), copy=False)
     nulls = sum(column.null_count() for column in columns)
-    if kind == "uuid":
-        values = np.stack([_uuids(column) for column in columns], axis=1)
-    elif kind == "timestamptz":
-        micros = [
-            (column.to_physical().fill_null(0) if nulls else column.to_physical()).to_numpy() for column in columns
-        ]
-        values = (np.stack(micros, axis=1) - _EPOCH_US).astype(">i8")
-    elif nulls:
-        values = columns.select(pl.all().fill_null(0)).to_numpy().astype(_NUMBERS[kind])
-    else:
-        values = columns.to_numpy().astype(_NUMBERS[kind])
-    lengths = np.full(values.shape, values.dtype.itemsize, np.int32)
-    if nulls:
-        lengths[columns.select(pl.all().is_null()).to_numpy()] = -1
+    if values.dtype.kind == "f" and np.count_nonzero(absent := np.isnan(values)) == nulls:
+        lengths = np.where(absent, np.int32(-1), np.int32(values.itemsize))
+    else:  # somewhere there is a number that is none, or nothing can be one
+        lengths = np.full(values.shape, values.itemsize, np.int32)
+        if nulls:
+            lengths[np.column_stack([column.is_null().to_numpy() for column in columns])] = -1
     return _Block(values, lengths)
 
 
-def _doubles(columns: pl.DataFrame) -> _Block:
-    """Where all that is no number is null, which is seen at once."""
-    values = columns.to_numpy()
-    absent = np.isnan(values)
-    if np.count_nonzero(absent) != sum(column.null_count() for column in columns):
-        return _block(columns, "double precision")
-    return _Block(values.astype(">f8"), np.where(absent, np.int32(-1), np.int32(8)))
+def _values(column: pl.Series, kind: str) -> npt.NDArray[Any]:
+    """What stands for a null does not matter."""
+    if kind == "double precision":
+        return column.to_numpy()
+    if kind == "uuid":
+        return _uuids(column)
+    numbers = column.cast(pl.Int64) if kind == "timestamptz" else column
+    values = (numbers.fill_null(0) if numbers.null_count() else numbers).to_numpy()
+    return values - _EPOCH_US if kind == "timestamptz" else values
 
 
 def _side_by_side(blocks: list[_Block]) -> _Block:

@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
+import numpy as np
 import polars as pl
 from django.db import DataError, IntegrityError, transaction
 
 from alerts.detection import Detected
 from alerts.due_hours import DueHours, Keys
+from alerts.engine.clock import length, moment
+from alerts.engine.rows import instants
 from devices.failpoints import reach
 from devices.models.reading import COLUMNS
 from devices.partitions import Partitions
@@ -31,6 +34,7 @@ from ingestion.verdicts import Code, Rejected
 Readings = tuple[pl.DataFrame, BinaryRows | None, dict[int, Rejected]]
 CAUTIOUS_BATCHES: Final = 10
 TOUCH_DEVICES_EVERY: Final = timedelta(minutes=1)
+_DAY_US: Final = length(timedelta(days=1))
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -168,11 +172,10 @@ class Pipeline:
 
     def _readings(self, prepared: Prepared, at: datetime) -> Readings:
         """The rows to store (COLUMNS, username, device_sources), these as COPY takes them, and whom nobody knows."""
-        names = prepared.rows["username"].unique().to_list()
-        known = self._people(names, at)
+        known = self._people(prepared.names, at)
         columns = [*COLUMNS, "username", "device_sources"]
         if prepared.written is not None and known == prepared.people:
-            return prepared.rows.select(columns), prepared.written, {}
+            return prepared.rows[columns], prepared.written, {}
         rows = with_ids(prepared.rows, known)
         strangers = rows.filter(pl.col("user_id").is_null())["message"]
         refused = {index: Rejected(Code.UNKNOWN_USER, "user_id") for index in strangers}
@@ -242,7 +245,8 @@ class Pipeline:
 
 def _days(events: pl.DataFrame) -> list[datetime]:
     """One instant of each day in the batch."""
-    return events["recorded_at"].dt.truncate("1d").unique().to_list()
+    days = np.unique(instants(events["recorded_at"]) // _DAY_US)
+    return [moment(day) for day in (days * _DAY_US).tolist()]
 
 
 def _positions(batch: Batch, prepared: Prepared) -> dict[str, Position]:

@@ -19,13 +19,15 @@ KIND_END: Final = "\n"  # which no name of a device holds
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`rows`: the accepted events, assessed, in order of arrival. Where everybody in them was known, `user_id` is that
-    of `people`, and `written` are the rows as `store` copies them; else both are empty. `spoke`: who it was
-    (`username`), by which devices (`kinds`, joined by KIND_END), and the newest reading of each such set (`seen_at`).
+    """`rows`: the accepted events, assessed, in order of arrival; `names`: who sent them. Where everybody in them was
+    known, `user_id` is that of `people`, and `written` are the rows as `store` copies them; else both are empty.
+    `spoke`: who it was (`username`), by which devices (`kinds`, joined by KIND_END), and the newest reading of each
+    such set (`seen_at`).
     """
 
     decoded: Decoded
     rows: pl.DataFrame
+    names: list[str]
     people: dict[str, int]
     written: BinaryRows | None
     spoke: pl.DataFrame
@@ -43,9 +45,9 @@ def prepare_decoded(batch: Batch, decoded: Decoded, *, known: Mapping[str, int])
     names = events["username"].unique().to_list()
     people = {name: user_id for name in names if (user_id := known.get(name)) is not None}
     if len(people) < len(names) or not names:
-        return Prepared(decoded, rows, {}, None, _spoke(rows))
+        return Prepared(decoded, rows, names, {}, None, _spoke(rows))
     rows = with_ids(rows, people)
-    return Prepared(decoded, rows, people, direct_rows(rows.select(COLUMNS)), _spoke(rows))
+    return Prepared(decoded, rows, names, people, direct_rows(rows.select(COLUMNS)), _spoke(rows))
 
 
 def _spoke(rows: pl.DataFrame) -> pl.DataFrame:

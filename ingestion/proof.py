@@ -145,11 +145,12 @@ def _counted(payloads: Sequence[bytes]) -> tuple[int, int, int]:
     colons = compact = spaced = 0
     for start in range(0, len(payloads), _COUNTED_AT_ONCE):
         text = np.frombuffer(b"".join((*payloads[start : start + _COUNTED_AT_ONCE], b"  ")), np.uint8)
-        at = np.flatnonzero(text == ord(":"))
-        after = text[at + 1]
-        colons += len(at)
-        compact += int(np.count_nonzero(after == ord("n")))
-        spaced += int(np.count_nonzero(text[at[after == ord(" ")] + 2] == ord("n")))
+        is_colon, after = text[:-2] == ord(":"), text[1:-1]
+        colons += int(np.count_nonzero(is_colon))
+        compact += int(np.count_nonzero(is_colon & (after == ord("n"))))
+        is_space = is_colon & (after == ord(" "))
+        if is_space.any():
+            spaced += int(np.count_nonzero(is_space & (text[2:] == ord("n"))))
     return colons, compact, spaced
 
 

@@ -1,38 +1,45 @@
-"""Doubt that only a reading's neighbours can cast: jumps and stuck sensors, flagged once, on arrival, for good.
+"""What only a reading's neighbours tell: whether it is late, out of order, a jump or stuck; flagged once, on arrival.
 
 A reading is judged against what the person's readings in order of time have said before it. One that is not newer than
-all of those is out of order: it is flagged so (or as late), is judged by nobody and judges nobody. So the flags do not
-depend on how readings are cut into batches, and what is stored tells all that a restart needs.
+all of those is out of order, or late where it is far behind: it is judged by nobody and judges nobody. So the flags do
+not depend on how readings are cut into batches, and what is stored tells all that a restart needs.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
 import polars as pl
 
+from alerts.engine.clock import length, moment
+from alerts.engine.rows import instants
 from devices.metrics import METRICS, PACED, Flag
 from devices.plausible import NEVER, Bools, Ints, Past, Values, judge
 from ingestion.past import pasts_stored
+from ingestion.receipts import NOBODY, People
 
+LATE_AFTER: Final = timedelta(minutes=10)
 _MOST_PEOPLE: Final = 1024  # room for so many, and twice as many whenever it is used up
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Noted:
-    """What a judged batch leaves, by place of people: their watermark and, by metric, their past."""
+class Arrival:
+    """What a judged batch leaves: how far the time of its `people` has come and, by metric, their past; `places` are
+    where that is remembered."""
 
+    people: People
     places: Ints
-    newest: Ints
     pasts: dict[str, Past]
 
 
-NOTHING_NOTED: Final = Noted(np.empty(0, np.int64), np.empty(0, np.int64), {})
+NO_ARRIVAL: Final = Arrival(NOBODY, np.empty(0, np.int64), {})
 
 
 class Quality:
-    """What is needed of each person's past; read from the database where it is not known.
+    """What is needed of each person's past: the greatest `recorded_at` that is stored, and the last values; read from
+    the database where it is not known.
 
     `judge` leaves what it knows untouched; `keep` takes its result over, after the commit.
     """
@@ -42,19 +49,20 @@ class Quality:
         self._free: list[int] = []  # places of people who were forgotten
         self._make_room(_MOST_PEOPLE)
 
-    def judge(self, readings: pl.DataFrame) -> tuple[pl.DataFrame, Noted]:
-        """`readings` (COLUMNS, in order of arrival, late ones flagged) with the flags that neighbours give, and what
-        follows from them."""
+    def judge(self, readings: pl.DataFrame) -> tuple[pl.DataFrame, Arrival]:
+        """`readings` (COLUMNS, in order of arrival) with the flags that neighbours give, and what follows from them."""
         if readings.is_empty():
-            return readings, NOTHING_NOTED
+            return readings, NO_ARRIVAL
         users = readings["user_id"].to_numpy()
         order = np.argsort(users, kind="stable")
         people, begins, who = _grouped(users[order])
         places = self._places_of(people)
-        at = readings["recorded_at"].to_physical().to_numpy()[order]
-        newest, is_newer = _in_order(who, at, begins, self._newest[places])
-        late = readings["flags"].to_numpy()[order] & int(Flag.LATE)
-        flags = np.where(is_newer | (late != 0), 0, int(Flag.OUT_OF_ORDER))
+        at = instants(readings["recorded_at"])[order]
+        newest = self._newest[places]
+        after, before = _so_far(who, at, begins, newest)
+        is_newer = at > before
+        behind = np.where(at < before - length(LATE_AFTER), int(Flag.LATE), int(Flag.OUT_OF_ORDER))
+        flags = np.where(is_newer, 0, behind)
         pasts = {}
         for name in PACED:
             if readings[name].null_count() == len(order):
@@ -65,12 +73,16 @@ class Quality:
                 values = Values(who[there], at[there], value[there])
                 jumps, stuck, pasts[name] = judge(values, self._pasts[name].take(places), METRICS[name])
                 flags[there] |= _said(name, jumps, stuck)
-        return _flagged(readings, order, flags), Noted(places, newest, pasts)
+        return _flagged(readings, order, flags), Arrival(People(people, newest, after), places, pasts)
 
-    def keep(self, noted: Noted) -> None:
-        self._newest[noted.places] = noted.newest
-        for name, past in noted.pasts.items():
-            self._pasts[name].put(noted.places, past)
+    def watermark(self, user_id: int) -> datetime:
+        """How far the time of a person has come of whom readings were kept."""
+        return moment(int(self._newest[self._places[user_id]]))
+
+    def keep(self, arrival: Arrival) -> None:
+        self._newest[arrival.places] = arrival.people.after
+        for name, past in arrival.pasts.items():
+            self._pasts[name].put(arrival.places, past)
 
     def forget(self, people: Iterable[int]) -> None:
         self._free += [self._places.pop(user_id) for user_id in people if user_id in self._places]
@@ -115,20 +127,21 @@ def _grouped(users: Ints) -> tuple[Ints, Ints, Ints]:
     return users[begins], begins, who
 
 
-def _in_order(who: Ints, at: Ints, begins: Ints, newest: Ints) -> tuple[Ints, Bools]:
-    """The newest time of each person after these rows, and which rows were newer than all before them."""
+def _so_far(who: Ints, at: Ints, begins: Ints, newest: Ints) -> tuple[Ints, Ints]:
+    """The newest time of each person after these rows, and before each row."""
     before = np.empty_like(at)
     before[1:] = at[:-1]
     before[begins] = newest
+    last = np.append(begins[1:], len(at)) - 1
     if (at > before).all():
-        return at[np.append(begins[1:], len(at)) - 1], np.ones(len(at), np.bool_)
+        return at[last], before
     at_first = at.copy()
     at_first[begins] = np.maximum(at_first[begins], newest)
     rows = pl.DataFrame({"who": who, "at": at_first})
     so_far = rows.select(pl.col("at").cum_max().over("who")).to_series().to_numpy()
     before[1:] = so_far[:-1]
     before[begins] = newest
-    return so_far[np.append(begins[1:], len(at)) - 1], at > before
+    return so_far[last], before
 
 
 def _said(name: str, jumps: Bools, stuck: Bools) -> Ints:

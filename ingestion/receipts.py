@@ -1,19 +1,18 @@
 """By which reading each window was completed: when it was received, and whether the window is fresh with it."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from alerts.engine.clock import length, microseconds
+from alerts.engine.clock import length
 from alerts.engine.rows import instants
 from alerts.engine.source import Window
 from alerts.engine.windows import Ints, Steps, ends_of
 from devices.metrics import Flag
+from devices.plausible import NEVER
 
-NEVER: Final = -(1 << 62)
 _TIME: Final = pl.Datetime("us", "UTC")
 
 
@@ -26,15 +25,7 @@ class People(NamedTuple):
     after: Ints
 
 
-def people_of(before: Mapping[int, datetime | None], new: pl.DataFrame) -> People:
-    """The people of a batch of whom something is stored, once `new` is."""
-    user = np.array(sorted(before), np.int64)
-    times = (before[each] for each in user.tolist())
-    known = np.array([NEVER if at is None else microseconds(at) for at in times], np.int64)
-    after = known.copy()
-    np.maximum.at(after, np.searchsorted(user, new["user_id"].to_numpy()), instants(new["recorded_at"]))
-    some = after != NEVER
-    return People(user[some], known[some], after[some])
+NOBODY: Final = People(*(np.empty(0, np.int64) for _ in People._fields))
 
 
 class Receipts:

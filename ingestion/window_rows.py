@@ -47,7 +47,7 @@ def _rows_of(window: Window, rows: pl.DataFrame) -> BinaryRows:
 
 
 def windows_store(kinds: Sequence[BinaryRows]) -> None:
-    """Write windows, inside the transaction of their readings.
+    """Write windows, inside the transaction of their readings; once in each.
 
     One that is there keeps when it was received, and is fresh no more where the new one is not.
     """
@@ -59,4 +59,3 @@ def windows_store(kinds: Sequence[BinaryRows]) -> None:
             for rows in kinds:
                 cursor.copy_expert(_COPY.format(", ".join(rows.columns)), io.BytesIO(rows.data))
         cursor.execute(_WRITE)
-        cursor.execute("TRUNCATE window_staging")

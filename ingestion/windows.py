@@ -30,8 +30,9 @@ from alerts.engine.windows import (
 )
 from alerts.stored_rows import rows_within, times_of
 from devices.metrics import NUMERIC, Flag
+from devices.plausible import NEVER
 from ingestion.late import Span
-from ingestion.receipts import NEVER, People, Receipts, people_of
+from ingestion.receipts import People, Receipts
 
 MINUTE: Final = Window(timedelta(minutes=1), timedelta(minutes=1))
 DISORDER: Final = timedelta(minutes=10)  # sliding windows are made anew in memory for readings as far behind as this
@@ -89,16 +90,10 @@ class Windows:
         self._read = read
         self._memory: dict[Window, _Memory] = {}
 
-    def complete(
-        self, new: pl.DataFrame, *, before: Mapping[int, datetime | None], wanted: Wanted | None = None
-    ) -> Completed:
-        """The windows that `new` (in order of arrival) completes or changes; inside the transaction that stores these
-        readings.
-
-        `before` is the greatest `recorded_at` that was stored of each of these people before them.
-        """
+    def complete(self, new: pl.DataFrame, *, people: People, wanted: Wanted | None = None) -> Completed:
+        """The windows that `new` (in order of arrival), readings of some of `people`, complete or change; inside the
+        transaction that stores them."""
         self._want(wanted or {})
-        people = people_of(before, new)
         receipts = Receipts(new, people, self._freshness)
         minutes = steps_of(new, MINUTE.every, self._metrics)
         completed = Completed(people=people.user)

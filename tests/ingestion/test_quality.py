@@ -32,11 +32,11 @@ def partitions() -> None:
 def write(quality: Quality, rows: Rows, *, commits: bool = True) -> list[int]:
     """The flags of a batch, stored where it `commits`."""
     with transaction.atomic(durable=True):
-        judged, noted = quality.judge(frame(*rows))
+        judged, arrival = quality.judge(frame(*rows))
         store(judged)
         transaction.set_rollback(not commits)
     if commits:
-        quality.keep(noted)
+        quality.keep(arrival)
     return judged["flags"].to_list()
 
 
@@ -151,7 +151,7 @@ class Twin:
     def flags(self, reading: dict[str, Any]) -> int:
         user, at = reading["user_id"], reading["recorded_at"]
         if user in self.newest and at <= self.newest[user]:
-            return Flag.OUT_OF_ORDER
+            return Flag.LATE if self.newest[user] - at > timedelta(minutes=10) else Flag.OUT_OF_ORDER
         self.newest[user] = at
         return sum(self.doubt(user, name, at, reading[name]) for name in PACED if reading.get(name) is not None)
 

@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from alerts.engine import RuleSet, Window
+from alerts.engine.clock import microseconds
 from alerts.engine.derived import derived
 from devices.metrics import METRICS, Flag
+from devices.plausible import NEVER
+from ingestion.receipts import People
 from ingestion.windows import Completed, Windows
 from tests.alerts.engine.twin import Reading
 from tests.alerts.engine.twin_rows import Usual
@@ -113,9 +117,12 @@ class Windowed(Seen):
         return {1: max(row.at for row in self.readings)} if self.readings else {}
 
     def take(self, new: list[Reading]) -> pl.DataFrame | None:
-        before = self.as_of.get(1)
+        before = [microseconds(at) for at in self.as_of.values()]
         self.readings = self.readings + new
-        self._completed = self._maker.complete(frame(new), before={1: before}, wanted={self._window: ("heart_rate",)})
+        after = [microseconds(at) for at in self.as_of.values()]
+        columns = (list(self.as_of), before or [NEVER] * len(after), after)
+        people = People(*(np.array(column, np.int64) for column in columns))
+        self._completed = self._maker.complete(frame(new), people=people, wanted={self._window: ("heart_rate",)})
         self._store(self._completed.found)
         return self._completed.found.get(self._window, self._frame([]))
 
