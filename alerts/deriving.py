@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -29,6 +29,7 @@ class Deriving:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[datetime, datetime]] = {}  # from when until when a person's sets are in _sets
+        self._all_known: tuple[datetime, datetime] | None = None  # from when until when everybody's are
         self._sets = FRAME.to_frame()
         self._usual: Usual | None = None  # the same, laid out
         self._metrics: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class Deriving:
 
     def drop(self) -> None:
         self._known.clear()
+        self._all_known = None
         self._sets, self._usual = FRAME.to_frame(), None
 
     def whole(self, rules: RuleSet, rows: pl.DataFrame) -> pl.DataFrame:
@@ -57,6 +59,23 @@ class Deriving:
     def _held(self, rows: pl.DataFrame, at: datetime) -> Usual:
         """What holds for these people; at a new day it is read for all who are known, at once."""
         self._forget_strangers(at)
+        if not self._holds_all(rows):
+            self._read_missing(rows)
+        if self._usual is None:
+            self._usual = Usual(self._sets)
+        return self._usual
+
+    def _holds_all(self, rows: pl.DataFrame) -> bool:
+        """Whether nothing is missing for these rows, as nearly always; where it says no, that is asked of each."""
+        if not self._known:
+            return False
+        if self._all_known is None:
+            since, until = zip(*self._known.values(), strict=True)
+            self._all_known = max(since), min(until)
+        at: Any = rows["recorded_at"]
+        return _within(self._all_known, at.min(), at.max()) and self._known.keys() >= set(rows["user_id"].to_list())
+
+    def _read_missing(self, rows: pl.DataFrame) -> None:
         spans = rows.group_by("user_id").agg(pl.min("recorded_at").alias("since"), pl.max("recorded_at").alias("until"))
         missing = [
             (user_id, since, until)
@@ -68,9 +87,6 @@ class Deriving:
             missing = [(user_id, since, until) for user_id in {*self._known, *(each[0] for each in missing)}]
         if missing:
             self._read(missing)
-        if self._usual is None:
-            self._usual = Usual(self._sets)
-        return self._usual
 
     def _read(self, missing: list[tuple[int, datetime, datetime]]) -> None:
         """The sets of these people until the midnight after their last row: then the next one may hold."""
@@ -81,6 +97,7 @@ class Deriving:
         if read.height or others.height < self._sets.height:
             self._sets, self._usual = pl.concat((others, read)), None
         self._known |= dict.fromkeys(people, (since, until))
+        self._all_known = None
 
     def _forget_strangers(self, at: datetime) -> None:
         if self._asked_at is not None and at - self._asked_at < ASK_AGAIN:
@@ -88,6 +105,7 @@ class Deriving:
         self._asked_at = at
         known = set(self._sets["user_id"].unique())
         self._known = {user_id: span for user_id, span in self._known.items() if user_id in known}
+        self._all_known = None
 
 
 def _within(known: tuple[datetime, datetime] | None, since: datetime, until: datetime) -> bool:

@@ -84,8 +84,10 @@ class Detection:
         """
         if rows.is_empty() or not self._lanes:
             return Detected()
-        as_of = dict(rows.group_by("user_id").agg(pl.max("recorded_at")).iter_rows())
-        counts = dict(rows.group_by("user_id").len().iter_rows()) if counts is None else counts
+        times = rows.group_by("user_id").agg(pl.max("recorded_at").cast(pl.Int64).alias("at"), pl.len().alias("count"))
+        people = times["user_id"].to_list()
+        as_of = dict(zip(people, times["at"].to_list(), strict=True))
+        counts = dict(zip(people, times["count"].to_list(), strict=True)) if counts is None else counts
         judged: dict[Source, Judged] = {}
         for source, lane in self._lanes.items():
             if isinstance(source, Window):

@@ -17,7 +17,7 @@ from alerts.rebuild import new_people, rebuild
 from alerts.snapshots import BEHIND, LONG
 
 REBUILT_AT_ONCE: Final = 64  # people
-_NO_TIMES: Final[Mapping[int, datetime]] = MappingProxyType({})
+_NO_TIMES: Final[Mapping[int, int]] = MappingProxyType({})
 Judged = tuple[list[Stretch], dict[int, PersonState]]
 
 
@@ -32,10 +32,10 @@ class Lane:
         self._saved: dict[int, datetime] = {}  # up to when a person's snapshot reaches
 
     def judge(
-        self, rows: pl.DataFrame, *, at: datetime, counts: Mapping[int, int], as_of: Mapping[int, datetime] = _NO_TIMES
+        self, rows: pl.DataFrame, *, at: datetime, counts: Mapping[int, int], as_of: Mapping[int, int] = _NO_TIMES
     ) -> Judged:
         """What new rows, which are stored, mean. `counts` are how many readings of each person the batch stored, and
-        `as_of` is how far the time of people has come, where rows do not say it."""
+        `as_of` is how far the time of people has come (microseconds since 1970 UTC), where rows do not say it."""
         again = self._disordered(rows) if self.rules.has_rates else {}
         in_order = rows.filter(~pl.col("user_id").is_in(list(again))) if again else rows
         if self.rules.derived:
@@ -90,7 +90,7 @@ class Lane:
 
     def _reach(
         self, unreached: Mapping[int, datetime], rows: pl.DataFrame, at: datetime, counts: Mapping[int, int],
-        as_of: Mapping[int, datetime],
+        as_of: Mapping[int, int],
     ) -> Iterable[Advance]:  # fmt: skip
         """Judge the rows of people whose state is missing or too young: it is begun, or rebuilt from what is stored."""
         if not unreached:

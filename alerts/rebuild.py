@@ -14,6 +14,7 @@ from django.db import connection
 
 from alerts.deriving import Deriving
 from alerts.engine import PersonState, Rule, RuleKey, RuleSet, Window, resume
+from alerts.engine.clock import microseconds
 from alerts.engine.derived import RATE_REACH
 from alerts.engine.fold import Run
 from alerts.engine.language import to_polars, to_postgres
@@ -82,7 +83,7 @@ class Rebuilt:
 
     states: dict[int, PersonState]
     rows: pl.DataFrame
-    as_of: dict[int, datetime] = field(default_factory=dict)
+    as_of: dict[int, int] = field(default_factory=dict)
 
 
 def new_people(counts: Mapping[int, int]) -> set[int]:
@@ -103,7 +104,8 @@ def rebuild(rules: RuleSet, people: Mapping[int, datetime], deriving: Deriving |
     earliest = {user_id: min(times.values(), default=people[user_id]) for user_id, times in since.items()}
     states = {user_id: resume(rules, times, pending.get(user_id, {})) for user_id, times in since.items()}
     if isinstance(rules.over, Window):
-        return Rebuilt(states, windows_since(rules, rules.over, earliest), times_of(rules.over, list(people)))
+        times = {user_id: microseconds(at) for user_id, at in times_of(rules.over, list(people)).items()}
+        return Rebuilt(states, windows_since(rules, rules.over, earliest), times)
     return Rebuilt(states, readings_since(rules, earliest, derive))
 
 

@@ -68,7 +68,8 @@ class Pipeline:
         self._late_waits = True  # perhaps: whoever had our partitions before may have left some
         self._cautious_for = 0  # batches: duplicates come in company
         self._hours = DueHours()
-        self._touched: dict[tuple[int, str], datetime] = {}  # when people and the sets of their devices were
+        self._touched: set[tuple[str, str]] = set()  # people and the sets of their devices, since `_touched_since`
+        self._touched_since = _NEVER
         self.people: dict[str, int] = {}  # ids by name, for `prepare`: what is out of date is found out
 
     def write(
@@ -186,6 +187,7 @@ class Pipeline:
         known = {name: user_id for name in names if (user_id := self.people.get(name)) is not None}
         for name in people_gone(known):
             del known[name], self.people[name]
+            self._touched.clear()  # somebody else may have that name now
         if unknown := [name for name in names if name not in known]:
             found = resolve_people(unknown, provision=self._provision, at=at)
             self.people |= found
@@ -194,14 +196,19 @@ class Pipeline:
 
     def _register_devices(self, spoke: pl.DataFrame, at: datetime) -> None:
         """Touch the devices that spoke, each at most once a minute of our own clock."""
+        if at - self._touched_since >= TOUCH_DEVICES_EVERY:
+            self._touched.clear()
+            self._touched_since = at
+        pairs = list(zip(spoke["username"].to_list(), spoke["kinds"].to_list(), strict=True))
+        news = {pair for pair in set(pairs) - self._touched if pair[0] in self.people}
+        if not news:
+            return
+        self._touched |= news
         due: dict[tuple[int, str], datetime] = {}
-        for name, kinds, seen_at in spoke.iter_rows():
-            user_id = self.people.get(name)
-            if user_id is None or at - self._touched.get((user_id, kinds), _NEVER) < TOUCH_DEVICES_EVERY:
-                continue
-            self._touched[user_id, kinds] = at
-            for kind in filter(None, kinds.split(KIND_END)):
-                due[user_id, kind] = max(seen_at, due.get((user_id, kind), seen_at))
+        for (name, kinds), seen_at in zip(pairs, spoke["seen_at"].to_list(), strict=True):
+            for kind in filter(None, kinds.split(KIND_END)) if (name, kinds) in news else ():
+                key = self.people[name], kind
+                due[key] = max(seen_at, due.get(key, seen_at))
         register_devices(((*key, seen_at) for key, seen_at in due.items()), at=at)
 
     def _without_refused(self, batch: Batch, prepared: Prepared, at: datetime) -> Prepared:

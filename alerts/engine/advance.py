@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import polars as pl
 
-from alerts.engine.clock import microseconds, moment
+from alerts.engine.clock import moment
 from alerts.engine.episode import Stretch, episode
 from alerts.engine.fold import TRUE, Row, Run, fold
 from alerts.engine.rows import (
@@ -32,7 +32,7 @@ from alerts.engine.ruleset import TAIL, CompiledRule, RuleSet, Slot
 from alerts.engine.state import ALWAYS, PersonState, fitted, raised
 
 FRESHNESS: Final = timedelta(minutes=15)
-_NO_TIMES: Final[Mapping[int, datetime]] = MappingProxyType({})
+_NO_TIMES: Final[Mapping[int, int]] = MappingProxyType({})
 
 Runs = Mapping[int, Run]
 Ended = dict[int, list[Run]]
@@ -58,7 +58,7 @@ def advance(
     rows: pl.DataFrame,
     *,
     freshness: timedelta = FRESHNESS,
-    as_of: Mapping[int, datetime] = _NO_TIMES,
+    as_of: Mapping[int, int] = _NO_TIMES,
 ) -> Advance:
     """Take rows that these states have not seen, in any order.
 
@@ -66,7 +66,7 @@ def advance(
     Int64 (`devices.metrics.Flag`), and a column a metric: Float64 or String. The states given stay valid. A row is
     fresh where it is not late and was received within `freshness` of its `recorded_at`; of windows a column `fresh`
     says it, and a window that was seen before is taken in place of what it was. `as_of` is how far the time of people
-    has come, where that is beyond their last row, or where they have none.
+    has come (microseconds since 1970 UTC), where that is beyond their last row, or where they have none.
     """
     found = Advance()
     still = dict(as_of)
@@ -78,13 +78,13 @@ def advance(
         elif known.rules is rules and first > known.as_of_us and not len(new.values) and _is_quiet(known):
             found.states[user] = _remembered(known, new, last)
         else:
-            _take(found, user, _step(fitted(known, rules), new, first, last if at is None else microseconds(at)))
+            _take(found, user, _step(fitted(known, rules), new, first, last if at is None else at))
     for user, at in still.items():
         known = states.get(user)
         if known is None:
-            found.unreached[user] = at
+            found.unreached[user] = moment(at)
         elif known.runs or known.floors is not None:
-            _take(found, user, _step(fitted(known, rules), no_rows(rules), ALWAYS, microseconds(at)))
+            _take(found, user, _step(fitted(known, rules), no_rows(rules), ALWAYS, at))
     return found
 
 

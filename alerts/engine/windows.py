@@ -54,6 +54,8 @@ class Steps(NamedTuple):
 
     def picked(self, which: Any) -> "Steps":
         """Those that `which` chooses: a mask, or places in ascending order."""
+        if isinstance(which, np.ndarray) and which.dtype == np.bool_ and which.all():
+            return self
         return Steps._make(column[which] for column in self)
 
     def of(self, people: Ints) -> "Steps":

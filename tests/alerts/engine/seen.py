@@ -51,7 +51,7 @@ class Seen:
     readings: list[Reading] = field(default_factory=list)
 
     @property
-    def as_of(self) -> dict[int, datetime]:
+    def as_of(self) -> dict[int, int]:
         """How far time has come, where rows do not say it."""
         return {}
 
@@ -113,13 +113,13 @@ class Windowed(Seen):
         self._completed = Completed()
 
     @property
-    def as_of(self) -> dict[int, datetime]:
-        return {1: max(row.at for row in self.readings)} if self.readings else {}
+    def as_of(self) -> dict[int, int]:
+        return {1: microseconds(max(row.at for row in self.readings))} if self.readings else {}
 
     def take(self, new: list[Reading]) -> pl.DataFrame | None:
-        before = [microseconds(at) for at in self.as_of.values()]
+        before = list(self.as_of.values())
         self.readings = self.readings + new
-        after = [microseconds(at) for at in self.as_of.values()]
+        after = list(self.as_of.values())
         columns = (list(self.as_of), before or [NEVER] * len(after), after)
         people = People(*(np.array(column, np.int64) for column in columns))
         self._completed = self._maker.complete(frame(new), people=people, wanted={self._window: ("heart_rate",)})
