@@ -39,13 +39,18 @@ class Attended:
         self.consumer()
         self.waiting.remove(stage)
         try:
-            yield stage
-        finally:
-            self.database.heal()
-            self.redis.heal()
-        assert_whole(stage, settles_s=settles_s)
-        assert self.running is not None
-        assert self.running.process.poll() is None, self.running.output.read_text()[-2000:]
+            try:
+                yield stage
+            finally:
+                self.database.heal()
+                self.redis.heal()
+            assert_whole(stage, settles_s=settles_s)
+            assert self.running is not None
+            assert self.running.process.poll() is None
+        except AssertionError as error:
+            if self.running is not None:
+                error.add_note(f"the consumer said at last:\n{self.running.output.read_text()[-3000:]}")
+            raise
 
     def consumer(self) -> Running:
         """It, started again where a scenario before had it die."""
