@@ -1,7 +1,7 @@
 """Detection as the pipeline uses it: new rows in, alerts written, state kept only after the commit."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -31,6 +31,13 @@ SILENT_FOR: Final = timedelta(minutes=10)  # and the rule's max_gap: then the sw
 SWEEP_AT_ONCE: Final = 500
 _NO_WINDOWS: Final = pl.DataFrame(schema={"user_id": pl.Int64})
 
+NotOurs = Callable[[Collection[int]], set[int]]
+
+
+def _nobody(_: Collection[int]) -> set[int]:
+    """We are alone."""
+    return set()
+
 
 @dataclass(slots=True)
 class Detected:
@@ -49,10 +56,15 @@ class Detected:
 
 
 class Detection:
-    """Owns the rules in force and the state of people. The state is a cache: dropping it costs time alone."""
+    """Owns the rules in force and the state of people. The state is a cache: dropping it costs time alone.
 
-    def __init__(self, *, freshness: timedelta) -> None:
+    `not_ours` says, in a transaction, of which of some people what is remembered is not right any more; of the others
+    it stays right until the transaction is over.
+    """
+
+    def __init__(self, *, freshness: timedelta, not_ours: NotOurs = _nobody) -> None:
         self._freshness = freshness
+        self._not_ours = not_ours
         self._deriving = Deriving()
         self._lanes: dict[Source, Lane] = {}
         self._rules: dict[RuleKey, Rule] = {}
@@ -122,6 +134,8 @@ class Detection:
         """Save what has been pending for long, inside a transaction that only the consumer of these people may commit;
         `snapshots_saved` follows it."""
         found = {source: kept for source, lane in self._lanes.items() if (kept := lane.snapshots())}
+        gone = self._not_ours({user_id for kept in found.values() for user_id in kept})
+        found = {source: {pk: each for pk, each in kept.items() if pk not in gone} for source, kept in found.items()}
         for source, kept in found.items():
             snapshots_save(source=source, found=kept, at=at)
         return found
@@ -158,7 +172,10 @@ class Detection:
         if not self._owed and not self._is_stale:
             return Detected()
         with transaction.atomic():
-            owed = self._firing_now(at) | self._owed if self._is_stale else self._owed
+            changed = self._not_ours({user_id for user_id, _ in self._owed})
+            owed = {pair: stretch for pair, stretch in self._owed.items() if pair[0] not in changed}
+            if self._is_stale or changed:
+                owed = self._firing_now(at, of=None if self._is_stale else changed) | owed
             detected = self._write(list(owed.values()), at, rewrite_every=rewrite_every)
         self._owed, self._is_stale = dict(detected.owed), False
         return detected
@@ -200,10 +217,12 @@ class Detection:
             for source, rules in lanes.items()
         }
 
-    def _firing_now(self, at: datetime) -> dict[Pair, Stretch]:
-        """The episodes behind the firing alerts, from stored rows; the alerts are locked before the rows are read."""
+    def _firing_now(self, at: datetime, *, of: Collection[int] | None) -> dict[Pair, Stretch]:
+        """The episodes behind the firing alerts of everybody, or of some people, from stored rows. The alerts are
+        locked before the rows are read, so that it does not matter who writes for these people."""
         self.read_rules(at=at)
         locked = Alert.objects.select_for_update(of=("self",)).filter(episode=EpisodeState.FIRING).order_by("alert_id")
+        locked = locked if of is None else locked.filter(user__in=of)
         firing = list(locked.values_list("user_id", "ended_at", "rule__rule_id", "rule_version"))
         people: dict[Source, dict[int, datetime]] = defaultdict(dict)
         for user_id, ended_at, rule_id, version in firing:

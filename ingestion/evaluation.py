@@ -4,7 +4,7 @@ Readings that are not late are judged in the batch that stores them. What a late
 same transaction, and judged soon after, in small transactions of its own, so that a flood of them holds nobody up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -141,13 +141,16 @@ class Evaluation:
         """Forget people of whom nothing was heard for an hour, and whose windows are over: whoever speaks again is read
         back."""
         idle_for = max(IDLE_FOR, self._windows.longest + SILENT_FOR)
-        idle = [user_id for user_id, heard in self._heard.items() if at - heard >= idle_for]
-        for user_id in idle:
-            del self._heard[user_id]
+        self.forget([user_id for user_id, heard in self._heard.items() if at - heard >= idle_for])
+
+    def forget(self, people: Collection[int]) -> None:
+        """Forget these people; an alert of theirs that lags behind its episode is still rewritten."""
+        for user_id in people:
+            self._heard.pop(user_id, None)
             self._passed.pop(user_id, None)
-        self._quality.forget(idle)
-        self._windows.forget(idle)
-        self._detection.forget(idle)
+        self._quality.forget(people)
+        self._windows.forget(people)
+        self._detection.forget(people)
 
 
 def _earliest(new: pl.DataFrame) -> datetime:

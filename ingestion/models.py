@@ -1,5 +1,6 @@
 """What the pipeline must remember: how far each partition is stored, what was refused, what was never there."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -138,3 +139,17 @@ class Placement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.topic}[{self.partition}]"
+
+
+class PersonWriter(models.Model):
+    """The worker that alone remembers a person rightly: the last that stored or judged their readings
+    (`ingestion.writers`)."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    writer = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.writer}"

@@ -23,17 +23,21 @@ def resolve_people(usernames: list[str], *, provision: bool, at: datetime) -> di
     return {name: known[name] for name in usernames if name in known}
 
 
-def people_gone(known: Mapping[str, int]) -> set[str]:
-    """The usernames of `known` that do not stand for these wearers any more."""
+def people_changed(known: Mapping[str, int], *, writer: int) -> tuple[set[str], dict[int, int | None]]:
+    """The usernames of `known` that do not stand for these wearers any more; and of the others those for whom somebody
+    else than `writer` writes, or nobody (None), with that."""
     if not known:
-        return set()
+        return set(), {}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT n.name FROM unnest(%s::text[], %s::bigint[]) AS n (name, id) WHERE NOT EXISTS"
-            " (SELECT FROM devices_user u WHERE u.id = n.id AND u.username = n.name AND u.is_wearer)",
-            [list(known), list(known.values())],
+            "SELECT n.name, n.id, u.id IS NULL, w.writer FROM unnest(%s::text[], %s::bigint[]) AS n (name, id)"
+            " LEFT JOIN devices_user u ON u.id = n.id AND u.username = n.name AND u.is_wearer"
+            " LEFT JOIN ingestion_personwriter w ON w.user_id = u.id WHERE w.writer IS DISTINCT FROM %s",
+            [list(known), list(known.values()), writer],
         )
-        return {name for (name,) in cursor.fetchall()}
+        rows = cursor.fetchall()
+    gone = {name for name, _, is_gone, _ in rows if is_gone}
+    return gone, {user_id: other for _, user_id, is_gone, other in rows if not is_gone}
 
 
 def _lookup(usernames: list[str]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -20,22 +20,32 @@ from devices.partitions import Partitions
 from ingestion.batch import Batch, Position
 from ingestion.columns import Decoded
 from ingestion.copying import Later
-from ingestion.evaluation import Evaluated, Evaluation
-from ingestion.late import Stretches, stretches_take
+from ingestion.evaluation import Evaluated, Evaluation, Snapshots
+from ingestion.late import Span, Stretches, stretches_take
 from ingestion.ledger import Claim, Owner, advance, fence
 from ingestion.models import QuarantinedMessage
-from ingestion.people import people_gone, register_devices, resolve_people
+from ingestion.people import people_changed, register_devices, resolve_people
 from ingestion.pgcopy import BinaryRows
 from ingestion.prepare import KIND_END, Prepared, prepare_decoded, with_ids
 from ingestion.quarantine import quarantine
 from ingestion.store import store, store_while, with_flags
 from ingestion.verdicts import Code, Rejected
+from ingestion.writers import Writer
 
-Readings = tuple[pl.DataFrame, BinaryRows | None, dict[int, Rejected]]
 CAUTIOUS_BATCHES: Final = 10
 TOUCH_DEVICES_EVERY: Final = timedelta(minutes=1)
 _DAY_US: Final = length(timedelta(days=1))
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class Readings(NamedTuple):
+    """The rows to store (COLUMNS, username, device_sources), these as COPY takes them, whom nobody knows, and for whom
+    others write, or nobody yet."""
+
+    rows: pl.DataFrame
+    written: BinaryRows | None
+    strangers: dict[int, Rejected]
+    others: dict[int, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +70,11 @@ class Outcome:
 class Pipeline:
     """Owns what outlives a batch: what is remembered of people, known partitions and devices."""
 
-    def __init__(self, *, owner: Owner, evaluation: Evaluation, partitions: Partitions, provision: bool) -> None:
+    def __init__(
+        self, *, owner: Owner, writer: Writer, evaluation: Evaluation, partitions: Partitions, provision: bool
+    ) -> None:
         self._owner = owner
+        self._writer = writer
         self._evaluation = evaluation
         self._partitions = partitions
         self._provision = provision
@@ -104,12 +117,17 @@ class Pipeline:
         """
         if not self._late_waits:
             return None
-        with transaction.atomic(durable=True):
+
+        def work() -> tuple[dict[int, Span], Evaluated]:
             fence(first, claims, owner=self._owner)
             spans = stretches_take(cluster_id=self._owner.cluster_id, positions=first)
+            self._take(self._writer.others(spans.keys()))
             evaluated = self._evaluation.again(spans, at=at) if spans else Evaluated()
             if spans:
                 reach("late_before_commit")
+            return spans, evaluated
+
+        spans, evaluated = self._writer.transact(work)
         if spans:
             reach("late_after_commit")
         self._late_waits = bool(spans)
@@ -123,43 +141,57 @@ class Pipeline:
         silent = self._evaluation.silent(at=at)
         if not silent:
             return None
-        with transaction.atomic(durable=True):
+
+        def work() -> Evaluated:
             fence(first, claims, owner=self._owner)
-            evaluated = self._evaluation.pass_time(silent, at=at)
+            gone = self._writer.not_ours(silent.keys())  # to others, who know since when they are silent
+            self._evaluation.forget(gone)
+            ours = {user_id: over for user_id, over in silent.items() if user_id not in gone}
+            return self._evaluation.pass_time(ours, at=at) if ours else Evaluated()
+
+        evaluated = self._writer.transact(work)
         self._evaluation.keep(evaluated, at=at)
         return evaluated.detected
 
     def tidy(self, *, first: Mapping[Position, int], claims: Mapping[Position, Claim], at: datetime) -> None:
         """Save what has been pending for long, and forget who has not been heard of for long; as `judge_late`."""
         self._evaluation.forget_idle(at=at)
-        with transaction.atomic(durable=True):
+
+        def work() -> Snapshots:
             fence(first, claims, owner=self._owner)
-            saved = self._evaluation.save_snapshots(at=at)
-        self._evaluation.snapshots_saved(saved)
+            return self._evaluation.save_snapshots(at=at)
+
+        self._evaluation.snapshots_saved(self._writer.transact(work))
 
     def _transact(
         self, batch: Batch, prepared: Prepared, *, first: Mapping[Position, int], claims: Mapping[Position, Claim],
         at: datetime,
     ) -> Outcome:  # fmt: skip
-        with transaction.atomic(durable=True):
-            fence(first, claims, owner=self._owner)
-            readings, written, strangers = self._readings(prepared, at)
-            judged, arrival = self._evaluation.judge_arrival(readings, at=at)
-            if written is not None and not judged["flags"].equals(readings["flags"]):
-                written = with_flags(written, judged)
-            late = Stretches(self._owner.cluster_id, lambda: _positions(batch, prepared))
+        return self._writer.transact(partial(self._work, batch, prepared, first=first, claims=claims, at=at))
 
-            def evaluate(new: pl.DataFrame, later: Later) -> Evaluated:
-                later(partial(reach, "after_store"))
-                return self._evaluation.evaluate(new, arrival=arrival, late=late, at=at, later=later)
+    def _work(
+        self, batch: Batch, prepared: Prepared, *, first: Mapping[Position, int], claims: Mapping[Position, Claim],
+        at: datetime,
+    ) -> Outcome:  # fmt: skip
+        fence(first, claims, owner=self._owner)
+        readings, written, strangers, others = self._readings(prepared, at)
+        self._take(others)
+        judged, arrival = self._evaluation.judge_arrival(readings, at=at)
+        if written is not None and not judged["flags"].equals(readings["flags"]):
+            written = with_flags(written, judged)
+        late = Stretches(self._owner.cluster_id, lambda: _positions(batch, prepared))
 
-            stored, evaluated = store_while(judged, evaluate, written=written, is_likely_new=not self._cautious_for)
-            self._register_devices(prepared.spoke, at)
-            marked = self._hours.mark(stored.new, at=at)
-            rejected = prepared.decoded.rejected | strangers
-            quarantined = quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
-            advance(batch.next, owner=self._owner)
-            reach("before_commit")
+        def evaluate(new: pl.DataFrame, later: Later) -> Evaluated:
+            later(partial(reach, "after_store"))
+            return self._evaluation.evaluate(new, arrival=arrival, late=late, at=at, later=later)
+
+        stored, evaluated = store_while(judged, evaluate, written=written, is_likely_new=not self._cautious_for)
+        self._register_devices(prepared.spoke, at)
+        marked = self._hours.mark(stored.new, at=at)
+        rejected = prepared.decoded.rejected | strangers
+        quarantined = quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
+        advance(batch.next, owner=self._owner)
+        reach("before_commit")
         return Outcome(
             stored.new,
             stored.duplicates,
@@ -171,28 +203,35 @@ class Pipeline:
             prepared.rows,
         )
 
+    def _take(self, others: Mapping[int, int | None]) -> None:
+        """Write for people for whom somebody else did, or nobody: what we remember of them is old."""
+        if others:
+            self._evaluation.forget(self._writer.take(others))
+
     def _readings(self, prepared: Prepared, at: datetime) -> Readings:
-        """The rows to store (COLUMNS, username, device_sources), these as COPY takes them, and whom nobody knows."""
-        known = self._people(prepared.names, at)
+        known, others = self._people(prepared.names, at)
         columns = [*COLUMNS, "username", "device_sources"]
         if prepared.written is not None and known == prepared.people:
-            return prepared.rows[columns], prepared.written, {}
+            return Readings(prepared.rows[columns], prepared.written, {}, others)
         rows = with_ids(prepared.rows, known)
         strangers = rows.filter(pl.col("user_id").is_null())["message"]
         refused = {index: Rejected(Code.UNKNOWN_USER, "user_id") for index in strangers}
-        return rows.drop_nulls("user_id").select(columns), None, refused
+        return Readings(rows.drop_nulls("user_id").select(columns), None, refused, others)
 
-    def _people(self, names: list[str], at: datetime) -> dict[str, int]:
-        """The ids of those who are known or made now; who was known is looked at only for not being that any more."""
+    def _people(self, names: list[str], at: datetime) -> tuple[dict[str, int], dict[int, int | None]]:
+        """The ids of those who are known or made now, and who of them is not ours; who was known is looked at only for
+        not being that any more."""
         known = {name: user_id for name in names if (user_id := self.people.get(name)) is not None}
-        for name in people_gone(known):
+        gone, others = people_changed(known, writer=self._writer.key)
+        for name in gone:
             del known[name], self.people[name]
             self._touched.clear()  # somebody else may have that name now
         if unknown := [name for name in names if name not in known]:
             found = resolve_people(unknown, provision=self._provision, at=at)
             self.people |= found
             known |= found
-        return known
+            others |= self._writer.others(found.values())
+        return known, others
 
     def _register_devices(self, spoke: pl.DataFrame, at: datetime) -> None:
         """Touch the devices that spoke, each at most once a minute of our own clock."""
@@ -232,7 +271,7 @@ class Pipeline:
         prepared = prepare_decoded(batch, Decoded(events, {}), known=self.people)
         try:
             with transaction.atomic(durable=True):
-                store(self._readings(prepared, at)[0])
+                store(self._readings(prepared, at).rows)
                 transaction.set_rollback(True)
         except (DataError, IntegrityError):
             return False

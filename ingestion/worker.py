@@ -30,6 +30,7 @@ from ingestion.status import Status
 from ingestion.topics import topics_touch
 from ingestion.transport import Subscription, cluster_id
 from ingestion.verdicts import limits_of
+from ingestion.writers import Writer
 
 log = structlog.get_logger(__name__)
 SWEEP_EVERY: Final = timedelta(seconds=5)
@@ -149,10 +150,12 @@ def service_of(  # noqa: PLR0913  # its parts, each by name
     if settings.TELARA_KAFKA_EMBEDDED:  # it makes topics on first use, and assigns nothing of one that came later
         topics_touch(kafka=settings.KAFKA, names=topics)
     owner = Owner(name, group, cluster_id(settings.KAFKA, given=settings.TELARA_KAFKA_CLUSTER_ID))
-    detection = Detection(freshness=settings.TELARA_FRESHNESS)
+    writer = Writer()
+    detection = Detection(freshness=settings.TELARA_FRESHNESS, not_ours=writer.not_ours)
     detection.read_rules(at=now())
     pipeline = Pipeline(
         owner=owner,
+        writer=writer,
         evaluation=Evaluation(detection=detection, freshness=settings.TELARA_FRESHNESS),
         partitions=Partitions(span=cast("Span", settings.TELARA_PARTITION_BY)),
         provision=settings.TELARA_UNKNOWN_USERS == "provision",

@@ -21,6 +21,7 @@ from ingestion.models import QuarantinedMessage
 from ingestion.pipeline import Outcome, Pipeline
 from ingestion.prepare import prepare
 from ingestion.verdicts import Limits
+from ingestion.writers import Writer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ZERO = Position("t", 0)
@@ -30,19 +31,22 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class Shop:
-    """A pipeline that owns partition 0 of a topic."""
+    """A pipeline that owns partition 0 of a topic, or another one."""
 
-    def __init__(self, *, provision: bool = True) -> None:
+    def __init__(self, *, provision: bool = True, position: Position = ZERO, owner: Owner = OWNER) -> None:
         Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
-        self.detection = Detection(freshness=FRESH)
+        writer = Writer()
+        self.detection = Detection(freshness=FRESH, not_ours=writer.not_ours)
         self.pipeline = Pipeline(
-            owner=OWNER,
+            owner=owner,
+            writer=writer,
             evaluation=Evaluation(detection=self.detection, freshness=FRESH),
             partitions=Partitions(span="month"),
             provision=provision,
         )
-        self.claims: dict[Position, Claim] = claim([ZERO], owner=OWNER)
-        begin(ZERO, 0, epoch=self.claims[ZERO].epoch, owner=OWNER)
+        self.position = position
+        self.claims: dict[Position, Claim] = claim([position], owner=owner)
+        begin(position, 0, epoch=self.claims[position].epoch, owner=owner)
         self.next = 0
 
     def write(self, *messages: dict[str, Any] | bytes, now: datetime = NOW) -> Outcome:
@@ -50,13 +54,13 @@ class Shop:
         first, count = self.next, len(payloads)
         self.next += count
         received = pl.Series("received_at", [now] * count, dtype=pl.Datetime("us", "UTC"))
-        origins = [Origin(ZERO, offset, b"key") for offset in range(first, self.next)]
-        batch = Batch(payloads, origins, received, {ZERO: self.next})
+        origins = [Origin(self.position, offset, b"key") for offset in range(first, self.next)]
+        batch = Batch(payloads, origins, received, {self.position: self.next})
         prepared = prepare(batch, limits=Limits(), known=self.pipeline.people)
-        return self.pipeline.write(batch, prepared, first={ZERO: first}, claims=self.claims, at=now)
+        return self.pipeline.write(batch, prepared, first={self.position: first}, claims=self.claims, at=now)
 
     def judge_late(self, *, now: datetime = NOW) -> None:
-        while self.pipeline.judge_late(first={ZERO: self.next}, claims=self.claims, at=now) is not None:
+        while self.pipeline.judge_late(first={self.position: self.next}, claims=self.claims, at=now) is not None:
             pass
 
 
