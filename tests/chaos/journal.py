@@ -6,7 +6,8 @@ from django.db import connection
 
 _INSTALL = """
 CREATE TABLE IF NOT EXISTS chaos_journal (
-    id bigserial, topic text, partition int, epoch bigint, before bigint, after bigint, at timestamptz DEFAULT now());
+    id bigserial, topic text, partition int, epoch bigint, before bigint, after bigint, at timestamptz DEFAULT now(),
+    xact xid8 DEFAULT pg_current_xact_id());
 CREATE OR REPLACE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO chaos_journal (topic, partition, epoch, before, after)
@@ -48,6 +49,19 @@ def steps(topic: str) -> list[Noted]:
             "SELECT partition, epoch, before, after FROM chaos_journal WHERE topic = %s ORDER BY partition, id", [topic]
         )
         return [Noted(*row) for row in cursor.fetchall()]
+
+
+def commits(topic: str) -> list[list[Noted]]:
+    """The steps of a topic's partitions by transaction, in an order in which these may have come one after another."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT xact::text, partition, epoch, before, after FROM chaos_journal WHERE topic = %s ORDER BY id",
+            [topic],
+        )
+        found: dict[str, list[Noted]] = {}
+        for xact, *noted in cursor.fetchall():
+            found.setdefault(xact, []).append(Noted(*noted))
+        return list(found.values())
 
 
 def _execute(sql: str) -> None:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import uuid4
 
@@ -35,11 +36,13 @@ class Acknowledged:
 
 @dataclass
 class Stage:
-    """`tag` begins the names of all people of the scenario, who are on no other stage."""
+    """`tag` begins the names of all people of the scenario, who are on no other stage. Where they are `split` over
+    consumers that work side by side, what was stored first tells the order in which readings came."""
 
     folder: Path
     partitions: int = 4
     is_repeated: bool = True
+    is_split: bool = False
     tag: str = field(default_factory=lambda: f"s{uuid4().hex[:8]}")
     group: str = field(default_factory=lambda: make_group(session_s=1))
     topic: str = ""
@@ -50,19 +53,21 @@ class Stage:
         self.alerts_from = ends(settings.TELARA_TOPIC_ALERTS)
         self._waiting = traffic(self.tag, is_repeated=self.is_repeated)
 
-    def send(self, share: float = 1.0, *, partition: int | None = None) -> None:
+    def send(self, share: float = 1.0, *, partition: int | None = None, is_scattered: bool = False) -> None:
         """The next messages of the traffic: that share of what was not sent yet; all by one partition, or each by that
-        of its person."""
+        of its person, or by any."""
         count = round(len(self._waiting) * share)
         now, self._waiting = self._waiting[:count], self._waiting[count:]
-        self.send_these(now, partition=partition)
+        self.send_these(now, partition=partition, is_scattered=is_scattered)
 
     def more(self, count: int) -> list[Message]:
         """Calm readings of now, of one more person."""
         now = datetime.now(UTC)
         return [sound(event_of(f"{self.tag}-more", 70, now - timedelta(seconds=count - n))) for n in range(count)]
 
-    def send_these(self, messages: Sequence[Message], *, partition: int | None = None) -> None:
+    def send_these(
+        self, messages: Sequence[Message], *, partition: int | None = None, is_scattered: bool = False
+    ) -> None:
         """Messages of the scenario's own, every one acknowledged by the broker."""
         refused: list[KafkaError] = []
 
@@ -73,8 +78,10 @@ class Stage:
             self.acknowledged.append(Acknowledged(message, delivered.partition() or 0, delivered.offset() or 0))
 
         producer = Producer({**settings.KAFKA, "partitioner": "murmur2_random", "enable.idempotence": True})
-        where = {} if partition is None else {"partition": partition}
+        random = Random(self.tag)  # noqa: S311  # no secret
         for message in messages:
+            chosen = random.randrange(self.partitions) if is_scattered else partition
+            where = {} if chosen is None else {"partition": chosen}
             callback = lambda error, delivered, message=message: sent(message, error, delivered)  # noqa: E731
             producer.produce(self.topic, message.value, message.key, on_delivery=callback, **where)
         assert producer.flush(60) == 0

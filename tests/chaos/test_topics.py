@@ -1,5 +1,7 @@
 """What is done to a topic behind a consumer's back: deleted, made anew, widened, read by others, badly keyed."""
 
+from pathlib import Path
+
 import pytest
 
 from ingestion.models import Mishap, OffsetGap
@@ -14,6 +16,12 @@ from tests.ingestion.running import until
 pytestmark = [
     pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300),
 ]  # fmt: skip
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Stage:
+    """A stage of two partitions, of which any holds readings of anybody."""
+    return Stage(tmp_path, partitions=2, is_split=True)
 
 
 def gaps(stage: Stage) -> list[str]:
@@ -65,19 +73,44 @@ def test_a_person_on_two_partitions_of_one_consumer(attended: Attended) -> None:
         stage.send()
 
 
-def test_a_person_on_partitions_of_two_consumers_is_stored_once_and_told_of(stage: Stage) -> None:
-    """Each consumer judges what it was sent: episodes and windows of such a person are why somebody is told."""
+def play_split(stage: Stage, *, changed_by: str = "") -> None:
+    """Everybody's readings come by the partitions of two consumers: in turn, and then of both at once."""
+    with stage.consumer(changed_by=changed_by) as one, stage.consumer(changed_by=changed_by) as two:
+        until(lambda: is_assigned(one) and is_assigned(two), within_s=60)
+        for turn in range(6):
+            stage.send(0.1, partition=turn % 2)
+            stage.await_rest()
+        stage.send(is_scattered=True)
+        stage.await_rest()
+        assert (one.stop(), two.stop()) == (0, 0)
+    stage.finish()
+
+
+def test_a_person_on_partitions_of_two_consumers_is_judged_as_on_one_and_told_of(split: Stage) -> None:
+    play_split(split)
+    assert Mishap.objects.filter(event="split_person", text__contains=split.tag).exists()
+    assert_whole(split)
+
+
+def test_consumers_that_do_not_look_who_writes_for_a_person_are_found_out(split: Stage) -> None:
+    play_split(split, changed_by="wrong.no_writer")
+    assert "windows" in broken(split)
+
+
+def test_partitions_added_while_two_consumers_run(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, partitions=2, is_repeated=False, is_split=True)
     with stage.consumer() as one, stage.consumer() as two:
         until(lambda: is_assigned(one) and is_assigned(two), within_s=60)
-        for turn in range(8):
-            stage.send(0.2, partition=turn % 4)
-            stage.await_rest()
+        stage.send(0.4)
+        add_partitions(stage, 5)
+        for _ in range(6):
+            stage.send(0.3)
+            wait(1)
         stage.send()
         stage.await_rest()
         assert (one.stop(), two.stop()) == (0, 0)
     stage.finish()
-    assert Mishap.objects.filter(event="split_person", text__contains=stage.tag).exists()
-    assert not broken(stage).keys() & {"acknowledged", "offsets", "steps", "transactions"}
+    assert_whole(stage)
 
 
 def test_partitions_added_while_a_consumer_runs(attended: Attended) -> None:
