@@ -103,8 +103,8 @@ def test_partitions_added_while_two_consumers_run(tmp_path: Path) -> None:
         until(lambda: is_assigned(one) and is_assigned(two), within_s=60)
         stage.send(0.4)
         add_partitions(stage, 5)
-        for _ in range(6):
-            stage.send(0.3)
+        for turn in range(6):
+            stage.send(0.25, is_scattered=turn % 2 == 1)  # not every producer knows of the new partitions at once
             wait(1)
         stage.send()
         stage.await_rest()
