@@ -1,17 +1,19 @@
 """What is done to a topic behind a consumer's back: deleted, made anew, widened, read by others, badly keyed."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from ingestion.models import Mishap, OffsetGap
+from tests.chaos.acts import is_stopped, wake
 from tests.chaos.attended import Attended
 from tests.chaos.invariants import assert_whole, broken
 from tests.chaos.services import wait
 from tests.chaos.stage import Stage
 from tests.chaos.test_killed import is_assigned
 from tests.chaos.topics import add_partitions, delete_before, make_anew
-from tests.ingestion.running import until
+from tests.ingestion.running import Running, until
 
 pytestmark = [
     pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300),
@@ -95,6 +97,23 @@ def test_a_person_on_partitions_of_two_consumers_is_judged_as_on_one_and_told_of
 def test_consumers_that_do_not_look_who_writes_for_a_person_are_found_out(split: Stage) -> None:
     play_split(split, changed_by="wrong.no_writer")
     assert "windows" in broken(split)
+
+
+def test_one_that_stands_still_with_people_of_another_holds_that_up_until_its_partition_moves(split: Stage) -> None:
+    with ExitStack() as acts, split.consumer() as sound:
+        until(lambda: is_assigned(sound), within_s=60)
+        still: Running = acts.enter_context(split.consumer(failpoint="before_commit:3", changed_by="stopping"))
+        until(lambda: is_assigned(still), within_s=60)
+        split.send(0.5, is_scattered=True)
+        until(lambda: is_stopped(still), within_s=60)
+        split.send(is_scattered=True)
+        split.await_rest()
+        assert any("lock timeout" in line["error"] for line in sound.lines("database.away"))
+        wake(still)
+        until(lambda: still.lines("database.away") or still.lines("consumer.fenced"), within_s=20)
+        assert (still.stop(), sound.stop()) == (0, 0)
+    split.finish()
+    assert_whole(split)
 
 
 def test_partitions_added_while_two_consumers_run(tmp_path: Path) -> None:

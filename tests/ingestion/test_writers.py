@@ -123,6 +123,7 @@ def test_a_person_of_two_workers_in_turn_is_as_one_of_a_single_worker(seed: int)
 def test_what_a_worker_has_yet_to_rewrite_never_undoes_what_another_wrote_since() -> None:
     one, two = worker(0), worker(1)
     send(one, SPLIT, *((second, 120.0) for second in range(0, 40, 10)))
+    one.detection.flush(at=at(30))
     send(one, SPLIT, (40.0, 120.0), now=30.5)  # too soon for a second rewrite: it is owed
     assert Alert.objects.get(rule__rule_id="racing").event_count == 4
     send(two, SPLIT, (50.0, 120.0), (60.0, 120.0))
@@ -134,6 +135,7 @@ def test_what_a_worker_has_yet_to_rewrite_never_undoes_what_another_wrote_since(
 def test_what_a_worker_has_yet_to_rewrite_is_rewritten_though_the_person_went_to_another() -> None:
     one, two = worker(0), worker(1)
     send(one, SPLIT, *((second, 120.0) for second in range(0, 40, 10)))
+    one.detection.flush(at=at(30))
     send(one, SPLIT, (40.0, 120.0), now=30.5)
     send(two, SPLIT, (40.0, 120.0), now=41.0)  # the same again: nothing is new
     one.detection.flush(at=at(42))
@@ -292,6 +294,14 @@ def test_a_worker_that_is_kept_waiting_for_long_says_so_and_another_time_it_goes
     two.next = 0
     send(two, SPLIT, (2.0, 70.0))
     assert len(found_of(SPLIT)["readings"]) == 3
+
+
+def test_strangers_who_come_along_with_somebody_who_is_taken_over_are_made_once() -> None:
+    one, two = worker(0), worker(1)
+    send(one, SPLIT, (0.0, 70.0))
+    two.write(event_of(SPLIT, 70, at(1)), event_of("stranger", 70, at(1)), now=at(1))
+    assert len(found_of(SPLIT)["readings"]) == 2
+    assert len(found_of("stranger")["readings"]) == 1
 
 
 def test_who_writes_for_a_person_is_forgotten_with_the_person() -> None:
