@@ -4,7 +4,7 @@ Of each person what the readings of the windows that are not over yet add up to 
 order is never read back. Windows that an older reading falls into are put together again from what is stored.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -35,6 +35,7 @@ from ingestion.late import Span
 from ingestion.receipts import People, Receipts
 
 MINUTE: Final = Window(timedelta(minutes=1), timedelta(minutes=1))
+READ_AT_ONCE: Final = 64  # stretches of people
 DISORDER: Final = timedelta(minutes=10)  # sliding windows are made anew in memory for readings as far behind as this
 Wanted = Mapping[Window, Sequence[str]]  # windows that rules see, and the metrics that these read of them
 Read = Callable[[Sequence[int], Sequence[datetime], Sequence[datetime | str]], pl.DataFrame]
@@ -183,11 +184,19 @@ class Windows:
         steps = steps_added(remembered, new)
         if missing is not None:
             own = np.isin(steps.user, missing.whole) | np.isin(steps.key, missing.single)
-            read = steps_of(self._read(*missing.spans(window)), window.every, memory.metrics)
-            steps = steps_together((steps.picked(~own), read))
+            read = self._read_steps(window, memory.metrics, missing)
+            steps = steps_together((steps.picked(~own), *read))
         found = windows_over(steps, window, _ends(window, steps, new, places))
         kept = steps.step > places.last[places.of(steps)] - _reach(window)
         return found, steps.picked(kept)
+
+    def _read_steps(self, window: Window, metrics: Sequence[str], missing: "_Missing") -> Iterator[Steps]:
+        """What is missing, a bounded number of people at once: steps are small, the rows that they are made of are
+        not."""
+        user, since, until = missing.spans(window)
+        for at in range(0, len(user), READ_AT_ONCE):
+            some = slice(at, at + READ_AT_ONCE)
+            yield steps_of(self._read(user[some], since[some], until[some]), window.every, metrics)
 
     def _anew(self, window: Window, metrics: Sequence[str], spans: Mapping[int, Span]) -> Steps:
         """The complete windows that hold something of these stretches, from stored readings."""
