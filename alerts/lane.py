@@ -102,6 +102,7 @@ class Lane:
                 first = self._deriving.following(self.rules, first, at=at)
             begun = dict.fromkeys(new, new_person(self.rules))
             times = {user_id: as_of[user_id] for user_id in new if user_id in as_of}
+            yield Advance(begun)  # of whom no window is over yet there is no row
             yield advance(self.rules, begun, first, freshness=self._freshness, as_of=times)
         yield from self._rebuild({user_id: at for user_id, at in unreached.items() if user_id not in new})
 

@@ -56,17 +56,18 @@ def topic_of(made: Scratch, name: str) -> Iterator[Scratch]:
 
 
 def messages(who: list[str], count: int, until: datetime) -> Iterator[tuple[str, bytes]]:
-    """Everybody in turn, in order of time."""
+    """Everybody in turn, in order of time; nobody's values are such that an alert follows."""
     each = max(1, count // len(who))
     rest = json.dumps({
-        "vitals": {"heart_rate": 72, "spo2_percent": 97, "respiratory_rate": 14, "hrv_ms": 45, "skin_temp_c": 33.4},
+        "vitals": {"heart_rate": 70, "spo2_percent": 97, "respiratory_rate": 14, "hrv_ms": 45, "skin_temp_c": 33.4},
         "activity": {"steps_per_minute": 0, "activity_level": 4, "posture": "seated"},
     })[1:]  # fmt: skip
+    rests = [rest.replace('"heart_rate": 70', f'"heart_rate": {rate}') for rate in range(70, 75)]  # no stuck sensor
     for number in range(each):
         at = (until - EVERY * (each - 1 - number)).isoformat()
         for place, name in enumerate(who):
             key = UUID(int=time.time_ns() << 64 | place)
-            yield name, f'{{"event_id":"{key}","timestamp":"{at}","user_id":"{name}",{rest}'.encode()
+            yield name, f'{{"event_id":"{key}","timestamp":"{at}","user_id":"{name}",{rests[number % 5]}'.encode()
 
 
 def measure(made: Scratch, name: str, who: list[str], count: int, *, consumers: int = 1) -> Run:
