@@ -176,17 +176,21 @@ def service_of(  # noqa: PLR0913  # its parts, each by name
         newest=Newest(),
         publisher=publisher_make(),
         detection=detection,
-        caught_up=CaughtUp(
-            topics=topics,
-            kafka=settings.KAFKA,
-            cluster_id=owner.cluster_id,
-            patience=EMBEDDED_PATIENCE if settings.TELARA_KAFKA_EMBEDDED else timedelta(0),
-        ),
+        caught_up=_caught_up(topics, owner),
         listening=Listening(settings.KAFKA, owner),
         placement=Placement(owner.cluster_id),
         now=now,
         swept_at=now(),
         tidied_at=now(),
+    )
+
+
+def _caught_up(topics: tuple[str, ...], owner: Owner) -> CaughtUp:
+    return CaughtUp(
+        topics=topics,
+        kafka=settings.KAFKA,
+        cluster_id=owner.cluster_id,
+        patience=EMBEDDED_PATIENCE if settings.TELARA_KAFKA_EMBEDDED else timedelta(0),
     )
 
 
