@@ -1,4 +1,4 @@
-"""A topic as a test sees it: what lies in it, in the order of each partition."""
+"""A topic as a test sees it: what lies in it, partition by partition, each in its order."""
 
 from dataclasses import dataclass
 from uuid import uuid4
@@ -31,7 +31,7 @@ def messages_of(topic: str) -> list[Got]:
                 ended += 1
             else:
                 got.append(_got(message))
-        return got
+        return sorted(got, key=lambda each: each.partition)  # what comes first of several is chance
     finally:
         consumer.close()
 
