@@ -7,18 +7,23 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 from django.db import transaction
 
 from alerts.deriving import Deriving
-from alerts.engine import PersonState, Rule, RuleSet, Source, Stretch, Window
+from alerts.engine import Advance, Rule, RuleSet, Source, Stretch, Window
+from alerts.engine.crowd import Times
+from alerts.engine.rows import instants
 from alerts.engine.rule import RuleKey
 from alerts.engine.ruleset import metrics_of
 from alerts.engine.snapshot import Snapshot
+from alerts.engine.state import ALWAYS
 from alerts.episodes import REWRITE_EVERY, Written, episodes_end_provisionally, episodes_write
-from alerts.lane import Judged, Lane
+from alerts.lane import Lane
 from alerts.models import Alert, OutboxEntry, RuleVersion
 from alerts.models.alert import EpisodeState
+from alerts.mutes import Mutes
 from alerts.rule_versions import active_rule_versions
 from alerts.snapshots import snapshots_save
 from alerts.standing import Pair
@@ -26,6 +31,7 @@ from alerts.wire import alert_json
 from devices.models import Reading
 
 RULES_EVERY: Final = timedelta(seconds=2)
+MUTES_BEFORE: Final = timedelta(hours=1)  # what comes from other partitions may be that much older
 FLUSH_EVERY: Final = timedelta(seconds=1)
 SILENT_FOR: Final = timedelta(minutes=10)  # and the rule's max_gap: then the sweep ends an episode
 SWEEP_AT_ONCE: Final = 500
@@ -41,9 +47,9 @@ def _nobody(_: Collection[int]) -> set[int]:
 
 @dataclass(slots=True)
 class Detected:
-    """What one transaction found. `states` and `owed` are kept after the commit; `news` goes to the screens."""
+    """What one transaction found. `advances` and `owed` are kept after the commit; `news` goes to the screens."""
 
-    states: dict[Source, dict[int, PersonState]] = field(default_factory=dict)
+    advances: dict[Source, Advance] = field(default_factory=dict)
     owed: dict[Pair, Stretch] = field(default_factory=dict)
     settled: set[Pair] = field(default_factory=set)
     alerts: list[Alert] = field(default_factory=list)
@@ -68,6 +74,7 @@ class Detection:
         self._deriving = Deriving()
         self._lanes: dict[Source, Lane] = {}
         self._rules: dict[RuleKey, Rule] = {}
+        self._mutes = Mutes()
         self._rules_at: datetime | None = None
         self._rules_since = datetime.max.replace(tzinfo=UTC)
         self._versions: Any = None
@@ -86,36 +93,34 @@ class Detection:
         rows: pl.DataFrame,
         *,
         at: datetime,
-        counts: Mapping[int, int] | None = None,
+        stored: pl.Series | None = None,
         windows: Mapping[Window, pl.DataFrame] | None = None,
     ) -> Detected:
         """Judge new readings, which are stored, and the windows that they completed or changed, and write the alerts;
         inside the batch's transaction. After `read_rules`.
 
-        `counts` are how many readings of each person the batch stored, where some are left out here.
+        `stored` is whose each reading is that the batch stored, where some are left out here.
         """
         if rows.is_empty() or not self._lanes:
             return Detected()
-        times = rows.group_by("user_id").agg(pl.max("recorded_at").cast(pl.Int64).alias("at"), pl.len().alias("count"))
-        people = times["user_id"].to_list()
-        as_of = dict(zip(people, times["at"].to_list(), strict=True))
-        counts = dict(zip(people, times["count"].to_list(), strict=True)) if counts is None else counts
-        judged: dict[Source, Judged] = {}
+        whose = (rows["user_id"] if stored is None else stored).to_numpy()
+        times = _times_of(rows)
+        advances: dict[Source, Advance] = {}
         for source, lane in self._lanes.items():
             if isinstance(source, Window):
                 found = (windows or {}).get(source, _NO_WINDOWS)
-                judged[source] = lane.judge(found, at=at, counts=counts, as_of=as_of)
+                advances[source] = lane.judge(found, at=at, stored=whose, as_of=times)
             else:
-                judged[source] = lane.judge(rows, at=at, counts=counts)
-        return self._write_judged(judged, at)
+                advances[source] = lane.judge(rows, at=at, stored=whose)
+        return self._write_judged(advances, at)
 
     def detect_windows(self, windows: Mapping[Window, pl.DataFrame], *, at: datetime) -> Detected:
         """Judge windows that were completed by our own clock; else as `detect`."""
-        judged: dict[Source, Judged] = {}
+        advances: dict[Source, Advance] = {}
         for source, rows in windows.items():
             if source in self._lanes and rows.height:
-                judged[source] = self._lanes[source].judge(rows, at=at, counts=dict.fromkeys(rows["user_id"], 0))
-        return self._write_judged(judged, at)
+                advances[source] = self._lanes[source].judge(rows, at=at)
+        return self._write_judged(advances, at)
 
     def again(self, people: Mapping[int, datetime], *, at: datetime) -> Detected:
         """Judge anew what is stored of these people, from a time on (or before), and write the alerts; inside a
@@ -124,8 +129,8 @@ class Detection:
 
     def keep(self, detected: Detected) -> None:
         """Take over what a committed transaction found."""
-        for source, states in detected.states.items():
-            self._lanes[source].keep(states)
+        for source, advance in detected.advances.items():
+            self._lanes[source].keep(advance)
         for pair in detected.settled:
             self._owed.pop(pair, None)
         self._owed |= detected.owed
@@ -144,7 +149,7 @@ class Detection:
         for source, kept in found.items():
             self._lanes[source].saved(kept)
 
-    def forget(self, people: Iterable[int]) -> None:
+    def forget(self, people: Collection[int]) -> None:
         """Forget people who have not been heard of for long; what they owe is paid first, by `flush`."""
         for lane in self._lanes.values():
             lane.forget(people)
@@ -194,11 +199,12 @@ class Detection:
 
     def read_rules(self, *, at: datetime, since: datetime | None = None) -> None:
         """Know the versions in force now, and those that were when the oldest row of a batch, of `since`, was
-        received; parsing them takes a moment."""
+        received; parsing them takes a moment. The mutes with them."""
         since = min(since or at, at)
         if self._rules_at is not None and at - self._rules_at < RULES_EVERY and since >= self._rules_since:
             return
         self._rules_at = at
+        self._mutes.read(since=since - self._freshness - MUTES_BEFORE)
         versions = list(RuleVersion.objects.order_by("pk").values_list("pk", "active_until"))
         if versions != self._versions or since < self._rules_since:
             self._versions, self._rules_since = versions, since
@@ -229,12 +235,14 @@ class Detection:
             if rule := self._rules.get(RuleKey(rule_id, version)):
                 theirs = people[rule.over]
                 theirs[user_id] = min(ended_at, theirs.get(user_id, ended_at))
-        stretches = chain.from_iterable(self._lanes[source].again(theirs)[0] for source, theirs in people.items())
+        stretches = chain.from_iterable(
+            self._lanes[source].again(theirs).stretches for source, theirs in people.items()
+        )
         return {(stretch.user_id, stretch.rule): stretch for stretch in stretches}
 
-    def _write_judged(self, judged: Mapping[Source, Judged], at: datetime) -> Detected:
-        detected = self._write(list(chain.from_iterable(stretches for stretches, _ in judged.values())), at)
-        detected.states = {source: states for source, (_, states) in judged.items()}
+    def _write_judged(self, advances: Mapping[Source, Advance], at: datetime) -> Detected:
+        detected = self._write([stretch for advance in advances.values() for stretch in advance.stretches], at)
+        detected.advances = dict(advances)
         return detected
 
     def _write(
@@ -245,13 +253,23 @@ class Detection:
         rewrite_every: timedelta = REWRITE_EVERY,
     ) -> Detected:
         stretches = [stretch for stretch in stretches if stretch.rule in self._rules]
-        written: Written = episodes_write(stretches=stretches, rules=self._rules, at=at, rewrite_every=rewrite_every)
+        written: Written = episodes_write(
+            stretches=stretches, rules=self._rules, mutes=self._mutes, at=at, rewrite_every=rewrite_every
+        )
         return Detected(
             owed={(stretch.user_id, stretch.rule): stretch for stretch in written.owed},
             settled={(stretch.user_id, stretch.rule) for stretch in stretches},
             alerts=written.alerts,
             outbox=written.outbox,
         )
+
+
+def _times_of(rows: pl.DataFrame) -> Times:
+    """How far these rows take the time of their people."""
+    people, places = np.unique(rows["user_id"].to_numpy(), return_inverse=True)
+    at = np.full(len(people), ALWAYS)
+    np.maximum.at(at, places, instants(rows["recorded_at"]))
+    return Times(people, at)
 
 
 def _longest_unchanged(at: datetime) -> list[Alert]:

@@ -19,13 +19,15 @@ import django
 import numpy as np
 import polars as pl
 
-from alerts.engine import FRESHNESS, PersonState, Rule, RuleSet, Source, Window, advance, new_person
+from alerts.engine import FRESHNESS, Advance, Rule, RuleSet, Source, Window, new_person
+from alerts.engine.crowd import Crowd, Times
 from alerts.engine.derived import NO_BASELINES, derived
 from alerts.engine.rule import over_rows
 from alerts.engine.ruleset import metrics_of
 from alerts.engine.usual import Usual
 from alerts.rule_files import read_rules
 from devices.metrics import METRICS
+from devices.plausible import NEVER
 
 # No service is asked for anything.
 NOBODY = {
@@ -114,49 +116,55 @@ def usual() -> pl.DataFrame:
 
 
 def run(frame: pl.DataFrame) -> None:
+    from ingestion.receipts import People
     from ingestion.windows import Windows  # which needs Django's models
 
     by_source: dict[Source, list[Rule]] = defaultdict(list)
     for rule in over_rows(read_rules()[0]):
         by_source[rule.over].append(rule)
     lanes = {source: RuleSet(rules) for source, rules in by_source.items()}
-    states: dict[Source, dict[int, PersonState]] = {
-        source: {user: new_person(rules) for user in range(PEOPLE)} for source, rules in lanes.items()
-    }
+    crowds: dict[Source, Crowd] = {source: Crowd(rules) for source, rules in lanes.items()}
+    for source, rules in lanes.items():
+        crowds[source].keep(Advance({user: new_person(rules) for user in range(PEOPLE)}))
     wanted = {source: metrics_of(rules.rules) for source, rules in lanes.items() if isinstance(source, Window)}
     stored, baselines = Stored(frame), Usual(usual())
     read = list(dict.fromkeys(chain.from_iterable(wanted.values())))
     windows = Windows(freshness=FRESHNESS, metrics=read, read=stored.read)
-    seen: dict[int, datetime | None] = dict.fromkeys(range(PEOPLE))
+    seen = np.full(PEOPLE, NEVER)
     batches = [frame[at : at + BATCH] for at in range(0, frame.height, BATCH)]
-    times = [dict(batch.group_by("user_id").agg(pl.max("recorded_at")).iter_rows()) for batch in batches]
+    times = [times_of(batch) for batch in batches]
     found = unreached = 0
     started = time.perf_counter()
     for batch, last in zip(batches, times, strict=True):
         stored.until = batch["received_at"][-1]
-        completed = windows.complete(batch, before={user: seen[user] for user in last}, wanted=wanted)
+        before = seen[last.user]
+        seen[last.user] = np.maximum(before, last.at)
+        completed = windows.complete(batch, people=People(last.user, before, seen[last.user]), wanted=wanted)
         windows.keep(completed)
-        for source, rules in lanes.items():
+        for source, crowd in crowds.items():
             if isinstance(source, Window):
-                step = advance(rules, states[source], completed.found.get(source, NO_WINDOWS), as_of=last)
+                step = crowd.advance(completed.found.get(source, NO_WINDOWS), as_of=last)
             else:
-                step = advance(rules, states[source], derived(batch, rules.derived, baselines=baselines))
-            states[source].update(step.states)
+                step = crowd.advance(derived(batch, crowd.rules.derived, baselines=baselines))
+            crowd.keep(step)
             found += sum(len(stretch.episodes) for stretch in step.stretches)
             unreached += len(step.unreached)
-        for user, at in last.items():
-            seen[user] = max(seen[user] or at, at)
     took = time.perf_counter() - started
-    size = sum(size_of(state) for theirs in states.values() for state in theirs.values()) + windows.size
+    size = sum(crowd.size + size_of_runs(crowd) for crowd in crowds.values()) + windows.size
     print(
         f"{frame.height / took:12,.0f} readings/s   {sum(len(rules.rules) for rules in lanes.values())} rules   "
         f"{found:,} findings   {unreached:,} unreached   {size / PEOPLE / 1024:.1f} KiB a person"
     )
 
 
-def size_of(state: PersonState) -> int:
-    rows = state.tail.table.nbytes + state.tail.values.nbytes
-    return rows + len(pickle.dumps((dict(state.base), dict(state.runs))))
+def times_of(batch: pl.DataFrame) -> Times:
+    """How far the time of its people comes by a batch."""
+    last = batch.group_by("user_id").agg(pl.max("recorded_at").cast(pl.Int64)).sort("user_id")
+    return Times(last["user_id"].to_numpy(), last["recorded_at"].to_numpy())
+
+
+def size_of_runs(crowd: Crowd) -> int:
+    return sum(len(pickle.dumps((dict(state.base), dict(state.runs)))) for _, state in crowd.pending())
 
 
 def main() -> None:

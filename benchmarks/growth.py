@@ -1,10 +1,11 @@
 """What more costs: more stream workers, more stored rows, more people, and partitions that come and go meanwhile.
 
-    python -m benchmarks.growth [--readings N] [--rows N ...] [--people N ...] [--consumers N ...]
+    python -m benchmarks.growth [--readings N] [--every S] [--rows N ...] [--people N ...] [--consumers N ...]
 
 Each run has a topic and people of its own. Its people have each sent a reading before, so that what is measured is not
 getting to know them; processor time is that of the stream worker, over so many readings, one a second of each person,
-sent as fast as the broker takes them. Runs on the services of the environment, on a database of its own.
+sent as fast as the broker takes them. `--every` is another number of seconds, for the runs with more and more people.
+Runs on the services of the environment, on a database of its own.
 """
 
 import json
@@ -25,6 +26,15 @@ from benchmarks._stored import people_make, readings_fill, settled
 PARTITIONS = 6
 EVERY = timedelta(seconds=1)
 OLD = datetime(2015, 6, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Load:
+    """So many readings in all, of each of these people one `every` so often."""
+
+    who: list[str]
+    count: int
+    every: timedelta = EVERY
 
 
 @dataclass(frozen=True)
@@ -55,23 +65,23 @@ def topic_of(made: Scratch, name: str) -> Iterator[Scratch]:
         admin.delete_topics([own.topic])[own.topic].result(20)
 
 
-def messages(who: list[str], count: int, until: datetime) -> Iterator[tuple[str, bytes]]:
+def messages(load: Load, until: datetime) -> Iterator[tuple[str, bytes]]:
     """Everybody in turn, in order of time; nobody's values are such that an alert follows."""
-    each = max(1, count // len(who))
+    each = max(1, load.count // len(load.who))
     rest = json.dumps({
         "vitals": {"heart_rate": 70, "spo2_percent": 97, "respiratory_rate": 14, "hrv_ms": 45, "skin_temp_c": 33.4},
         "activity": {"steps_per_minute": 0, "activity_level": 4, "posture": "seated"},
     })[1:]  # fmt: skip
     rests = [rest.replace('"heart_rate": 70', f'"heart_rate": {rate}') for rate in range(70, 75)]  # no stuck sensor
     for number in range(each):
-        at = (until - EVERY * (each - 1 - number)).isoformat()
-        for place, name in enumerate(who):
+        at = (until - load.every * (each - 1 - number)).isoformat()
+        for place, name in enumerate(load.who):
             key = UUID(int=time.time_ns() << 64 | place)
             yield name, f'{{"event_id":"{key}","timestamp":"{at}","user_id":"{name}",{rests[number % 5]}'.encode()
 
 
-def measure(made: Scratch, name: str, who: list[str], count: int, *, consumers: int = 1) -> Run:
-    """One run: everybody is known to the stream workers, which then get `count` readings."""
+def measure(made: Scratch, name: str, load: Load, *, consumers: int = 1) -> Run:
+    """One run: everybody is known to the stream workers, which then get the load."""
     from django.conf import settings
 
     with topic_of(made, name) as own, ExitStack() as stack:
@@ -80,14 +90,16 @@ def measure(made: Scratch, name: str, who: list[str], count: int, *, consumers: 
         for each in running:
             each.await_line("consumer.assigned")
         now = datetime.now(UTC)
-        send(own.topic, messages(who, len(who), now - EVERY * (count // len(who) + 1)), settings.KAFKA)
-        await_stored(running, own.topic, len(who))
+        people = len(load.who)
+        first = replace(load, count=people)
+        send(own.topic, messages(first, now - load.every * (load.count // people + 1)), settings.KAFKA)
+        await_stored(running, own.topic, people)
         time.sleep(1)
         met = max(each.peak_mb() for each in running)
-        sent = list(messages(who, count, now))
+        sent = list(messages(load, now))
         before, began = sum(each.cpu_s() for each in running), time.time()
         send(own.topic, sent, settings.KAFKA)
-        ended = await_stored(running, own.topic, len(who) + len(sent))
+        ended = await_stored(running, own.topic, people + len(sent))
         cpu = sum(each.cpu_s() for each in running) - before
         peak = max(each.peak_mb() for each in running)
         return Run(1e6 * cpu / len(sent), len(sent) / (ended - began), peak, met)
@@ -109,16 +121,16 @@ def with_rows(made: Scratch, rows: list[int], count: int) -> list[Run]:
         filled += readings_fill(pks, since=until - every * ((wanted - filled) // 1000), until=until, every=every)
         settled()
         who = [f"rows{wanted}_{number:05d}" for number in range(1000)]
-        found.append(measure(made, f"rows{wanted}", who, count))
+        found.append(measure(made, f"rows{wanted}", Load(who, count)))
         say(f"{wanted:12,} rows stored", found[-1])
     return found
 
 
-def with_people(made: Scratch, people: list[int], count: int) -> list[Run]:
+def with_people(made: Scratch, people: list[int], count: int, every: timedelta) -> list[Run]:
     found = []
     for number in people:
         who = [f"of{number}_{place:05d}" for place in range(number)]
-        found.append(measure(made, f"of{number}", who, count))
+        found.append(measure(made, f"of{number}", Load(who, count, every)))
         say(f"{number:12,} people", found[-1])
     return found
 
@@ -127,7 +139,7 @@ def with_consumers(made: Scratch, consumers: list[int], count: int) -> list[Run]
     found = []
     for number in consumers:
         who = [f"by{number}_{place:05d}" for place in range(1000)]
-        found.append(measure(made, f"by{number}", who, count, consumers=number))
+        found.append(measure(made, f"by{number}", Load(who, count), consumers=number))
         say(f"{number:12} stream worker{'' if number == 1 else 's'}", found[-1])
     return found
 
@@ -171,13 +183,14 @@ def with_partitions(made: Scratch) -> None:
 def main() -> None:
     parser = _recorded.parser(__doc__)
     parser.add_argument("--readings", type=int, default=200_000)
+    parser.add_argument("--every", type=float, default=EVERY.total_seconds())
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--people", type=int, nargs="+", default=[100, 1_000, 10_000])
     parser.add_argument("--consumers", type=int, nargs="+", default=[1, 2, 3])
     options = parser.parse_args()
     with scratch() as made:
         with_partitions(made)
-        people = with_people(made, options.people, options.readings)
+        people = with_people(made, options.people, options.readings, timedelta(seconds=options.every))
         consumers = with_consumers(made, options.consumers, options.readings)
         rows = with_rows(made, options.rows, options.readings)
     found = {

@@ -21,8 +21,8 @@ KIND_END: Final = "\n"  # which no name of a device holds
 class Prepared:
     """`rows`: the accepted events, assessed, in order of arrival; `names`: who sent them. Where everybody in them was
     known, `user_id` is that of `people`, and `written` are the rows as `store` copies them; else both are empty.
-    `spoke`: who it was (`username`), by which devices (`kinds`, joined by KIND_END), and the newest reading of each
-    such set (`seen_at`).
+    `spoke`: who it was and by which devices (`who`: the name and the kinds, joined by KIND_END), and the newest reading
+    of each such set (`seen_at`).
     """
 
     decoded: Decoded
@@ -51,9 +51,10 @@ def prepare_decoded(batch: Batch, decoded: Decoded, *, known: Mapping[str, int])
 
 
 def _spoke(rows: pl.DataFrame) -> pl.DataFrame:
+    kinds = pl.col("device_sources").list.join(KIND_END)
     return (
-        rows.select("username", pl.col("device_sources").list.join(KIND_END).alias("kinds"), "recorded_at")
-        .group_by("username", "kinds")
+        rows.select(pl.concat_str("username", kinds, separator=KIND_END).alias("who"), "recorded_at")
+        .group_by("who")
         .agg(pl.max("recorded_at").alias("seen_at"))
         .drop_nulls()
     )

@@ -1,7 +1,8 @@
 """Windows: complete when time has passed their end, made anew when a reading comes late.
 
 Of each person what the readings of the windows that are not over yet add up to is remembered, so that what arrives in
-order is never read back. Windows that an older reading falls into are put together again from what is stored.
+order is never read back. Windows that an older reading falls into are put together again from what is stored. In
+most batches most people are in the midst of a step: theirs only grows, once the batch is committed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ import polars as pl
 from alerts.engine import Window
 from alerts.engine.clock import length, microseconds, moment
 from alerts.engine.windows import (
+    Bools,
     Ints,
     Steps,
     key_of,
@@ -33,6 +35,7 @@ from devices.metrics import NUMERIC, Flag
 from devices.plausible import NEVER
 from ingestion.late import Span
 from ingestion.receipts import People, Receipts
+from ingestion.window_memory import Change, Memory, Shard
 
 MINUTE: Final = Window(timedelta(minutes=1), timedelta(minutes=1))
 READ_AT_ONCE: Final = 64  # stretches of people
@@ -44,21 +47,11 @@ _TIME: Final = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The windows that a batch completed or changed, as rows that `alerts.engine.advance` takes, and what is
-    remembered of `people` (in order) once it is committed."""
+    """The windows that a batch completed or changed, as rows that `alerts.engine.advance` takes, and what is to be
+    remembered of each kind once it is committed."""
 
     found: dict[Window, pl.DataFrame] = field(default_factory=dict)
-    people: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    steps: dict[Window, Steps] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Memory:
-    """The last steps of everybody in `people`: of windows that are not over, and a little more of sliding ones."""
-
-    metrics: tuple[str, ...]
-    people: set[int]
-    steps: Steps
+    changes: list[Change] = field(default_factory=list)
 
 
 class _Places(NamedTuple):
@@ -68,7 +61,7 @@ class _Places(NamedTuple):
     user: Ints
     current: Ints
     last: Ints
-    is_known: "np.typing.NDArray[np.bool_]"
+    is_known: Bools
 
     def of(self, steps: Steps) -> Ints:
         """The place of each step's person."""
@@ -89,21 +82,23 @@ class Windows:
         self._freshness = freshness
         self._metrics = tuple(metrics)
         self._read = read
-        self._memory: dict[Window, _Memory] = {}
+        self._memory: dict[Window, Memory] = {}
 
     def complete(self, new: pl.DataFrame, *, people: People, wanted: Wanted | None = None) -> Completed:
         """The windows that `new` (in order of arrival), readings of some of `people`, complete or change; inside the
         transaction that stores them."""
         self._want(wanted or {})
-        receipts = Receipts(new, people, self._freshness)
         minutes = steps_of(new, MINUTE.every, self._metrics)
-        completed = Completed(people=people.user)
+        over: dict[Window, Steps] = {}
+        changes: list[Change] = []
         for window, memory in self._memory.items():
-            steps = self._steps_of(new, minutes, window, memory.metrics)
-            found, completed.steps[window] = self._complete(window, memory, steps, people)
-            if len(found.key):
-                completed.found[window] = windows_frame(found, window, memory.metrics, **receipts.of(found, window))
-        return completed
+            found = [no_steps()]
+            for number, some, steps in memory.parts(people, self._steps_of(new, minutes, window, memory.metrics)):
+                over_now, change = self._complete_part(window, memory, number, steps, some)
+                found.append(over_now)
+                changes.append(change)
+            over[window] = steps_together(found)
+        return Completed(self._received(over, new, people), changes)
 
     def pass_time(self, before: Mapping[int, datetime], *, at: datetime, wanted: Wanted) -> dict[Window, pl.DataFrame]:
         """The windows of people of whom nothing came, that are over by our clock; `before` is up to when theirs were
@@ -114,8 +109,9 @@ class Windows:
         people = People(user, since, np.full(len(user), microseconds(at)))
         over = {}
         for window, memory in self._memory.items():
-            found, _ = self._complete(window, memory, no_steps(memory.metrics), people)
-            frame = windows_frame(found, window, memory.metrics)
+            parts = memory.parts(people, no_steps())
+            found = [self._complete(window, memory, number, steps, some)[0] for number, some, steps in parts]
+            frame = windows_frame(steps_together((no_steps(), *found)), window, memory.metrics)
             over[window] = _made_at(frame, at).with_columns(fresh=pl.lit(False))  # noqa: FBT003
         return over
 
@@ -133,7 +129,7 @@ class Windows:
     @property
     def size(self) -> int:
         """Bytes of what is remembered."""
-        return sum(column.nbytes for memory in self._memory.values() for column in memory.steps)
+        return sum(memory.nbytes for memory in self._memory.values())
 
     @property
     def longest(self) -> timedelta:
@@ -141,11 +137,11 @@ class Windows:
         return max((window.size for window in self._memory), default=MINUTE.size)
 
     def keep(self, completed: Completed) -> None:
-        """Take over what a committed batch leaves."""
-        for window, steps in completed.steps.items():
-            memory = self._memory[window]
-            memory.steps = steps_together((memory.steps.without(completed.people), steps))
-            memory.people.update(completed.people.tolist())
+        """Take over what a committed batch leaves; once. Of kinds that were dropped meanwhile nothing is."""
+        known = {id(memory) for memory in self._memory.values()}
+        for change in completed.changes:
+            if id(change.memory) in known:
+                change.memory.take(change)
 
     def drop(self) -> None:
         self._memory.clear()
@@ -155,8 +151,7 @@ class Windows:
         gone = np.array(sorted(people), np.int64)
         if len(gone):
             for memory in self._memory.values():
-                memory.people.difference_update(gone.tolist())
-                memory.steps = memory.steps.without(gone)
+                memory.forget(gone)
 
     def _want(self, wanted: Wanted) -> None:
         """Minutes, side by side windows of whole minutes with every metric, sliding ones with what is read of them."""
@@ -164,9 +159,7 @@ class Windows:
         for window, metrics in wanted.items():
             kinds.setdefault(window, self._metrics if window.steps == 1 else tuple(metrics))
         self._memory = {
-            window: known
-            if (known := self._memory.get(window)) and known.metrics == metrics
-            else _Memory(metrics, set(), no_steps(metrics))
+            window: known if (known := self._memory.get(window)) and known.metrics == metrics else Memory(metrics)
             for window, metrics in kinds.items()
         }
 
@@ -175,12 +168,38 @@ class Windows:
         if window == MINUTE:
             return minutes
         times, rest = divmod(window.every, MINUTE.every)
-        return steps_of(new, window.every, metrics) if rest else steps_coarser(minutes, times, self._metrics, metrics)
+        return steps_of(new, window.every, metrics) if rest else steps_coarser(minutes, times, metrics)
 
-    def _complete(self, window: Window, memory: _Memory, new: Steps, people: People) -> tuple[Steps, Steps]:
+    def _received(self, over: Mapping[Window, Steps], new: pl.DataFrame, people: People) -> dict[Window, pl.DataFrame]:
+        """Windows as rows, by which reading of a batch they are over."""
+        some = {window: found for window, found in over.items() if len(found.key)}
+        if not some:
+            return {}
+        receipts = Receipts(new, people, self._freshness)
+        return {
+            window: windows_frame(found, window, self._memory[window].metrics, **receipts.of(found, window))
+            for window, found in some.items()
+        }
+
+    def _complete_part(
+        self, window: Window, memory: Memory, number: int, new: Steps, people: People
+    ) -> tuple[Steps, Change]:
+        """The windows of a shard that are over or other than before, and what becomes of it."""
+        goes_on, people_of = _goes_on(window, memory.shard(number), new, people)
+        if goes_on.all():
+            return no_steps(), Change(memory, number, people.user[:0], no_steps(), new)
+        some = People(*(column[~goes_on] for column in people))
+        theirs, more = new.picked(~goes_on[people_of]), new.picked(goes_on[people_of])
+        found, remembered = self._complete(window, memory, number, theirs, some)
+        return found, Change(memory, number, some.user, remembered, more)
+
+    def _complete(self, window: Window, memory: Memory, number: int, new: Steps, people: People) -> tuple[Steps, Steps]:
         """The windows that are over or other than before, and the steps to remember."""
-        places = _places(window, memory, people)
-        remembered, missing = memory.steps.of(places.user), _missing(window, new, places)
+        if not len(people.user):
+            return no_steps(), no_steps()
+        shard = memory.shard(number)
+        places = _places(window, shard, people)
+        remembered, missing = shard.steps.of(places.user), _missing(window, new, places)
         steps = steps_added(remembered, new)
         if missing is not None:
             own = np.isin(steps.user, missing.whole) | np.isin(steps.key, missing.single)
@@ -212,7 +231,7 @@ class Windows:
         places = _Places(np.array(user, np.int64), last + 1, last, np.ones(len(user), np.bool_))
         of = places.of(steps)
         inside = steps.picked((steps.step >= first[of]) & (steps.step <= final[of]))
-        return windows_over(steps, window, _ends(window, no_steps(metrics), inside, places))
+        return windows_over(steps, window, _ends(window, no_steps(), inside, places))
 
 
 def _reach(window: Window) -> int:
@@ -220,11 +239,24 @@ def _reach(window: Window) -> int:
     return 0 if window.steps == 1 else window.steps - 1 + DISORDER // window.every
 
 
-def _places(window: Window, memory: _Memory, people: People) -> _Places:
+def _places(window: Window, shard: Shard, people: People) -> _Places:
     every = length(window.every)
     current = np.where(people.before == NEVER, NEVER, people.before // every)
-    is_known = np.fromiter((user in memory.people for user in people.user.tolist()), np.bool_, len(people.user))
-    return _Places(people.user, current, people.after // every - 1, is_known | (people.before == NEVER))
+    is_known = shard.holds(people.user) | (people.before == NEVER)
+    return _Places(people.user, current, people.after // every - 1, is_known)
+
+
+def _goes_on(window: Window, shard: Shard, new: Steps, people: People) -> tuple[Bools, Ints]:
+    """Of which people the readings of a batch, as steps, only add to the remembered step that runs before and after it:
+    nothing is over, and nothing that is over changes. And which of the people each step is of."""
+    every = length(window.every)
+    running = key_of(people.user, people.before // every)
+    of = np.searchsorted(people.user, new.user)
+    _, is_remembered = shard.steps.places_of(new.key)
+    only_adds = (new.key == running[of]) & is_remembered
+    goes_on = people.before // every == people.after // every
+    goes_on[of[~only_adds]] = False
+    return goes_on, of
 
 
 @dataclass(frozen=True, slots=True)

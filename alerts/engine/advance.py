@@ -1,6 +1,6 @@
 """Rows in, episodes out: what `fold` means, for many people and rules at once, in whatever order the rows come."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -17,15 +17,16 @@ from alerts.engine.rows import (
     FLAGS,
     FRESH,
     WORDS,
+    Batch,
     Ints,
     Rows,
+    batch_of,
     hot,
     joined,
     merged,
     newest,
     no_rows,
     packed,
-    people,
     split,
 )
 from alerts.engine.ruleset import TAIL, CompiledRule, RuleSet, Slot
@@ -44,12 +45,13 @@ class Advance:
 
     `states` replace those given, once the caller has committed. `stretches` are what may have changed. For the people
     of `unreached` nothing was done: they have no state, or their earliest row (its time is given) is older than their
-    state remembers.
+    state remembers. Of `followed` only the rows are to be remembered, by who found that (`alerts.engine.crowd`).
     """
 
     states: dict[int, PersonState] = field(default_factory=dict)
     stretches: list[Stretch] = field(default_factory=list)
     unreached: dict[int, datetime] = field(default_factory=dict)
+    followed: Batch | None = None
 
 
 def advance(
@@ -68,19 +70,24 @@ def advance(
     says it, and a window that was seen before is taken in place of what it was. `as_of` is how far the time of people
     has come (microseconds since 1970 UTC), where that is beyond their last row, or where they have none.
     """
+    return advance_batch(rules, states.get, batch_of(rules, rows, freshness), as_of)
+
+
+def advance_batch(
+    rules: RuleSet, state_of: Callable[[int], PersonState | None], batch: Batch, as_of: Mapping[int, int]
+) -> Advance:
+    """As `advance`, with what `state_of` remembers of people."""
     found = Advance()
     still = dict(as_of)
-    for user, new, first, last in people(rules, rows, freshness):
-        at = still.pop(user, None)
-        known = states.get(user)
+    for user, new, first, last in batch.people():
+        at = still.pop(user, last)
+        known = state_of(user)
         if known is None or first <= known.reach:
             found.unreached[user] = moment(first)
-        elif known.rules is rules and first > known.as_of_us and not len(new.values) and _is_quiet(known):
-            found.states[user] = _remembered(known, new, last)
         else:
-            _take(found, user, _step(fitted(known, rules), new, first, last if at is None else at))
+            _take(found, user, _step(fitted(known, rules), new, first, at))
     for user, at in still.items():
-        known = states.get(user)
+        known = state_of(user)
         if known is None:
             found.unreached[user] = moment(at)
         elif known.runs or known.floors is not None:
@@ -113,7 +120,7 @@ def _step(state: PersonState, new: Rows, first: int, as_of: int) -> _Step:
         return _passed(state, as_of)
     if first <= state.as_of_us:
         return _refold(state, new, as_of)
-    if not len(new.values) and _is_quiet(state):
+    if not len(new.values) and is_quiet(state):
         return _Step(_remembered(state, new, as_of), 0, (), {})
     return _in_order(state, new, as_of)
 
@@ -125,7 +132,7 @@ def _passed(state: PersonState, as_of: int) -> _Step:
     return _Step(after, state.as_of_us, ended, ended)
 
 
-def _is_quiet(state: PersonState) -> bool:
+def is_quiet(state: PersonState) -> bool:
     """Nothing is pending, and none of the rows that are remembered is TRUE. How far the time of such a person has come
     beyond their last row is of no matter."""
     return not (state.runs or state.base or len(state.tail.values) or state.floors is not None)
@@ -213,9 +220,14 @@ def _resumed(state: PersonState, new: Rows, as_of: int) -> _Step:
     return _Step(after, since, range(len(rules.rules)), ended)
 
 
+def rows_kept(rules: RuleSet) -> int:
+    """How many of a person's last rows are remembered at least."""
+    return min(TAIL, rules.tail)
+
+
 def _overflow(rules: RuleSet, size: int) -> int:
     """How many rows leave a tail of this size."""
-    kept = min(TAIL, rules.tail)
+    kept = rows_kept(rules)
     return size - kept if 2 * size > 3 * kept else 0
 
 

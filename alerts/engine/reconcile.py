@@ -9,7 +9,7 @@ from alerts.engine.episode import Episode, Stretch
 
 State = Literal["firing", "ended", "withdrawn"]
 Withdrawal = Literal["merged", "evidence_gone"]
-QuietReason = Literal["late", "cooldown"]
+QuietReason = Literal["late", "cooldown", "muted"]
 
 
 class KnownAlert(Protocol):
@@ -109,15 +109,25 @@ class Delivery:
     quiet_reason: QuietReason | None = None
 
 
-def delivery(episode: Episode, *, cooldown: timedelta, previous_loud_end: datetime | None) -> Delivery:
-    """Loud once there is a fresh TRUE row at or after `opened_at`; never without one.
+def delivery(
+    episode: Episode,
+    *,
+    cooldown: timedelta,
+    previous_loud_end: datetime | None,
+    mutes: Iterable[tuple[datetime, datetime]] = (),
+) -> Delivery:
+    """Loud once there is a fresh TRUE row at or after `opened_at`, outside of every mute [from, until); never without
+    one.
 
     `previous_loud_end` is the `ended_at` of the person's previous loud episode of the rule: one that opens within
     `cooldown` of it needs a fresh TRUE row that is past it.
     """
-    if episode.last_fresh_at is None:
+    last = episode.last_fresh_at
+    if last is None:
         return Delivery(loud=False, quiet_reason="late")
+    if any(since <= last < until for since, until in mutes):
+        return Delivery(loud=False, quiet_reason="muted")
     over = None if previous_loud_end is None else previous_loud_end + cooldown
-    if over is None or episode.opened_at > over or episode.last_fresh_at > over:
+    if over is None or episode.opened_at > over or last > over:
         return Delivery(loud=True)
     return Delivery(loud=False, quiet_reason="cooldown")

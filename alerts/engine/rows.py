@@ -102,10 +102,47 @@ def newest(rules: RuleSet, rows: Rows) -> Rows:
     return Rows(table[kept], rows.values[kept[hot(rules, rows.table)]] if len(rows.values) else rows.values)
 
 
-def people(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Iterator[tuple[int, Rows, int, int]]:
-    """The frame as rows of one person after the other, each in order, with the times of the first and the last."""
+class Batch(NamedTuple):
+    """Rows of many people, one person after the other, each person's in order.
+
+    Of person `users[i]`, ascending, they are those from `starts[i]` up to `ends[i]`, and the values of the hot ones
+    among them those from `hot_starts[i]` up to `hot_ends[i]`.
+    """
+
+    users: Ints
+    starts: Ints
+    ends: Ints
+    hot_starts: Ints
+    hot_ends: Ints
+    rows: Rows
+
+    @property
+    def first(self) -> Ints:
+        at: Ints = self.rows.table[self.starts, AT]
+        return at
+
+    @property
+    def last(self) -> Ints:
+        at: Ints = self.rows.table[self.ends - 1, AT]
+        return at
+
+    def of(self, which: Bools) -> "Batch":
+        """That of some of its people."""
+        return Batch._make((*(column[which] for column in self[:5]), self.rows))
+
+    def people(self) -> Iterator[tuple[int, Rows, int, int]]:
+        """One person after the other, with the times of the first and the last row."""
+        table, values = self.rows
+        columns = (*self[:5], self.first, self.last)
+        for user, start, end, hot_start, hot_end, first, last in zip(*(c.tolist() for c in columns), strict=True):
+            yield user, Rows(table[start:end], values[hot_start:hot_end]), first, last
+
+
+def batch_of(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Batch:
+    """The frame as `alerts.engine.advance` describes it."""
     if frame.height == 0:
-        return
+        none = np.empty(0, np.int64)
+        return Batch(none, none, none, none, none, no_rows(rules))
     table = _table(rules, frame, freshness)
     users = frame["user_id"].to_numpy()
     order = None if _is_ordered(users, table) else _order(users, table)
@@ -114,11 +151,9 @@ def people(rules: RuleSet, frame: pl.DataFrame, freshness: timedelta) -> Iterato
     is_hot = hot(rules, table)
     values = _values(rules, frame, np.flatnonzero(is_hot) if order is None else order[is_hot])
     starts = np.flatnonzero(np.diff(users, prepend=users[0] - 1))
-    hots = np.concatenate(([0], np.cumsum(is_hot)))
     ends = np.append(starts[1:], len(users))
-    bounds = (users[starts], starts, ends, hots[starts], hots[ends], table[starts, AT], table[ends - 1, AT])
-    for user, start, end, hot_from, hot_to, first, last in zip(*(each.tolist() for each in bounds), strict=True):
-        yield user, Rows(table[start:end], values[hot_from:hot_to]), first, last
+    hots = np.concatenate(([0], np.cumsum(is_hot)))
+    return Batch(users[starts], starts, ends, hots[starts], hots[ends], Rows(table, values))
 
 
 def _is_ordered(users: Ints, table: Ints) -> bool:

@@ -12,7 +12,7 @@ from alerts.engine.source import Source
 Severity = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO"]
 RuleClass = Literal["clinical", "technical"]
 SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
-PipelineEvent = Literal["offset_gap", "reject_storm", "split_person"]
+PipelineEvent = Literal["no_consumer", "offset_gap", "reject_storm", "split_person", "undelivered"]
 RULE_CLASSES: Final[tuple[RuleClass, ...]] = get_args(RuleClass)
 PIPELINE_EVENTS: Final[tuple[PipelineEvent, ...]] = get_args(PipelineEvent)
 

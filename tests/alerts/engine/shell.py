@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from alerts.engine import (
     Advance,
     Episode,
-    PersonState,
     Rule,
     RuleSet,
     Stretch,
@@ -21,6 +21,7 @@ from alerts.engine import (
     reconcile,
     resume,
 )
+from alerts.engine.crowd import Crowd, Times
 from tests.alerts.engine.seen import frame, seen_by
 from tests.alerts.engine.twin import Reading
 from tests.alerts.engine.twin_rows import Usual
@@ -59,11 +60,11 @@ class Shell:
 
     rule: Rule
     usual: Sequence[Usual] = ()
-    state: PersonState | None = None
     alerts: list[Alert] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rules = RuleSet([self.rule])
+        self.crowd = Crowd(self.rules)
         self.seen = seen_by(self.rules, self.usual)
 
     def receive(self, batch: Iterable[Reading], *, commits: bool = True) -> None:
@@ -74,15 +75,16 @@ class Shell:
         for stretch in step.stretches:
             self.write(stretch)
         if commits:
-            self.state = step.states.get(1, self.state)
+            self.crowd.keep(step)
             self.seen.keep()
         else:
             vars(self.seen).update(seen)
             self.alerts = alerts
 
     def go_on(self, rows: pl.DataFrame) -> Advance:
-        states = {} if self.state is None else {1: self.state}
-        step = advance(self.rules, states, rows, as_of=self.seen.as_of)
+        as_of = self.seen.as_of
+        times = Times(np.array(list(as_of), np.int64), np.array(list(as_of.values()), np.int64))
+        step = self.crowd.advance(rows, as_of=times)
         return self.rebuild(step.unreached[1]) if step.unreached else step
 
     def rebuild(self, reached: datetime) -> Advance:
@@ -101,7 +103,7 @@ class Shell:
         return bool(states) and states[1].is_pending
 
     def crash(self) -> None:
-        self.state = None
+        self.crowd.drop()
         self.seen.forget()
 
     def write(self, stretch: Stretch) -> None:

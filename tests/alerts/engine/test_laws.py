@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from alerts.engine import Episode, Rule, Window, fold, rows, state
 from alerts.engine.clock import length
+from alerts.engine.crowd import Crowd
 from alerts.engine.usual import Usual
 from tests.alerts.engine import seen
 from tests.alerts.engine.made import rule
@@ -262,8 +263,9 @@ def sums_in_floats(rows: Any, every: Any, metrics: Any, *, real: Any = completin
     sums = made.sums.copy()
     for place, step in enumerate(made.step.tolist()):
         inside = rows.filter(pl.col("recorded_at").dt.timestamp("us") // length(every) == step)
-        for column, name in enumerate(metrics):
-            sums[place, column, 1] = int(sum(value for value in inside[name] if value is not None) * 1e6)
+        for name in made.metrics:
+            total = sum(value for value in inside[name] if value is not None)
+            sums[made.metrics.index(name), 1, place] = int(total * 1e6)
     return made._replace(sums=sums)
 
 
@@ -272,8 +274,10 @@ class Hasty(completing.Windows):  # type: ignore[name-defined,misc]
 
     def complete(self, new: pl.DataFrame, **given: Any) -> Any:
         completed = super().complete(new, **given)
-        for window, steps in completed.steps.items():
-            open_ones = completing.windows_frame(steps, window, ("heart_rate",))
+        kinds = {id(memory): window for window, memory in self._memory.items()}
+        for change in completed.changes:
+            window = kinds[id(change.memory)]
+            open_ones = completing.windows_frame(change.steps, window, ("heart_rate",))
             received = open_ones.with_columns(received_at="recorded_at", fresh=pl.lit(True), event_id=None)  # noqa: FBT003
             ready = [completed.found[window]] if window in completed.found else []
             completed.found[window] = pl.concat((*ready, received), how="diagonal_relaxed")
@@ -305,10 +309,17 @@ def across_people(rows: pl.DataFrame, name: str, known: pl.DataFrame, *, real: A
     return real(rows, name, everybody)
 
 
+def follows_whatever_the_time(self: Crowd, batch: rows.Batch) -> Any:
+    return (batch.hot_starts == batch.hot_ends) & (self._places_of(batch.users) >= 0)
+
+
 READINGS, WINDOWS, DERIVED = KINDS
 BROKEN = {
     "rows are not put in order": (READINGS, order_does_not_matter, advancing, "merged", unsorted_merge),
     "older rows are taken as new": (READINGS, order_does_not_matter, advancing, "PersonState", endless_reach),
+    "an older row is put behind the others": (
+        READINGS, order_does_not_matter, Crowd, "_follows", follows_whatever_the_time,
+    ),
     "runs are lost between batches": (READINGS, batching_does_not_matter, advancing, "_fold", forgets_the_base),
     "it opens one row late": (READINGS, batching_does_not_matter, fold, "_opens", opens_at_the_next_row),
     "the end is put too late": (READINGS, batching_does_not_matter, fold, "_end", settles_too_late),

@@ -106,8 +106,15 @@ def test_changes_come_in_the_order_of_ids_and_new_alerts_last() -> None:
 COOLDOWN = timedelta(seconds=300)
 
 
-def told(made: Episode, previous: float | None = None) -> tuple[bool, str | None]:
-    said = delivery(made, cooldown=COOLDOWN, previous_loud_end=None if previous is None else at(previous))
+def told(
+    made: Episode, previous: float | None = None, mutes: tuple[tuple[float, float], ...] = ()
+) -> tuple[bool, str | None]:
+    said = delivery(
+        made,
+        cooldown=COOLDOWN,
+        previous_loud_end=None if previous is None else at(previous),
+        mutes=[(at(since), at(until)) for since, until in mutes],
+    )
     return said.loud, said.quiet_reason
 
 
@@ -119,6 +126,13 @@ def test_it_is_quiet_without_a_fresh_row_whatever_else_holds() -> None:
     late = replace(episode(1, 2), first_fresh_at=None, last_fresh_at=None)
     assert told(late) == (False, "late")
     assert told(late, previous=0) == (False, "late")
+
+
+def test_it_is_quiet_while_its_last_fresh_row_lies_within_a_mute_whose_end_is_not_part_of_it() -> None:
+    assert told(episode(1, 2), mutes=((5, 9), (0, 3))) == (False, "muted")
+    assert told(episode(1, 2), mutes=((2, 3),)) == (False, "muted")
+    assert told(episode(1, 2), mutes=((0, 2),)) == (True, None)
+    assert told(episode(1, 2), previous=0, mutes=((0, 2),)) == (False, "cooldown")
 
 
 def test_it_is_quiet_within_the_cooldown_and_its_end_is_included() -> None:
