@@ -209,3 +209,72 @@ TEXT: Final = tuple(metric.name for metric in _ALL if metric.is_text)
 PULSE_PRESSURE_SUSPECT_BELOW: Final = 10.0
 PULSE_PRESSURE_SUSPECT_ABOVE: Final = 150.0
 MG_DL_PER_MMOL_L: Final = 18.0156
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A unit that people read values in, by its UCUM code: `factor` times the canonical value, plus `zero`.
+
+    `ending` is that of columns in it, `more` how many decimals it needs beyond the canonical unit.
+    """
+
+    code: str
+    shown: str
+    factor: float = 1.0
+    zero: float = 0.0
+    more: int = 0
+    ending: str = ""
+
+    @property
+    def is_canonical(self) -> bool:
+        return self.factor == 1.0 and self.zero == 0.0
+
+    def value(self, canonical: float) -> float:
+        """A value in this unit."""
+        return canonical if self.is_canonical else round(canonical * self.factor + self.zero, _KEPT)
+
+    def length(self, canonical: float) -> float:
+        """A difference of two values in this unit: no zero point is added."""
+        return canonical if self.is_canonical else round(canonical * self.factor, _KEPT)
+
+
+_KEPT: Final = 6  # decimals of a converted number: less than any sensor tells, more than arithmetic blurs
+
+# By the canonical unit the others that people read it in, and the ending of columns that hold it.
+CONVERSIONS: Final[MappingProxyType[str, tuple[str, tuple[Shown, ...]]]] = MappingProxyType(
+    {
+        "mg/dL": ("_mg_dl", (Shown("mmol/L", "mmol/L", 1 / MG_DL_PER_MMOL_L, more=1, ending="_mmol_l"),)),
+        "Cel": ("_c", (Shown("[degF]", "°F", 1.8, 32.0, ending="_f"),)),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The units somebody reads, by UCUM code; what they do not name is in the catalogue's own."""
+
+    codes: frozenset[str] = frozenset()
+
+    @property
+    def are_canonical(self) -> bool:
+        return not self.codes - CONVERSIONS.keys()
+
+    def of(self, unit: str) -> Shown:
+        """What values of this canonical unit are read in."""
+        _, others = CONVERSIONS.get(unit, ("", ()))
+        for other in others:
+            if other.code in self.codes:
+                return other
+        return _CANONICALLY.get(unit) or Shown(unit, unit)
+
+    def renamed(self, column: str) -> str:
+        """The name of a column in these units: `skin_temp_c` is `skin_temp_f`, in degrees Fahrenheit."""
+        for unit, (ending, _) in CONVERSIONS.items():
+            shown = self.of(unit)
+            if column.endswith(ending) and not shown.is_canonical:
+                return column.removesuffix(ending) + shown.ending
+        return column
+
+
+_CANONICALLY: Final = {metric.unit: Shown(metric.unit, metric.shown) for metric in _ALL}
+CANONICAL: Final = Units()

@@ -28,8 +28,13 @@ from ingestion.verdicts import Limits
 
 log = structlog.get_logger(__name__)
 LONGEST_BACKOFF_S: Final = 5.0
+ENOUGH: Final = 1_000  # messages; more of them cost little less each
+BEHIND: Final = 4 * ENOUGH  # waiting: then as many as a batch holds are taken at once
+MANY: Final = 5_000  # people; what is remembered of them takes room
+OF_MANY: Final = 8_500  # messages of a batch then: on their way they take as much
 AHEAD: Final = 2  # batches that are prepared while one is written
 LATE_EVERY_S: Final = 1.0
+LOST_FOR_S: Final = 30.0  # then a member whose partitions were lost, and who got none again, joins anew
 DATABASE_ERRORS: Final = (OperationalError, InterfaceError)
 
 
@@ -70,6 +75,7 @@ class Worker:
         self._polled: dict[Position, int] = {}  # where the next poll goes on
         self._pending: deque[Pending] = deque()
         self._rejoin = False
+        self._lost_at: float | None = None  # of the monotonic clock
         self.is_behind = True  # perhaps: the next batch is worth waiting for: it is prepared while this one is written
         self._judged_late_at = 0.0  # of the monotonic clock
         self._failure: Exception | None = None
@@ -79,17 +85,24 @@ class Worker:
     def step(self) -> Step:
         """Poll and write; raises what is unexpected, after which the process must end."""
         close_old_connections()
-        batch = self._transport.poll(now=self._now, is_behind=self.is_behind)
+        full = self._full()
+        batch = self._transport.poll(now=self._now, most=full if self.is_behind else min(ENOUGH, full))
         self._raise_failure()
+        self._look_whether_lost()
         if self._rejoin:
             self._join_anew()
             return Step(self._take_done())
-        full = self._subscription.messages
-        self.is_behind = len(batch) >= full or self.lag() >= full // 2
+        self.is_behind = len(batch) >= full or self.lag() >= min(full // 2, BEHIND)
         if len(batch):
             self._pending.append(self._prepare(batch))
         self._flush(but=AHEAD if self.is_behind and len(batch) else 0)
         return Step(self._take_done(), self._judge_late(), polled=len(batch))
+
+    def _full(self) -> int:
+        """How many messages a batch holds at most, when we are behind; when we are not, no more than a good many are
+        waited for: their readers wait, too."""
+        full = self._subscription.messages
+        return min(full, OF_MANY) if len(self._pipeline.people) > MANY else full
 
     def pass_time(self) -> list[Detected]:
         """Let our own clock complete the windows of people who are silent."""
@@ -139,19 +152,24 @@ class Worker:
         """Our partitions, and how far each is polled."""
         return dict(self._polled)
 
+    def lags(self) -> dict[Position, int]:
+        """Messages known to wait beyond what we polled, by partition."""
+        return self._transport.lags(self._polled)
+
     def lag(self) -> int:
-        """Messages known to wait beyond what we polled."""
-        return self._transport.lag(self._polled)
+        """As `lags`, of all our partitions together."""
+        return sum(self.lags().values())
 
     def stop(self) -> Step:
         """Write what is polled and leave the group."""
         self._flush()
+        self._transport.settle()
         self._transport.close()
         self._raise_failure()
         self._preparer.shutdown()
         return Step(self._take_done())
 
-    # The group's callbacks; they run inside `poll` and `close`, between transactions.
+    # The group's callbacks; they run inside `poll`, `settle` and `close`, between transactions.
 
     def on_assigned(self, positions: list[Position]) -> dict[Position, int]:
         """Claim first, only then read state: what the last owner wrote is visible from here on."""
@@ -177,6 +195,7 @@ class Worker:
                 starts[position] = claim.next_offset
         self._claims |= claims
         self._polled |= starts
+        self._lost_at = None
         self._pipeline.drop_state()
         log.info("consumer.assigned", partitions=[p.partition for p in positions])
         return starts
@@ -199,6 +218,7 @@ class Worker:
             self._pending.clear()
             self._rejoin = True
         self._forget(positions)
+        self._lost_at = time.monotonic()
 
     def on_gap(self, position: Position, low: int, high: int) -> int:
         """Recorded and logged, never silent; then from what the broker still holds."""
@@ -219,6 +239,14 @@ class Worker:
             self._polled.pop(position, None)
         self._pipeline.drop_state()
         log.info("consumer.revoked", partitions=[p.partition for p in positions])
+
+    def _look_whether_lost(self) -> None:
+        """Nobody tells a member whom the group has put out, and who does not know it: it would wait for ever."""
+        if self._lost_at is not None and time.monotonic() - self._lost_at > LOST_FOR_S:
+            self._lost_at = None
+            if not self._claims:
+                log.warning("consumer.left_out")
+                self._rejoin = True
 
     # Writing.
 

@@ -21,8 +21,9 @@ log = structlog.get_logger(__name__)
 POLL_S: Final = 0.1
 LEAST_WAIT_S: Final = 0.02  # for more of a batch; each costs some 20 ms of processor time, however small
 AT_ONCE: Final = 1_024  # messages; while they are made, no other thread goes on
-ENOUGH: Final = 1_000  # messages; more of them cost little less each
 COMMIT_AGAIN_S: Final = 2.0
+SETTLED_WITHIN_S: Final = 1.0  # who leaves waits no longer for the broker to hold the offsets
+SETTLE_AGAIN_S: Final = 0.25
 ADMIN_TIMEOUT_S: Final = 10.0
 _STAMP: Final = itemgetter(1)
 # The broker no longer has the offset, or never had it: never skipped in silence.
@@ -30,7 +31,7 @@ _GAP_ERRORS: Final = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RA
 
 
 class Assignee(Protocol):
-    """Who is told which partitions come and go; called from within `Transport.poll` and `close`."""
+    """Who is told which partitions come and go; called from within `poll`, `settle` and `close`."""
 
     def on_assigned(self, positions: list[Position]) -> dict[Position, int]:
         """Take these partitions; where to begin each."""
@@ -59,7 +60,7 @@ class Subscription:
 
 
 class Transport:
-    """A group member. `poll` gives what came, at most `messages` of it and at most `age` after the first.
+    """A group member. `poll` gives what came, at most `age` after the first of it.
 
     It waits for more about as long as the batch before took to store: who is up to date hurries, and who is slow gains
     more from larger batches than from earlier ones.
@@ -77,12 +78,9 @@ class Transport:
             list(subscription.topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
         )
 
-    def poll(self, *, now: Callable[[], datetime], is_behind: bool = True) -> Batch:
-        """The next messages, in order of each partition; empty when none came within a tenth of a second.
-
-        Unless we are behind, no more than a good many are waited for: their readers wait, too.
-        """
-        most = self._subscription.messages if is_behind else min(ENOUGH, self._subscription.messages)
+    def poll(self, *, now: Callable[[], datetime], most: int) -> Batch:
+        """The next messages, at most so many, in order of each partition; empty when none came within a tenth of a
+        second."""
         took = max(time.monotonic() - self._polled_at, LEAST_WAIT_S)
         self._collect(1, POLL_S)
         if self._unconfirmed and time.monotonic() - self._committed_at > COMMIT_AGAIN_S:
@@ -151,13 +149,22 @@ class Transport:
                 log.warning("kafka.topic_id_unknown", topic=name, error=str(error))
         return found
 
-    def lag(self, after: Mapping[Position, int]) -> int:
-        """How many messages the broker is known to hold beyond `after`."""
-        lag = 0
+    def lags(self, after: Mapping[Position, int]) -> dict[Position, int]:
+        """How many messages of each partition the broker is known to hold beyond `after`."""
+        lags = {}
         for position, offset in after.items():
             _, high = self._consumer.get_watermark_offsets(TopicPartition(*position), cached=True)
-            lag += max(0, high - max(offset, 0))
-        return lag
+            lags[position] = max(0, high - max(offset, 0))
+        return lags
+
+    def settle(self) -> None:
+        """Let a broker that answers confirm the offsets, before we leave: while a group is put together anew it refuses
+        them. What comes meanwhile is not ours to store, and is read again."""
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while self._unconfirmed and (left := deadline - time.monotonic()) > 0:
+            self._consumer.consume(1, min(left, 0.05))
+            if time.monotonic() - self._committed_at > SETTLE_AGAIN_S:
+                self.commit({})
 
     def close(self) -> None:
         """Leave the group: partitions move to the others at once."""

@@ -18,6 +18,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from devices.background import LATE_AFTER
 from telara.probes import AwayError, Consumer, DatabaseAnswer, ask_broker, ask_database, ask_redis
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,13 @@ class Look:
         """The consumers that live."""
         rows = self.database.consumers if self.database else ()
         return tuple(row for row in rows if (self.at - row.updated_at).total_seconds() <= CONSUMER_GONE_S)
+
+    @property
+    def missing(self) -> list[str]:
+        """Those of `consumer` and `worker` (the background one) of which none works."""
+        ticked_at = self.database.ticked_at if self.database else None
+        works = ticked_at is not None and self.at - ticked_at <= LATE_AFTER
+        return [name for name, is_there in (("consumer", bool(self.consumers)), ("worker", works)) if not is_there]
 
 
 @dataclass
@@ -129,7 +137,10 @@ def ready(_request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def everything(_request: HttpRequest) -> JsonResponse:
-    """`ready`, with each consumer's lag and ages, and the outbox. `degraded` (200): no consumer lives."""
+    """`ready`, with each consumer's lag and ages, the outbox and the background worker's age.
+
+    `degraded` (200): no consumer lives, or no background worker works.
+    """
     seen = lookout.look()
     return _answer(seen, checks(seen) | pipeline(seen))
 
@@ -156,7 +167,7 @@ def checks(seen: Look) -> dict[str, Any]:
 
 
 def pipeline(seen: Look) -> dict[str, Any]:
-    """`consumers`, `pipeline` (sums over them) and `outbox`; `status` where no consumer lives."""
+    """`consumers`, `pipeline` (sums over them), `outbox`, `worker`; `status` where a process is missing."""
     if seen.database is None:
         return {}
     living = seen.consumers
@@ -171,8 +182,11 @@ def pipeline(seen: Look) -> dict[str, Any]:
             "pending": seen.database.outbox_pending,
             "oldest_age_s": _age(seen.database.outbox_since, seen.at),
         },
+        "worker": {"age_s": _age(seen.database.ticked_at, seen.at)},
     }
-    return figures if living or seen.errors else figures | {"status": "degraded", "culprits": ["consumer"]}
+    if seen.errors or not seen.missing:
+        return figures
+    return figures | {"status": "degraded", "culprits": seen.missing}
 
 
 def _figures(row: Consumer, at: datetime) -> dict[str, Any]:

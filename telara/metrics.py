@@ -54,6 +54,16 @@ def _firing(seen: Look) -> Iterator[Sample]:
         yield (alert_class, severity), float(alerts)
 
 
+def _worker(seen: Look) -> Iterator[Sample]:
+    if seen.database and seen.database.ticked_at:
+        yield (), seen.database.ticked_at.timestamp()
+
+
+def _erasures_failing(seen: Look) -> Iterator[Sample]:
+    if seen.database:
+        yield (), float(seen.database.erasures_failing)
+
+
 def _outbox_pending(seen: Look) -> Iterator[Sample]:
     if seen.database:
         yield (), float(seen.database.outbox_pending)
@@ -84,6 +94,8 @@ NAMES = (
     Name("telara_readings_duplicate", "counter", "Stored already.", CONSUMER, _of_each_consumer("duplicates")),
     Name("telara_messages_quarantined", "counter", "Refused, and kept.", CONSUMER, _of_each_consumer("quarantined")),
     Name("telara_alerts_firing", "gauge", "Alerts that fire now.", ("class", "severity"), _firing),
+    Name("telara_worker_ticked_timestamp_seconds", "gauge", "The background worker worked last.", (), _worker),
+    Name("telara_erasures_failing", "gauge", "People whose erasure could not go on.", (), _erasures_failing),
     Name("telara_outbox_pending", "gauge", "Alert changes not published yet.", (), _outbox_pending),
     Name("telara_outbox_oldest_age_seconds", "gauge", "Age of the oldest of them.", (), _outbox_age),
 )

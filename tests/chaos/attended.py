@@ -16,7 +16,7 @@ from tests.chaos.wire import Line
 from tests.ingestion.running import Running, consumer, database_url, make_group, until
 from tests.telara.proxy import Proxy
 
-POOL = 14
+POOL = 15
 
 
 @dataclass

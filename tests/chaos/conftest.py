@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 
 from devices.models import Installation
@@ -64,6 +65,8 @@ def _database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
         journal.install()
         yield
         journal.remove()
+        with connection.cursor() as cursor:
+            cursor.execute("SET telara.audit_door = 'retention'")  # else the audit log stays
         call_command("flush", interactive=False, verbosity=0)
 
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -41,13 +41,27 @@ def away(service: Service, *, by: Literal["stop", "kill"]) -> Iterator[None]:
 
 @contextmanager
 def hanging(service: Service) -> Iterator[None]:
-    """The service keeps its connections and answers nothing, for the block."""
-    pid = int(do("pid", service))
-    os.kill(pid, signal.SIGSTOP)
+    """The service keeps its connections and answers nothing, for the block: all of its processes stand still."""
+    stopped = [int(do("pid", service))]
+    os.kill(stopped[0], signal.SIGSTOP)  # first: then it makes no more
+    stopped += children_of(stopped[0])
     try:
+        for pid in stopped[1:]:
+            signalled(pid, signal.SIGSTOP)
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        for pid in reversed(stopped):
+            signalled(pid, signal.SIGCONT)
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def signalled(pid: int, sent: signal.Signals) -> None:
+    """A process that may be gone by now."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, sent)
 
 
 @contextmanager

@@ -65,6 +65,11 @@ class Stage:
         now = datetime.now(UTC)
         return [sound(event_of(f"{self.tag}-more", 70, now - timedelta(seconds=count - n))) for n in range(count)]
 
+    def long_ago(self, count: int) -> list[Message]:
+        """Calm readings of an hour ago, of one more person."""
+        then = datetime.now(UTC) - timedelta(hours=1)
+        return [sound(event_of(f"{self.tag}-ago", 70, then + timedelta(seconds=n))) for n in range(count)]
+
     def send_these(
         self, messages: Sequence[Message], *, partition: int | None = None, is_scattered: bool = False
     ) -> None:

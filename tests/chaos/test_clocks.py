@@ -1,6 +1,7 @@
 """Clocks that jump, and zombies that wake up wherever they stood."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -33,6 +34,30 @@ def test_a_clock_that_jumps_an_hour_ahead_and_minutes_back(stage: Stage, tmp_pat
             stage.send(0.3)
             stage.await_rest()
             wait(8)  # for what is done by the clock between batches
+        stage.send()
+        stage.await_rest()
+        assert running.stop() == 0
+    assert_whole(stage)
+
+
+def test_a_clock_ten_minutes_behind_refuses_what_is_of_now_and_takes_it_when_it_is_sent_again(
+    stage: Stage, tmp_path: Path
+) -> None:
+    clock = tmp_path / "clock"
+    set_to(clock, 0)
+    with stage.consumer(changed_by="clock", CHAOS_CLOCK=str(clock)) as running:
+        stage.send(0.3)
+        stage.await_rest()
+        set_to(clock, -600)
+        wait(1)  # what is being polled has been judged by the right clock
+        fresh = stage.more(60)
+        stage.send_these([replace(each, identity=None, reason="future_timestamp") for each in fresh])
+        stage.send_these(stage.long_ago(60))
+        stage.await_rest()
+        assert not running.lines("database.away")
+        set_to(clock, 0)
+        wait(1)
+        stage.send_these(fresh)
         stage.send()
         stage.await_rest()
         assert running.stop() == 0

@@ -62,6 +62,48 @@ def test_two_of_three_killed_while_partitions_move_between_them(stage: Stage) ->
     assert_whole(stage)
 
 
+def test_one_who_lost_its_partitions_and_gets_none_again_joins_anew(stage: Stage) -> None:
+    with stage.consumer(changed_by="losing") as running:
+        until(lambda: is_assigned(running), within_s=60)
+        stage.send(0.5)
+        until(lambda: running.lines("consumer.revoked"), within_s=20)
+        stage.send()
+        stage.await_rest()
+        assert running.lines("consumer.left_out")
+        assert running.stop() == 0
+    stage.sweep()
+    assert_whole(stage)
+
+
+def test_killed_while_partitions_move_to_it_in_a_group_of_the_classic_protocol(stage: Stage) -> None:
+    classic = {"TELARA_KAFKA_GROUP_PROTOCOL": "classic"}
+    everything = set(range(stage.partitions))
+    with stage.consumer(**classic) as one, stage.consumer(**classic) as two:
+        until(lambda: held(one) and held(two) and held(one) | held(two) == everything, within_s=60)
+        stage.send(0.5)
+        with stage.consumer(**classic) as three:
+            until(lambda: held(one) | held(two) != everything, within_s=60, every_s=0.01)
+            three.process.kill()
+        stage.send()
+        stage.await_rest()
+        until(lambda: held(one) | held(two) == everything, within_s=30)  # also those to which nothing was sent
+        assert one.stop() == 0
+        assert two.stop() == 0
+    stage.sweep()
+    assert_whole(stage)
+
+
+def held(running: Running) -> set[int]:
+    """The partitions that it says it has."""
+    found: set[int] = set()
+    for line in running.lines():
+        if line["event"] == "consumer.assigned":
+            found |= set(line["partitions"])
+        elif line["event"] == "consumer.revoked":
+            found -= set(line["partitions"])
+    return found
+
+
 def is_assigned(running: Running) -> bool:
     return bool(running.lines("consumer.assigned"))
 

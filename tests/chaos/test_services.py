@@ -57,6 +57,17 @@ def test_postgresql_away_for_a_minute(attended: Attended) -> None:
             assert_calm(attended.consumer(), 60)
 
 
+def test_postgresql_hanging_with_all_of_its_sessions(attended: Attended) -> None:
+    with attended.scene() as stage:
+        stage.send(0.5)
+        stage.await_rest()
+        stage.send(0.5)
+        with hanging("postgres"):
+            stage.send(0.5)
+            assert_calm(attended.consumer(), 20)
+        stage.send()
+
+
 def test_redis_killed_and_started_empty(attended: Attended) -> None:
     with attended.scene() as stage:
         stage.send(0.5)

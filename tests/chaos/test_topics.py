@@ -75,8 +75,9 @@ def test_a_person_on_two_partitions_of_one_consumer(attended: Attended) -> None:
         stage.send()
 
 
-def play_split(stage: Stage, *, changed_by: str = "") -> None:
-    """Everybody's readings come by the partitions of two consumers: in turn, and then of both at once."""
+def play_split(stage: Stage, *, changed_by: str = "") -> list[str]:
+    """Everybody's readings come by the partitions of two consumers: in turn, and then of both at once. What those said
+    who did not live through it."""
     with stage.consumer(changed_by=changed_by) as one, stage.consumer(changed_by=changed_by) as two:
         until(lambda: is_assigned(one) and is_assigned(two), within_s=60)
         for turn in range(6):
@@ -84,19 +85,22 @@ def play_split(stage: Stage, *, changed_by: str = "") -> None:
             stage.await_rest()
         stage.send(is_scattered=True)
         stage.await_rest()
-        assert (one.stop(), two.stop()) == (0, 0)
+        died = [each.output.read_text() for each in (one, two) if each.stop() != 0]
     stage.finish()
+    return died
 
 
 def test_a_person_on_partitions_of_two_consumers_is_judged_as_on_one_and_told_of(split: Stage) -> None:
-    play_split(split)
+    assert play_split(split) == []
     assert Mishap.objects.filter(event="split_person", text__contains=split.tag).exists()
     assert_whole(split)
 
 
 def test_consumers_that_do_not_look_who_writes_for_a_person_are_found_out(split: Stage) -> None:
-    play_split(split, changed_by="wrong.no_writer")
-    assert "windows" in broken(split)
+    """By what they leave, or by PostgreSQL, where both of them have an alert of one episode fire."""
+    died = play_split(split, changed_by="wrong.no_writer")
+    assert all("alert_one_firing" in each for each in died)
+    assert died or "windows" in broken(split)
 
 
 def test_one_that_stands_still_with_people_of_another_holds_that_up_until_its_partition_moves(split: Stage) -> None:

@@ -5,23 +5,30 @@ import json
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from threading import Event, Thread
+from typing import Any, Self
 from uuid import uuid4
 
 import httpx
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from devices.tokens import token_make
-from ingestion.gate import MOST_POSTS
+from ingestion import gate
+from ingestion.gate import MOST_ASKED, MOST_OF_ONE, MOST_POSTS
 from ingestion.intake import MAX_BODY, PATIENCE_S
-from tests.ingestion.running import until
+from telara.asgi import application
+from tests.ingestion.running import database_url, until
 from tests.ingestion.test_faults import broker, on_broker
 from tests.made import make_wearer
 from tests.telara.dying import Nursery, Web, nursery
+from tests.telara.proxy import Proxy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 200  # posts at once
@@ -41,8 +48,8 @@ def body(items: int) -> bytes:
     ).encode()
 
 
-def headers() -> dict[str, str]:
-    secret = token_make(user=make_wearer(), at=timezone.now(), lifetime=timedelta(hours=1)).secret
+def headers(user_id: str = "user_001") -> dict[str, str]:
+    secret = token_make(user=make_wearer(user_id), at=timezone.now(), lifetime=timedelta(hours=1)).secret
     return {"Authorization": f"Token {secret}", "Content-Type": "application/json"}
 
 
@@ -100,25 +107,24 @@ def test_a_broker_that_hangs_is_said_at_once_and_other_pages_answer(telara: Nurs
 
 
 def test_a_body_is_not_read_further_than_it_may_be(telara: Nursery) -> None:
+    somebody = headers()
     with telara.web() as web:
         for path, most in (("/api/v1/readings/", MAX_BODY), ("/login/", 2 * MIB)):
-            sent, answer = endless(web, path)
+            sent, answer = endless(web, path, somebody)
             assert b" 413 " in answer.split(b"\r\n")[0]
             assert sent < most + 10 * MIB  # what the sockets hold
-        said = {"Content-Length": str(10**12)}
         with socket.create_connection(("127.0.0.1", web.port), timeout=10) as caller:
-            lines = "".join(f"{name}: {value}\r\n" for name, value in said.items())
-            caller.sendall(f"POST /api/v1/readings/ HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode())
+            said = f"Host: localhost\r\nContent-Length: {10**12}\r\n"
+            caller.sendall(f"POST /api/v1/readings/ HTTP/1.1\r\n{said}\r\n".encode())
             assert b" 413 " in caller.recv(1000)
 
 
-def endless(web: Web, path: str) -> tuple[int, bytes]:
+def endless(web: Web, path: str, said: dict[str, str]) -> tuple[int, bytes]:
     """A body in chunks that does not end, until the server says something: how much was sent, and the answer."""
     chunk, sent = b"%x\r\n%s\r\n" % (65536, b" " * 65536), 0
     with socket.create_connection(("127.0.0.1", web.port), timeout=10) as caller:
         caller.sendall(
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            "Transfer-Encoding: chunked\r\n\r\n".encode()
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{lines_of(said)}Transfer-Encoding: chunked\r\n\r\n".encode()
         )
         caller.settimeout(0)
         while sent < 50 * MIB:
@@ -134,14 +140,115 @@ def endless(web: Web, path: str) -> tuple[int, bytes]:
     raise AssertionError("nobody answered")
 
 
+def lines_of(said: dict[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in said.items())
+
+
+class Dribblers:
+    """Callers who post a large body and send a byte of it now and then, until the block is left."""
+
+    def __init__(self, web: Web, those: Sequence[dict[str, str]]) -> None:
+        self.callers = [socket.create_connection(("127.0.0.1", web.port)) for _ in those]
+        for caller, said in zip(self.callers, those, strict=True):
+            lines = f"Host: localhost\r\n{lines_of(said)}Content-Length: 100000\r\n"
+            caller.sendall(f"POST /api/v1/readings/ HTTP/1.1\r\n{lines}\r\n[".encode())
+        self._ended = Event()
+        self._thread = Thread(target=self._dribble)
+
+    def _dribble(self) -> None:
+        while not self._ended.wait(0.1):
+            for caller in self.callers:
+                with suppress(OSError):
+                    caller.sendall(b" ")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        time.sleep(0.3)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        for caller in self.callers:
+            caller.close()
+
+    def answers(self) -> list[str]:
+        """What each has been told, without waiting: a status, or nothing yet."""
+        for caller in self.callers:
+            caller.settimeout(0)
+        return [self._status(caller) for caller in self.callers]
+
+    def _status(self, caller: socket.socket) -> str:
+        try:
+            return caller.recv(1000).split()[1].decode()
+        except BlockingIOError:
+            return ""
+
+
+@pytest.mark.parametrize("said", [{}, {"Authorization": "Token made-up"}, {"Cookie": "sessionid=made-up"}])
+def test_those_who_are_nobody_keep_nobody_out_however_slowly_they_send(telara: Nursery, said: dict[str, str]) -> None:
+    somebody = headers()
+    with telara.web() as web, Dribblers(web, [said] * 3 * MOST_POSTS) as slow:
+        post = {"url": f"{web.url}/api/v1/readings/", "content": b"[]", "headers": somebody, "timeout": 5}
+        assert [httpx.post(**post).status_code for _ in range(10)] == [202] * 10
+        assert {*slow.answers()} <= {"401", "429"}
+
+
+def test_one_person_who_sends_slowly_leaves_room_for_another(telara: Nursery) -> None:
+    slow, other = headers(), headers("user_002")
+    with telara.web() as web:
+        with Dribblers(web, [slow] * MOST_POSTS) as dribbling:
+            post = {"url": f"{web.url}/api/v1/readings/", "content": b"[]", "timeout": 5}
+            assert dribbling.answers().count("") == MOST_OF_ONE
+            assert httpx.post(**post, headers=slow).status_code == 503
+            assert httpx.post(**post, headers=other).status_code == 202
+        until(lambda: httpx.post(**post, headers=slow).status_code == 202, within_s=5)
+
+
 def test_a_caller_who_hangs_up_leaves_no_room_behind(telara: Nursery) -> None:
     """Neither half a body nor a thread that waits keeps others out for good."""
+    people = [headers(f"user_{number:03d}") for number in range(MOST_POSTS)]
     with telara.web() as web:
-        callers = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(MOST_POSTS)]
-        for caller in callers:
-            caller.sendall(b"POST /api/v1/readings/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n[")
-        time.sleep(0.3)
-        assert httpx.post(f"{web.url}/api/v1/readings/", content=b"[]").status_code == 503
-        for caller in callers:
-            caller.close()
-        until(lambda: httpx.post(f"{web.url}/api/v1/readings/", content=b"[]").status_code == 401, within_s=5)
+        post = {"url": f"{web.url}/api/v1/readings/", "content": b"[]", "headers": people[0]}
+        with Dribblers(web, people):
+            assert httpx.post(**post).status_code == 503
+        until(lambda: httpx.post(**post).status_code == 202, within_s=5)
+
+
+@pytest.mark.slow
+def test_while_the_database_hangs_a_post_is_told_to_come_again(tmp_path: Path, django_db_setup: None) -> None:
+    params: dict[str, Any] = connections["default"].get_connection_params()
+    host, port = str(params.get("host") or "127.0.0.1"), int(params.get("port") or 5432)
+    with Proxy(f"{host}/.s.PGSQL.{port}" if host.startswith("/") else host, port) as database:
+        behind = {"DATABASE_URL": database_url(port=database.port)}
+        with nursery(tmp_path, **behind) as telara, telara.web() as web:
+            post = {"url": f"{web.url}/api/v1/readings/", "content": b"[]", "headers": headers(), "timeout": 20}
+            assert httpx.post(**post).status_code == 202
+            database.hang()
+            answers, _ = asyncio.run(at_once(web, MOST_ASKED + 20, b"[]", post["headers"]))
+            assert {answer.status_code for answer, _ in answers} == {503}
+            waits = Counter(answer.headers["Retry-After"] for answer, _ in answers)
+            assert waits == {"5": MOST_ASKED, "1": 20}  # and these are not even asked about
+            assert max(took for _, took in answers) < PATIENCE_S
+            database.heal()
+            until(lambda: httpx.post(**post).status_code == 202, within_s=10)
+
+
+async def test_a_form_that_does_not_come_to_its_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "OTHER_BODY_S", 0.3)
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/login/", "raw_path": b"/login/", "query_string": b"",
+        "root_path": "", "headers": [(b"host", b"telara.test")], "http_version": "1.1", "scheme": "http",
+    }  # fmt: skip
+    async with asyncio.timeout(5):
+        await application(scope, receive, send)
+    assert sent[0]["status"] == 408

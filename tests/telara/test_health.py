@@ -15,6 +15,7 @@ from django.test import Client
 from structlog.testing import capture_logs
 
 from alerts.models import OutboxEntry
+from devices.background import tick_write
 from devices.models import PipelineStatus
 from telara import health, probes
 from tests.telara.proxy import Proxy
@@ -137,8 +138,10 @@ def test_health_tells_lag_and_ages_of_those_that_live() -> None:
     status_row("two", lag=7, events_per_second=2.5)
     status_row("gone", age_s=60, lag=1000)
     OutboxEntry.objects.create(alert_id="8b1c1d9e-0000-4000-8000-000000000001", revision=1, key="u1", payload={})
+    tick_write(at=datetime.now(UTC))
     status, body = get("/health")
     assert (status, body["status"]) == (200, "ok")
+    assert 0 <= body["worker"]["age_s"] < 5
     assert body["pipeline"] == {"consumers": 2, "lag": 12, "events_per_second": 42.5}
     one, two = body["consumers"]
     assert (one["consumer"], one["lag"], one["stored"], one["duplicates"], one["quarantined"]) == ("one", 5, 100, 2, 1)
@@ -148,10 +151,14 @@ def test_health_tells_lag_and_ages_of_those_that_live() -> None:
     assert 0 <= body["outbox"]["oldest_age_s"] < 5
 
 
-def test_it_is_degraded_but_ready_without_a_consumer() -> None:
+def test_it_is_degraded_but_ready_without_a_consumer_or_a_background_worker() -> None:
     status, body = get("/health")
-    assert (status, body["status"], body["culprits"]) == (200, "degraded", ["consumer"])
+    assert (status, body["status"], body["culprits"]) == (200, "degraded", ["consumer", "worker"])
+    assert body["worker"] == {"age_s": None}
     assert get("/health/ready")[1]["status"] == "ok"
+    status_row("one")
+    tick_write(at=datetime.now(UTC) - timedelta(seconds=40))
+    assert get("/health")[1]["culprits"] == ["worker"]
 
 
 def test_one_look_serves_a_crowd(database: Proxy, lookout: health.Lookout) -> None:

@@ -7,11 +7,13 @@ import pytest
 from django.test import Client, RequestFactory
 from prometheus_client.parser import text_string_to_metric_families
 
+from devices.erasures import erasure_ask, erasures_tried
 from devices.metrics import METRICS
 from devices.models import PipelineStatus
 from telara import health, metrics
 from telara.health import Look
 from telara.metrics import NAMES, may_scrape
+from tests.made import make_user
 
 PROXIED = {"X-Forwarded-For": "203.0.113.9"}
 
@@ -36,7 +38,10 @@ def test_a_scrape_holds_the_consumers_counts(families: Any) -> None:
         PipelineStatus.objects.create(
             consumer=name, updated_at=now - timedelta(seconds=age), started_at=now, lag=5, stored=100, quarantined=2
         )
+    erasure = erasure_ask(user=make_user("gone"), at=now, grace=timedelta())
+    erasures_tried(broken={erasure.pk: "ValueError"}, well=(), at=now)
     found = families()
+    assert found["telara_erasures_failing"].samples[0].value == 1
     assert [(s.labels, s.value) for s in found["telara_readings_stored"].samples] == [({"consumer": "one"}, 100.0)]
     assert [s.name for s in found["telara_messages_quarantined"].samples] == ["telara_messages_quarantined_total"]
     assert found["telara_lag_messages"].samples[0].value == 5
