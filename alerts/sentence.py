@@ -1,13 +1,16 @@
 """The sentence of an alert: what happened, in plain words, the same on every page and in the topic."""
 
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final, Protocol
 
-from alerts.engine import Episode, Rule, Window
+from alerts.columns_read import read_column
+from alerts.engine import Rule, Window
 from alerts.engine.clock import duration
 from alerts.engine.language import tree
 from alerts.engine.source import COLUMNS
 from alerts.thresholds import Threshold, fires_at, thresholds_of
+from devices.metrics import CANONICAL, Units
 
 _WORDS: Final = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below", "=": "at", "<>": "not at"}
 _WITH_LIMITS: Final = ("%", "σ")  # units that are said beside a limit, where most only stand behind the values
@@ -15,13 +18,33 @@ _UNITS: Final = {"s": "s", "m": "min", "h": "h", "d": "d"}
 _AT_REST: Final = frozenset({"activity_level", "steps_per_minute"})
 
 
-def sentence(rule: Rule, episode: Episode) -> str:
-    """`Heart rate above 100 for 7 readings (108-126 bpm) while at rest since 14:30:02.`; times are UTC."""
+class Measured(Protocol):
+    """The least and the greatest value of a measure."""
+
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+class Told(Protocol):
+    """What a sentence says of an episode."""
+
+    @property
+    def event_count(self) -> int: ...
+    @property
+    def started_at(self) -> datetime: ...
+    @property
+    def measures(self) -> Mapping[str, Measured]: ...
+
+
+def sentence(rule: Rule, episode: Told, units: Units = CANONICAL, zone: tzinfo = UTC) -> str:
+    """`Heart rate above 100 for 7 readings (108-126 bpm) while at rest since 14:30:02.`"""
     word = " or " if _is_choice(rule.when.tree) else " and "
-    limits = word.join(_limit(limit) for limit in fires_at(rule)) or rule.title
-    values = ", ".join(filter(None, (_range(episode, name) for name in rule.measures)))
+    limits = word.join(_limit(limit, units) for limit in fires_at(rule)) or rule.title
+    values = ", ".join(filter(None, (_range(episode, name, units) for name in rule.measures)))
     circumstance = _circumstance(rule)
-    started = episode.started_at.strftime("%H:%M:%S")
+    started = episode.started_at.astimezone(zone).strftime("%H:%M:%S")
     parts = [
         limits,
         f"for {_rows(rule, episode.event_count)}",
@@ -74,20 +97,20 @@ def _length(of: timedelta) -> str:
     return " ".join(filter(None, parts))
 
 
-def _limit(limit: Threshold) -> str:
-    column = COLUMNS[limit.column]
+def _limit(limit: Threshold, units: Units) -> str:
+    column, read = COLUMNS[limit.column], read_column(limit.column, units)
     unit = f" {column.shown}" if column.shown in _WITH_LIMITS else ""
-    return f"{column.label} {_WORDS[limit.operator]} {limit.value:g}{unit}"
+    return f"{column.label} {_WORDS[limit.operator]} {read.limit(limit.value)}{unit}"
 
 
-def _range(episode: Episode, name: str) -> str:
+def _range(episode: Told, name: str, units: Units) -> str:
     measure = episode.measures.get(name)
     if measure is None:
         return ""
-    column = COLUMNS[name]
-    low, high = (f"{value:.{column.decimals}f}" for value in (measure.low, measure.high))
+    read = read_column(name, units)
+    low, high = read.text(measure.low), read.text(measure.high)
     dash = " to " if low.startswith("-") else "-"
-    return f"{low if low == high else f'{low}{dash}{high}'} {column.shown}".rstrip()
+    return f"{low if low == high else f'{low}{dash}{high}'} {read.unit}".rstrip()
 
 
 def _circumstance(rule: Rule) -> str:

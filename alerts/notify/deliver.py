@@ -1,0 +1,287 @@
+"""Messages on their way: claimed, looked at once more, sent, noted. At least once, under one id.
+
+A message is claimed by a commit before it is sent, and noted after; whoever is killed in between leaves it claimed for
+LEASE, and then it is sent again. One run at a time, by an advisory lock of the session; it sends to several places at
+once and waits for none for longer than a run may take.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Case, F, Value, When
+from django.urls import reverse
+
+from alerts.models import Alert, Delivery, Notice
+from alerts.models.alert import EpisodeState, Severity
+from alerts.notify.decide import RANK
+from alerts.notify.message import Message, Told
+from alerts.notify.notices import members_of
+from alerts.notify.sealing import UnreadableError, unseal
+from alerts.notify.senders import Outcome, Target, send
+from alerts.notify.storms import LEASE, Room, bundle_add, bundle_arrived, bundle_counted, bundle_given_up
+from alerts.notify.wanted import ROUTE_GONE, reason_not_to
+from alerts.reworded import description_in
+from devices.failpoints import reach
+from devices.models import User
+from devices.watching import may_see
+
+log = structlog.get_logger(__name__)
+LOCK: Final = 0x7E1A_0011  # advisory lock of a session: a second run leaves
+AT_ONCE: Final = 64  # messages a run
+THREADS: Final = 8
+RUN_S: Final = 15.0
+BACKOFF: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
+MOST_ATTEMPTS: Final = len(BACKOFF) + 1
+TOLD_MOST: Final = 10
+KEPT_FOR: Final = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed message, ready to leave."""
+
+    delivery: Delivery
+    target: Target
+    message: Message
+
+
+def deliveries_send(*, at: datetime) -> int:
+    """Send what is due, AT_ONCE at most; how many arrived.
+
+    Raises ExceptionGroup, once all others have left, where a message could not be put together.
+    """
+    with _alone() as mine:
+        if not mine:
+            return 0
+        jobs, broken = _prepare_all(_claim(at), at)
+        reach("notify_after_claim")
+        arrived = 0
+        for job, outcome in _sent(jobs, at):
+            reach("notify_before_note")
+            _note(job, outcome, at=at)
+            arrived += outcome.arrived
+        reach("notify_after_note")
+    if broken:
+        raise ExceptionGroup("Some messages could not be put together.", broken)
+    return arrived
+
+
+def deliveries_forget(*, at: datetime) -> int:
+    """Delete what is older than KEPT_FOR; how many."""
+    return Delivery.objects.filter(made_at__lt=at - KEPT_FOR).exclude(state=Delivery.State.PENDING).delete()[0]
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether nobody else sends; PostgreSQL takes the lock back from whoever is killed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        mine = bool(cursor.fetchone()[0])
+    try:
+        yield mine
+    finally:
+        if mine and connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def _claim(at: datetime) -> list[Delivery]:
+    """Those that are due, CRITICAL ones first, each with one attempt more and due again when the lease is over;
+    committed."""
+    with transaction.atomic():
+        due = Delivery.objects.filter(state=Delivery.State.PENDING, next_at__lte=at)
+        worst_first = Case(When(severity=Severity.CRITICAL, then=Value(0)), default=Value(1))
+        claimed = list(due.order_by(worst_first, "next_at").select_for_update(skip_locked=True)[:AT_ONCE])
+        Delivery.objects.filter(pk__in=[each.pk for each in claimed]).update(
+            attempts=F("attempts") + 1, next_at=at + LEASE
+        )
+    rows = Delivery.objects.filter(pk__in=[each.pk for each in claimed]).order_by("made_at")
+    return list(rows.select_related("channel__owner", "notice__route__owner", "notice__incident__user"))
+
+
+def _prepare_all(deliveries: Sequence[Delivery], at: datetime) -> tuple[list[Job], list[Exception]]:
+    """What is ready to leave, and what went wrong with others: one that is broken must not hold an alarm back."""
+    jobs, broken = [], []
+    room = Room(deliveries, at=at)
+    for delivery in deliveries:
+        try:
+            job = _prepare(delivery, room, at)
+        except Exception as error:  # noqa: BLE001  # raised by the caller, after the others have left
+            broken.append(error)
+        else:
+            jobs += [job] if job else []
+    return jobs, broken
+
+
+def _prepare(delivery: Delivery, room: Room, at: datetime) -> Job | None:
+    """The message and where it goes; None where it does not leave now, which is noted."""
+    if _stays(delivery, room, at):
+        return None
+    channel, message = delivery.channel, _message(delivery, at)
+    if message is None:
+        _give_up(delivery, Delivery.State.DROPPED, "none of them is to be told any more", at)
+        return None
+    try:
+        secret = unseal(channel.sealed_secret) if channel.sealed_secret else ""
+        target = Target(channel.kind, unseal(channel.sealed_address), secret, settings.TELARA_NOTIFY_NETWORKS)
+    except UnreadableError as error:
+        _give_up(delivery, Delivery.State.FAILED, f"{error} Set it up anew.", at)
+        return None
+    return Job(delivery, target, message)
+
+
+def _stays(delivery: Delivery, room: Room, at: datetime) -> bool:
+    """Whether it does not leave by itself now, which is noted: given up, held back, or told with others."""
+    reason = _reason_not_to(delivery, at)
+    if delivery.attempts > MOST_ATTEMPTS:
+        _give_up(delivery, Delivery.State.FAILED, "It was tried too often.", at)
+    elif isinstance(reason, datetime):
+        Delivery.objects.filter(pk=delivery.pk).update(next_at=reason, attempts=F("attempts") - 1)
+    elif reason is not None:
+        _give_up(delivery, Delivery.State.DROPPED, reason, at)
+    elif not room.takes(delivery):
+        bundle_add(delivery, at=at)
+    else:
+        return False
+    return True
+
+
+def _reason_not_to(delivery: Delivery, at: datetime) -> str | datetime | None:
+    """What has become of it since it was decided on: a reason to drop it, or until when to hold it back."""
+    if not delivery.channel.owner.is_active:
+        return "its owner may not sign in any more"
+    if delivery.kind in (Delivery.Kind.TEST, Delivery.Kind.MORE):
+        return None
+    notice = delivery.notice
+    if notice is None:
+        return ROUTE_GONE
+    sees = may_see(user=notice.route.owner, person_id=notice.incident.user_id)
+    return reason_not_to(delivery, members_of([notice.incident_id], at=at)[notice.incident_id], sees=sees, at=at)
+
+
+def _message(delivery: Delivery, at: datetime) -> Message | None:
+    """What it says; None where nothing is left to be said."""
+    base, notice = settings.TELARA_URL.rstrip("/"), delivery.notice
+    if delivery.kind == Delivery.Kind.MORE:
+        return _message_of_many(delivery, base, at)
+    if notice is None:
+        return Message(delivery.pk, delivery.kind, delivery.made_at, url=f"{base}/" if base else "")
+    incident, worst = notice.incident, _worst_first(notice)
+    details = notice.route.with_details
+    return Message(
+        message_id=delivery.pk,
+        kind=delivery.kind,
+        made_at=delivery.made_at,
+        severity=delivery.severity,
+        alert_class=incident.alert_class,
+        incident_id=incident.pk,
+        url=_alert_url(base, worst),
+        whose=(incident.user.shown_name if incident.user else "Pipeline") if details else "",
+        told=[_told(alert, notice.route.owner) for alert in worst[:TOLD_MOST]] if details else (),
+    )
+
+
+def _message_of_many(bundle: Delivery, base: str, at: datetime) -> Message | None:
+    """How many they are; of a CRITICAL one it leads to the alert as well."""
+    many = bundle_counted(bundle, at=at)
+    if not many.incidents and not many.ended:
+        return None
+    is_critical = many.worst is not None and many.severity == Severity.CRITICAL
+    return Message(
+        bundle.pk,
+        bundle.kind,
+        bundle.made_at,
+        many.severity,
+        url=f"{base}{reverse('alerts')}" if base else "",
+        count=many.incidents,
+        ended=many.ended,
+        worst_url=_alert_url(base, _worst_first(many.worst)) if is_critical and many.worst else "",
+    )
+
+
+def _worst_first(notice: Notice) -> list[Alert]:
+    """The alerts of its incident that the route may tell of."""
+    least = RANK[notice.route.least_severity]
+    alerts = Alert.objects.filter(membership__incident=notice.incident_id, quiet=False).defer("evidence")
+    return sorted(
+        (alert for alert in alerts if RANK[alert.severity] >= least),
+        key=lambda alert: (alert.episode == EpisodeState.WITHDRAWN, -RANK[alert.severity]),
+    )
+
+
+def _alert_url(base: str, alerts: Sequence[Alert]) -> str:
+    return f"{base}{reverse('alert', args=[alerts[0].pk])}" if base and alerts else base
+
+
+def _told(alert: Alert, reader: User) -> Told:
+    """An alert in the reader's units and by their clock."""
+    text = description_in(alert, reader.units, ZoneInfo(reader.time_zone))
+    return Told(alert.pk, alert.title, Severity(alert.severity), alert.episode, text)
+
+
+def _sent(jobs: Sequence[Job], at: datetime) -> Iterator[tuple[Job, Outcome]]:
+    """Send them, several at once, and give each with its outcome as it comes; those that take too long are left."""
+    todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[Job, Outcome]] = queue.SimpleQueue()
+    for job in jobs:
+        todo.put(job)
+
+    def work() -> None:
+        while True:
+            try:
+                job = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                outcome = send(job.target, job.message, at=at)
+            except Exception as error:  # noqa: BLE001  # of one of many services: noted, logged, tried again
+                log.error("notification.broken", error=type(error).__name__)
+                outcome = Outcome(arrived=False, note=f"Telara could not send it ({type(error).__name__}).")
+            done.put((job, outcome))
+
+    for _ in range(min(THREADS, len(jobs))):
+        threading.Thread(target=work, daemon=True).start()
+    ends = time.monotonic() + RUN_S
+    for _ in jobs:
+        try:
+            yield done.get(timeout=max(0.0, ends - time.monotonic()))
+        except queue.Empty:
+            return
+
+
+def _note(job: Job, outcome: Outcome, *, at: datetime) -> None:
+    """What became of an attempt; nothing where the message was claimed again since."""
+    delivery, is_many = job.delivery, job.delivery.kind == Delivery.Kind.MORE
+    mine = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.PENDING, attempts=delivery.attempts)
+    if outcome.arrived:
+        note = f"{job.message.count + job.message.ended} told together" if is_many else ""
+        with transaction.atomic():
+            if mine.update(state=Delivery.State.SENT, next_at=None, done_at=at, note=note):
+                if delivery.notice_id:
+                    Notice.objects.filter(pk=delivery.notice_id, round=delivery.round).update(sent_at=at)
+                if is_many:
+                    bundle_arrived(delivery, at=at)
+        return
+    log.warning("notification.not_sent", attempt=delivery.attempts, reason=outcome.note[:40])
+    if outcome.again and delivery.attempts < MOST_ATTEMPTS:
+        mine.update(next_at=at + BACKOFF[delivery.attempts - 1], note=outcome.note)
+    else:
+        _give_up(delivery, Delivery.State.FAILED, outcome.note, at)
+
+
+def _give_up(delivery: Delivery, state: Delivery.State, note: str, at: datetime) -> None:
+    """Of the attempt that was claimed, with all that it was to tell of."""
+    mine = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.PENDING, attempts=delivery.attempts)
+    with transaction.atomic():
+        if mine.update(state=state, next_at=None, done_at=at, note=note) and delivery.kind == Delivery.Kind.MORE:
+            bundle_given_up(delivery, state=state, note=note, at=at)
