@@ -45,6 +45,7 @@ class QuietReason(models.TextChoices):
     LATE = "late"
     COOLDOWN = "cooldown"
     EXPECTED = "expected"  # a silence: somebody switched the person's readings off
+    MUTED = "muted"  # planned activity: somebody said that these rules are to stay quiet for a while
 
 
 class CloseReason(models.TextChoices):
@@ -60,7 +61,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         """The alerts of the people `user` may see; those of nobody are for who may see everyone."""
         if user.is_active and user.has_perm("devices.view_all_wearers"):
             return self
-        return self.filter(user__in=User.objects.visible_to(user).values("pk"))
+        return self.filter(user__in=User.objects.keys_visible_to(user))
 
     def open(self) -> "AlertQuerySet":
         """What a person who watches still has to look at: not withdrawn, not closed."""
@@ -112,8 +113,16 @@ class Alert(models.Model):
     triage_before_snooze = models.CharField(max_length=12, choices=Triage, blank=True, default="")
     triaged_by = models.ForeignKey("devices.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     triaged_at = models.DateTimeField(null=True, blank=True)
+    assignee = models.ForeignKey(
+        "devices.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+",
+        help_text="Whom it was given to; null: nobody in particular.",
+    )  # fmt: skip
     snoozed_until = models.DateTimeField(null=True, blank=True)
     close_reason = models.CharField(max_length=11, choices=CloseReason, blank=True, default="")
+    renewed_at = models.DateTimeField(
+        null=True, blank=True,
+        help_text="When a snooze or a mute of it ran out while it fired: whoever is told of it is told again.",
+    )  # fmt: skip
 
     revision = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -156,6 +165,8 @@ class Alert(models.Model):
             models.Index(fields=["user", "rule", "started_at"], name="alert_person_rule_start"),
             # alerts_revision(), recently changed ones; what changed since
             models.Index(fields=["-changed_at"], name="alert_changed"),
+            # snoozes_end(), every 2 s; hushes_of(): the snoozes that are on
+            models.Index(fields=["snoozed_until"], condition=Q(triage="snoozed"), name="alert_snoozed"),
         ]
 
     def __str__(self) -> str:
@@ -183,6 +194,7 @@ class AlertChange(models.Model):
     was = models.CharField(max_length=32, blank=True, default="")
     became = models.CharField(max_length=32, blank=True, default="")
     note = models.TextField(blank=True, default="")
+    until = models.DateTimeField(null=True, blank=True, help_text="Until when it was snoozed.")
 
     class Meta:
         ordering = ["alert", "revision"]

@@ -21,11 +21,19 @@ from alerts.models import Alert, Rule, RuleChange, RuleVersion
 from alerts.models.alert import End, EpisodeState
 from alerts.outbox import outbox_add
 from alerts.rule_files import Problem, RuleFile, parse_rule
+from devices.audit import audit_note
 from devices.failpoints import reach
-from devices.models import PipelineStatus, User
+from devices.models import PipelineStatus, User, Verb
 
 TAKES_EFFECT: Final = timedelta(seconds=10)
 CONSUMER_GONE: Final = timedelta(seconds=10)  # since its status row was last written
+
+
+_VERBS: Final = {
+    RuleChange.Action.NEW_VERSION: Verb.RULE_WRITTEN,
+    RuleChange.Action.ENABLE: Verb.RULE_ENABLED,
+    RuleChange.Action.DISABLE: Verb.RULE_DISABLED,
+}
 
 
 class RuleProblems(Exception):  # noqa: N818  # a plural: it carries every problem of a text
@@ -214,6 +222,8 @@ def _note(version: RuleVersion, action: RuleChange.Action, effective: datetime, 
         by=author.by,
         note=author.note,
     )
+    what = f"rule {version.rule.rule_id}, version {version.number}"
+    audit_note(verb=_VERBS[action], what=what, by=author.by, at=author.at)
 
 
 def _same(one: str, other: str) -> bool:

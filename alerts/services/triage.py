@@ -12,12 +12,12 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from django.db import transaction
-from django.db.models import Case, F, When
+from django.db.models import Case, F, Value, When
 
 from alerts.announce import announce_on_commit
 from alerts.audit import audit_add, change_of
 from alerts.models import Alert, AlertChange
-from alerts.models.alert import CloseReason, Severity, Triage
+from alerts.models.alert import CloseReason, EpisodeState, Severity, Triage
 from alerts.outbox import outbox_add
 from devices.failpoints import reach
 from devices.models import User
@@ -33,7 +33,7 @@ LONGEST_SNOOZE: Final = MappingProxyType(
     }
 )
 NOTE_LENGTH: Final = 2000
-RefusalCode = Literal["closed", "snooze_too_long", "snooze_in_past", "not_undone"]
+RefusalCode = Literal["closed", "snooze_too_long", "snooze_in_past", "not_undone", "not_theirs"]
 UNDONE: Final = ("acknowledge", "snooze", "close")  # what can be taken back, from a state that is known
 
 
@@ -178,14 +178,20 @@ def _standing_decisions(alert: Alert) -> list[AlertChange]:
 
 
 def snoozes_end(*, at: datetime, limit: int = 500) -> int:
-    """Give alerts whose snooze is over by `at` the triage they had before it; how many. At most `limit` at once."""
+    """Give alerts whose snooze is over by `at` the triage they had before it; how many. At most `limit` at once.
+
+    What fires still has `renewed_at` then: it may be told of again.
+    """
     with transaction.atomic():
         due = Alert.objects.filter(triage=Triage.SNOOZED, snoozed_until__lte=at).order_by("alert_id")
         locked = list(due.select_for_update(skip_locked=True)[:limit])
         changed: list[Alert] = []
         for before in (Triage.NEW, Triage.ACKNOWLEDGED):
             woken = [alert for alert in locked if alert.triage_before_snooze == before]
-            decision = _Decision("snooze_end", before, frozenset({Triage.SNOOZED}), None, at)
+            again = Case(When(episode=EpisodeState.FIRING, then=Value(at)), default=F("renewed_at"))
+            decision = _Decision(
+                "snooze_end", before, frozenset({Triage.SNOOZED}), None, at, writes={"renewed_at": again}
+            )
             changed += _write(woken, decision)
         reach("snooze_before_commit")
     reach("snooze_after_commit")

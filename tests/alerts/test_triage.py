@@ -21,7 +21,7 @@ from alerts.services.triage import (
     alerts_snooze,
     snoozes_end,
 )
-from devices.models import User
+from devices.models import AuditEntry, User
 from tests.made import NOON, make_alert, make_rule, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +54,14 @@ def test_acknowledging_says_who_when_from_to_and_why(alert: Alert, alice: User) 
     change = AlertChange.objects.get()
     assert (change.by, change.at, change.was, change.became) == (alice, LATER, "new", "acknowledged")
     assert (change.action, change.note, change.revision) == ("acknowledge", "calling her", 2)
+
+
+def test_what_people_decide_stands_in_the_audit_log_and_what_the_clock_does_not(alert: Alert, alice: User) -> None:
+    alert_snooze(alert=alert, by=alice, at=NOON, until=LATER, note="user_001 is asleep")
+    snoozes_end(at=LATER)
+    row = AuditEntry.objects.get()
+    assert (row.verb, row.actor, row.person, row.at) == ("decided", "alice", "user_001", NOON)
+    assert (row.what, row.changes) == (f"snooze alert {alert.pk}", {"triage": ["new", "snoozed"]})
 
 
 def test_a_decision_goes_to_the_outbox_and_to_the_screens(

@@ -11,7 +11,7 @@ from alerts.models import Alert, AlertChange
 from alerts.wire import alert_json
 from devices.models import User
 from tests.api.test_errors import error
-from tests.made import NOON, make_alert, make_rule
+from tests.made import NOON, make_alert, make_rule, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -232,3 +232,28 @@ def test_a_silence_is_told_in_numbers_and_explained_by_no_reading(call, analyst:
     assert (body["explanation"], body["event_count"], body["measures"]) == (None, 0, {})
     assert "silence" not in body["evidence"]
     assert call(analyst).get(f"/api/v1/alerts/{make_alert(wearer).pk}/").json()["silence"] is None
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("wearer", 403), ("analyst", 200), ("lead", 200), ("stranger", 404), ("staff", 404)]
+)
+def test_those_who_watch_give_it_to_somebody(  # noqa: PLR0917  # personas and cases
+    call, request: pytest.FixtureRequest, alert: Alert, analyst: User, who: str, status: int
+) -> None:
+    answer = act(call(request.getfixturevalue(who)), alert, "assign", to="analyst", note="yours")
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json()["assignee"] == "analyst"
+        assert AlertChange.objects.filter(alert=alert, action="assign", became="analyst", note="yours").exists()
+        assert act(call(analyst), alert, "assign", to=None).json()["assignee"] is None
+
+
+def test_it_is_given_to_nobody_who_does_not_watch_the_person(
+    call, alert: Alert, analyst: User, lead: User, other: User
+) -> None:
+    make_user("nobody")
+    make_user("elsewhere", watches=(other,))
+    for name, caller in (("nobody", analyst), ("elsewhere", analyst), ("elsewhere", lead), ("nobody", lead)):
+        answer = act(call(caller), alert, "assign", to=name)
+        assert list(error(answer, 400)["fields"]) == ["to"], name
+    assert Alert.objects.get(pk=alert.pk).assignee is None
