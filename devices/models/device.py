@@ -10,6 +10,7 @@ class Device(models.Model):
     user = models.ForeignKey("devices.User", on_delete=models.CASCADE, related_name="devices")
     kind = models.CharField(max_length=64, help_text="As the stream names it: apple_watch.")
     external_id = models.CharField(max_length=64, blank=True, default="")
+    name = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="What its wearer calls it.")
     cadence_s = models.FloatField(null=True, blank=True, help_text="Expected seconds between readings.")
     last_seen_at = models.DateTimeField(null=True, blank=True)
     token_hash = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
@@ -24,4 +25,4 @@ class Device(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.external_id}".strip()
+        return self.name or f"{self.kind} {self.external_id}".strip()

@@ -15,8 +15,26 @@ class Installation(models.Model):
         return f"installed {self.installed_at:%Y-%m-%d}"
 
 
+class BackgroundTick(models.Model):
+    """One row: when the background worker (Celery's) last worked by the clock, and since when it has seen no consumer
+    of the stream, without having been away itself. See `devices.background`."""
+
+    at = models.DateTimeField()
+    alone_since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="background_tick_one_row")]
+
+    def __str__(self) -> str:
+        return self.at.isoformat()
+
+
 class PipelineStatus(models.Model):
-    """The figures of one consumer, rewritten every 2 s; a row older than 10 s belongs to a consumer that is gone."""
+    """The figures of one consumer, rewritten every 2 s; a row older than 10 s belongs to a consumer that is gone.
+
+    `partitions` holds [topic, partition, polled up to, messages that wait] of each that it reads.
+    """
 
     consumer = models.CharField(max_length=128, primary_key=True)
     updated_at = models.DateTimeField()

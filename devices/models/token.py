@@ -7,6 +7,9 @@ class ApiToken(models.Model):
     """A person's key to the API; only its SHA-256 hash is kept."""
 
     user = models.ForeignKey("devices.User", on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="What its person uses it for."
+    )
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
