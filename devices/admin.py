@@ -3,16 +3,32 @@
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from devices.admin_base import OfVisiblePeople, ReadOnlyAdmin, TabularInline, signed_in
+from devices.admin_account import AccountActions
+from devices.admin_base import ModelAdmin, OfVisiblePeople, ReadOnlyAdmin, ReadOnlyPeopleAdmin, TabularInline, signed_in
+from devices.confirmed import confirm_first, is_confirmed
 from devices.live import rights_changed
-from devices.models import ApiToken, Assignment, Device, PipelineStatus, Simulation, User
+from devices.models import (
+    ApiToken,
+    Assignment,
+    Device,
+    ErasedPerson,
+    Erasure,
+    Look,
+    Mail,
+    Note,
+    PipelineStatus,
+    Simulation,
+    User,
+)
+from devices.people import may_come_in_as
 from devices.tokens import device_token_make, device_token_revoke
 
 
@@ -39,7 +55,7 @@ class WatchedByInline(TabularInline):
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # only the stubs know that it is generic
+class PersonAdmin(AccountActions, ModelAdmin, UserAdmin):  # type: ignore[type-arg]  # only the stubs know that it is generic
     """People. Nobody is deleted, their readings and alerts would be nobody's: deactivate them."""
 
     list_display = ["username", "shown_name", "is_wearer", "is_staff", "is_active", "last_login"]
@@ -51,11 +67,18 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # only the stubs know t
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
         ("Person", {"fields": ["display_name", "first_name", "last_name", "email", "time_zone", "is_wearer"]}),
-        ("Rights", {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
+        (
+            "Rights",
+            {
+                "fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"],
+                "description": "Deactivate and activate under People on the website: sessions and tokens end there.",
+            },
+        ),
         ("Dates", {"fields": ["last_login", "date_joined"]}),
     ]
-    readonly_fields = ["last_login", "date_joined"]
+    readonly_fields = ["is_active", "last_login", "date_joined"]  # what else ends with is_active: devices.people
     inlines = [WatchesInline, WatchedByInline]
+    actions = ["make_password_link", "take_second_factor"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return User.objects.visible_to(signed_in(request))
@@ -67,11 +90,8 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # only the stubs know t
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Who has rights is changed, and given a password, by a superuser: others could come in as them."""
-        trusted = isinstance(obj, User) and (
-            obj.is_staff or obj.is_superuser or obj.user_permissions.exists() or obj.groups.exists()
-        )
-        if trusted and not signed_in(request).is_superuser:
+        """Who has rights is changed, and given a password, by who may come in as them anyway."""
+        if isinstance(obj, User) and not may_come_in_as(person=obj, by=signed_in(request)):
             return False
         return super().has_change_permission(request, cast("User | None", obj))
 
@@ -86,6 +106,14 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # only the stubs know t
         """The last that is written of a person, their rights and who watches whom."""
         super().save_related(request, form, formsets, change)
         transaction.on_commit(rights_changed)
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RightsAdmin(ModelAdmin, GroupAdmin):
+    """Groups of people, and their rights."""
 
 
 @admin.register(Device)
@@ -112,12 +140,14 @@ class DeviceAdmin(OfVisiblePeople):
         return device.token_hash is not None
 
     @admin.action(description="Make a token (one device; the one before it ends)", permissions=["change"])
-    def make_token(self, request: HttpRequest, devices: QuerySet[Device]) -> TemplateResponse | None:
+    def make_token(self, request: HttpRequest, devices: QuerySet[Device]) -> HttpResponse | None:
         """Shows the token on a page of its own: a message would be kept, and the token is not."""
         chosen = list(devices[:2])
         if len(chosen) != 1:
             self.message_user(request, "Choose one device.", messages.ERROR)
             return None
+        if not is_confirmed(request):
+            return confirm_first(request, then=request.get_full_path())
         secret = device_token_make(device=chosen[0], at=timezone.now())
         self.log_change(request, chosen[0], "Made a token.")
         context = {**self.admin_site.each_context(request), "device": chosen[0], "secret": secret, "title": "Token"}
@@ -156,6 +186,56 @@ class ApiTokenAdmin(OfVisiblePeople):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         super().delete_queryset(request, queryset)
         transaction.on_commit(rights_changed)
+
+
+@admin.register(Look)
+class LookAdmin(ReadOnlyAdmin, OfVisiblePeople):
+    """Who looked at whose data."""
+
+    whose = "person"
+    list_display = ["at", "person", "viewer", "way"]
+    list_filter = ["way"]
+    list_select_related = ["person", "viewer"]
+    search_fields = ["person__username", "viewer__username"]
+    ordering = ["-at"]
+
+
+@admin.register(Mail)
+class MailAdmin(ReadOnlyPeopleAdmin):
+    """Mails about people's accounts, and why one did not arrive."""
+
+    list_display = ["made_at", "user", "kind", "verb", "state", "attempts", "note"]
+    list_filter = ["state", "kind"]
+    exclude = ["address"]
+    ordering = ["-made_at"]
+
+
+@admin.register(Note)
+class NoteAdmin(ReadOnlyAdmin, OfVisiblePeople):
+    """What was written about people."""
+
+    whose = "person"
+    list_display = ["about", "person", "by", "text"]
+    list_select_related = ["person", "by"]
+    search_fields = ["person__username", "by__username"]
+    ordering = ["-about"]
+
+
+@admin.register(Erasure)
+class ErasureAdmin(ReadOnlyAdmin, OfVisiblePeople):
+    """Who asked to be forgotten, and is not yet."""
+
+    list_display = ["user", "asked_at", "due_at", "begun_at", "failing_since", "failure"]
+    list_select_related = ["user"]
+    ordering = ["due_at"]
+
+
+@admin.register(ErasedPerson)
+class ErasedPersonAdmin(ReadOnlyAdmin):
+    """How many were forgotten, and when; nobody can tell who."""
+
+    list_display = ["erased_at", "name_hash"]
+    ordering = ["-erased_at"]
 
 
 @admin.register(PipelineStatus)

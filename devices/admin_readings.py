@@ -10,11 +10,13 @@ from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from rest_framework.exceptions import ValidationError as ApiValidationError
 
 from devices.admin_base import signed_in
+from devices.looks import look_note
 from devices.metrics import METRICS
-from devices.models import Reading, User
+from devices.models import Look, Reading, User
 from devices.paging import after, cursor_decoded, cursor_of
 from devices.selectors import flag_names, readings_of, wearer_get
 
@@ -22,12 +24,20 @@ ROWS: Final = 100
 KEYSET: Final = ("-recorded_at", "-event_id")
 
 
+def _moment(name: str) -> AdminSplitDateTime:
+    """A date and a time, each with a name of its own: the label names but the first."""
+    widget = AdminSplitDateTime()
+    for part, each in zip(("date", "time"), widget.widgets, strict=True):
+        each.attrs["aria-label"] = f"{name}, {part}"
+    return widget
+
+
 class ReadingsForm(forms.Form):
-    """Whose readings, and from when to when (UTC)."""
+    """Whose readings, and from when to when, by the clock of who asks."""
 
     person = forms.CharField(max_length=64, help_text="A user id.")
-    since = forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime())
-    until = forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime())
+    since = forms.SplitDateTimeField(required=False, widget=_moment("Since"))
+    until = forms.SplitDateTimeField(required=False, widget=_moment("Until"))
 
 
 def readings(request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
@@ -46,6 +56,7 @@ def _page(request: HttpRequest, form: ReadingsForm, user: User) -> dict[str, Any
     wanted = form.cleaned_data
     try:
         wearer = wearer_get(user=user, user_id=wanted["person"])
+        look_note(viewer=user, person_id=wearer.pk, way=Look.Way.PAGE, at=timezone.now())
         found = readings_of(wearer=wearer, since=wanted["since"], until=wanted["until"])
         if cursor := request.GET.get("cursor"):
             found = after(found, KEYSET, cursor_decoded(cursor, len(KEYSET)))

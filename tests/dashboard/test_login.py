@@ -39,6 +39,14 @@ def test_a_wrong_name_and_a_wrong_password_are_told_alike(client: Client, alice:
         assert "User name and password do not match. 4 tries left before a wait of 5 minutes." in text
 
 
+def test_who_was_deactivated_is_told_so_by_their_own_password_alone(client: Client, alice: User) -> None:
+    User.objects.update(is_active=False)
+    assert "do not match" in attempt(client, "alice", "wrong").content.decode()
+    told = attempt(client, "alice", PASSWORD).content.decode()
+    assert "This account is switched off. Ask whoever runs this Telara" in told
+    assert "_auth_user_id" not in client.session
+
+
 def test_after_five_failures_even_the_right_password_waits(client: Client, alice: User) -> None:
     for _ in range(4):
         attempt(client, "alice", "wrong")

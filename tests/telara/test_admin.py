@@ -12,13 +12,14 @@ from django.test import Client
 from django.utils import timezone
 
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleVersion, Summary
+from devices import admin_account
 from devices.admin_base import BoundedPaginator
 from devices.hashing import secret_hash
-from devices.models import ApiToken, Device, Reading, User
+from devices.models import ApiToken, AuditEntry, Device, Reading, User
 from devices.tokens import device_token_make
 from ingestion.models import PartitionLedger, QuarantinedMessage
 from tests.alerts.test_rules_service import yaml
-from tests.made import NOON, make_alert, make_partitions, make_rule, make_user, make_wearer
+from tests.made import NOON, confirm, make_alert, make_partitions, make_rule, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.django_db
 def client_of(user: User) -> Client:
     client = Client()
     client.force_login(user)
+    confirm(client)
     return client
 
 
@@ -76,6 +78,25 @@ def test_every_page_is_there_and_needs_nothing_inline(boss: Client, wearer: User
             text = page(boss.get(address))
             assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", text), address
             assert not re.search(r"\son\w+=|\sstyle=|<style", text), address
+
+
+def test_times_are_by_the_clock_of_who_looks_and_utc_for_who_points_at_them(boss: Client, wearer: User) -> None:
+    User.objects.update(time_zone="Asia/Kathmandu")
+    device = Device.objects.create(user=wearer, kind="ring", last_seen_at=NOON)
+    hovered = 'title="2026-03-01 12:00:00 UTC">2026-03-01 17:45:00</time>'
+    listed = page(boss.get("/admin/devices/device/"))
+    assert hovered in listed
+    assert "Times by your clock, Asia/Kathmandu" in listed
+    assert "2026-03-01 17:45:00 (UTC +0545)" in page(boss.get(f"/admin/devices/device/{device.pk}/change/"))
+    make_partitions(NOON)
+    for minutes in (-1, 1):
+        Reading.objects.create(
+            user=wearer, event_id=uuid4(), received_at=NOON, recorded_at=NOON + timedelta(minutes=minutes)
+        )
+    asked = {"person": wearer.username, "since_0": "2026-03-01", "since_1": "17:45:00"}
+    found = page(boss.get("/admin/devices/reading/", asked))
+    assert found.count("<time ") == 2
+    assert "2026-03-01 17:46:00" in found, "what is asked for is by the same clock"
 
 
 @pytest.mark.parametrize(
@@ -245,7 +266,7 @@ def test_readings_are_those_of_a_person_and_a_time_by_page_and_never_counted(
     for n in range(103):
         at = NOON + timedelta(seconds=n)
         Reading.objects.create(user=wearer, recorded_at=at, received_at=at, event_id=uuid4(), heart_rate=100.0 + n)
-    with django_assert_max_num_queries(8) as queries:
+    with django_assert_max_num_queries(11) as queries:
         text = page(nurse.get("/admin/devices/reading/?person=user_001"))
     assert not any("COUNT(" in query["sql"] for query in queries)
     assert ("<td>202.0</td>" in text, "<td>103.0</td>" in text, "<td>102.0</td>" in text) == (True, True, False)
@@ -318,6 +339,20 @@ def test_what_was_refused_is_shown_without_doing_anything(boss: Client) -> None:
     assert boss.post("/admin/ingestion/quarantinedmessage/add/").status_code == 403
 
 
+def test_what_a_refused_message_holds_is_for_who_may_see_it(wearer: User) -> None:
+    message = QuarantinedMessage.objects.create(
+        cluster_id="c", topic="t", partition=0, offset=1, reason="out_of_range", size=3, received_at=timezone.now(),
+        payload=b"412", key=b"user_029",
+    )  # fmt: skip
+    path = f"/admin/ingestion/quarantinedmessage/{message.pk}/change/"
+    some, all_ = ("view_quarantinedmessage", "view_payload"), ("view_all_wearers",)
+    keeper, trusted = (make_user(name, *rights, is_staff=True) for name, rights in (("a", some), ("b", some + all_)))
+    shown = [page(client_of(user).get(path)) for user in (keeper, trusted)]
+    assert ["out_of_range" in text for text in shown] == [True, True]
+    assert ["user_029" in text for text in shown] == [False, True]
+    assert ["34 31 32" in text for text in shown] == [False, True]
+
+
 def test_only_a_superuser_gives_rights(wearer: User) -> None:
     keeper = make_user("keeper", "view_user", "change_user", "view_all_wearers", is_staff=True)
     client = client_of(keeper)
@@ -337,6 +372,32 @@ def test_only_a_superuser_gives_a_password_to_who_has_rights(boss: Client, weare
     for user, statuses in ((trusted, [403, 302]), (wearer, [302, 302])):
         path = f"/admin/devices/user/{user.pk}/password/"
         assert [client.post(path, given).status_code for client in (client_of(keeper), boss)] == statuses
+
+
+def test_a_password_is_given_together_with_what_is_told_of_it_or_not_at_all(
+    boss: Client, wearer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**_: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(admin_account, "sessions_end", broken)
+    given = {"password1": "new horse battery", "password2": "new horse battery", "usable_password": "true"}
+    before = (wearer.password, AuditEntry.objects.count())
+    with pytest.raises(ConnectionError):
+        boss.post(f"/admin/devices/user/{wearer.pk}/password/", given)
+    wearer.refresh_from_db()
+    assert (wearer.password, AuditEntry.objects.count()) == before
+
+
+def test_nobody_is_deactivated_or_activated_past_the_page_that_ends_their_sessions(boss: Client, wearer: User) -> None:
+    root, gone = User.objects.get(is_superuser=True), make_user("gone", is_active=False)
+    forms = {f"{name}-{field}": 0 for name in ("assignments", "watchers") for field in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    for person, more in ((root, {}), (wearer, {}), (gone, {"is_active": "on"})):
+        given = {"username": person.username, "time_zone": "UTC", "is_staff": "on", "is_superuser": "on"}
+        assert boss.post(f"/admin/devices/user/{person.pk}/change/", given | forms | more).status_code == 302
+    active = User.objects.filter(is_active=True).values_list("username", flat=True)
+    assert sorted(active) == sorted([root.username, wearer.username])
+    assert "under People on the website" in page(boss.get(f"/admin/devices/user/{gone.pk}/change/"))
 
 
 def test_an_analyst_is_given_a_wearer(boss: Client, wearer: User) -> None:

@@ -1,0 +1,1 @@
+"""Signing in, and what somebody does about the safety of their own account."""
