@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
+from devices.audit import audit_note
 from devices.hashing import new_secret, secret_hash
 from devices.live import rights_changed
-from devices.models import ApiToken, Device, User
+from devices.models import ApiToken, Device, User, Verb
 
 USED_EVERY = timedelta(minutes=1)  # last_used_at and last_seen_at are touched no oftener
 
@@ -21,10 +22,12 @@ class NewToken:
     secret: str
 
 
-def token_make(*, user: User, at: datetime, lifetime: timedelta) -> NewToken:
-    """A key for `user` that expires `lifetime` after `at`."""
+def token_make(*, user: User, at: datetime, lifetime: timedelta, name: str = "") -> NewToken:
+    """A key for `user` that expires `lifetime` after `at`; `name` is what it is for."""
     secret = new_secret()
-    token = ApiToken.objects.create(user=user, token_hash=secret_hash(secret), expires_at=at + lifetime)
+    with transaction.atomic():
+        token = ApiToken.objects.create(user=user, token_hash=secret_hash(secret), expires_at=at + lifetime, name=name)
+        audit_note(verb=Verb.TOKEN_MADE, person=user, what=f"token {token.pk}", at=at)
     return NewToken(token, secret)
 
 
@@ -40,8 +43,10 @@ def token_find(*, secret: str, at: datetime) -> ApiToken | None:
 
 def token_revoke(*, token: ApiToken) -> None:
     """End a key at once, also for the sockets that were opened with it."""
-    token.delete()
-    transaction.on_commit(rights_changed)
+    with transaction.atomic():
+        audit_note(verb=Verb.TOKEN_REVOKED, person=token.user, what=f"token {token.pk}")
+        token.delete()
+        transaction.on_commit(rights_changed)
 
 
 def tokens_drop_expired(*, at: datetime) -> int:
@@ -52,14 +57,20 @@ def tokens_drop_expired(*, at: datetime) -> int:
 def device_token_make(*, device: Device, at: datetime) -> str:
     """A new secret for `device`; the one before it ends."""
     secret = new_secret()
-    Device.objects.filter(pk=device.pk).update(token_hash=secret_hash(secret), token_made_at=at)
+    with transaction.atomic():
+        Device.objects.filter(pk=device.pk).update(token_hash=secret_hash(secret), token_made_at=at)
+        audit_note(verb=Verb.DEVICE_TOKEN_MADE, person=device.user, what=f"device {device.pk}", at=at)
     return secret
 
 
 def device_token_revoke(*, device: Device) -> bool:
     """End the token of `device`; whether it had one."""
     rows = Device.objects.filter(pk=device.pk, token_hash__isnull=False)
-    return bool(rows.update(token_hash=None, token_made_at=None))
+    with transaction.atomic():
+        had_one = bool(rows.update(token_hash=None, token_made_at=None))
+        if had_one:
+            audit_note(verb=Verb.DEVICE_TOKEN_REVOKED, person=device.user, what=f"device {device.pk}")
+    return had_one
 
 
 def device_find(*, secret: str) -> Device | None:
