@@ -1,7 +1,7 @@
 """The API of readings: sending them, and reading them back."""
 
 from dataclasses import asdict
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, cast
 
 from confluent_kafka import KafkaException
@@ -13,7 +13,7 @@ from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.response import Response
 from rest_framework.utils.mediatypes import media_type_matches
 
-from devices.api import wearer_or_404
+from devices.api import wearer_looked_at
 from devices.authentication import IsPerson, IsPersonOrDevice, person
 from devices.errors import ApiError
 from devices.metrics import METRICS
@@ -21,12 +21,11 @@ from devices.models import Device
 from devices.paging import KeysetPagination
 from devices.parsers import read_body
 from devices.selectors import readings_of
-from devices.serializers import ReadingQuery
+from devices.serializers import InUnits, ReadingQuery
 from ingestion.exact import parse_json
 from ingestion.gate import FULL, MOST_POSTS
 from ingestion.intake import MAX_BODY, MAX_ITEMS, NotTakenError, Taken, Terms, take_in
-from ingestion.producer import BOUNDED, Producer
-from ingestion.sending import producer_make
+from ingestion.sending import web_producer
 from ingestion.serializers import EventSchema, ReadingSerializer, TakenAnswer
 from ingestion.verdicts import Limits, limits_of
 
@@ -35,13 +34,11 @@ if TYPE_CHECKING:
     from rest_framework.permissions import BasePermission
     from rest_framework.request import Request
 
-_lock = Lock()
 # A caller who hangs up leaves the gate, but not the thread that waits for the broker.
 _waiting = BoundedSemaphore(MOST_POSTS)
-_made: list[Producer] = []
 
 
-class ReadingList(generics.ListAPIView[Any]):
+class ReadingList(InUnits, generics.ListAPIView[Any]):
     """A wearer's readings, in the order of (`recorded_at`, `event_id`)."""
 
     serializer_class = ReadingSerializer
@@ -64,7 +61,7 @@ class ReadingList(generics.ListAPIView[Any]):
         query.is_valid(raise_exception=True)
         wanted = query.validated_data
         caller = person(self.request)
-        wearer = wearer_or_404(user=caller, user_id=wanted.get("user_id", caller.username))
+        wearer = wearer_looked_at(user=caller, user_id=wanted.get("user_id", caller.username))
         metrics = wanted.get("metric", [])
         rows = readings_of(wearer=wearer, since=wanted.get("since"), until=wanted.get("until"), metrics=metrics)
         columns = ("event_id", "recorded_at", "received_at", "user__username", "flags", *(metrics or METRICS))
@@ -96,7 +93,7 @@ def _unavailable(message: str) -> ApiError:
 
 def _take_in(request: "Request") -> Taken:
     """What became of the request's items; while the broker does not answer they are not even read."""
-    producer, now = _producer(), timezone.now()
+    producer, now = web_producer(), timezone.now()
     if producer.is_stalled():
         raise NotTakenError
     return take_in(
@@ -106,14 +103,6 @@ def _take_in(request: "Request") -> Taken:
         topic=settings.TELARA_TOPIC_RAW,
         received_at=now,
     )
-
-
-def _producer() -> Producer:
-    """The one producer of this process, made when it is first needed: after any fork. Raises KafkaException."""
-    with _lock:
-        if not _made:
-            _made.append(producer_make(limits=BOUNDED))
-        return _made[0]
 
 
 def _terms(request: "Request", limits: Limits) -> Terms:

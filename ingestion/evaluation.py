@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from alerts.detection import Detected, Detection
@@ -74,9 +73,7 @@ class Evaluation:
         windows = self._windows.complete(punctual, people=arrival.people, wanted=self._detection.windows)
         rows = window_rows(windows.found)
         later(lambda: windows_store(rows))
-        people, readings = np.unique(new["user_id"].to_numpy(), return_counts=True)
-        counts = dict(zip(people.tolist(), readings.tolist(), strict=True))
-        detected = self._detection.detect(punctual, at=at, counts=counts, windows=windows.found)
+        detected = self._detection.detect(punctual, at=at, stored=new["user_id"], windows=windows.found)
         return Evaluated(detected, windows, arrival, has_late=punctual.height < new.height)
 
     def again(self, spans: Mapping[int, Span], *, at: datetime) -> Evaluated:

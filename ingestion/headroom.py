@@ -2,7 +2,8 @@
 
 The embedded broker keeps 5 MiB a partition and drops what is older without a word. So whoever sends to it stays
 within 3,000 messages and 2 MiB of the ledger, and waits there. Messages of other senders are seen through the end
-offsets, which are read anew before a sender has added much; their size is taken to be an ordinary event's.
+offsets, which are read anew before a sender has added much; their size is taken to be an ordinary event's. Who sends
+the past stays well below that: what is live waits behind it on the same partitions.
 """
 
 import threading
@@ -14,6 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 MAX_MESSAGES: Final = 3_000
+PAST_MESSAGES: Final = 500
 MAX_BYTES: Final = 2 * 1024 * 1024
 ORDINARY_BYTES: Final = 700
 # So many messages to one partition are on their way at most, where others can't see them, and after so many the other
@@ -34,14 +36,14 @@ class _Lane:
     landed_bytes: int = 0
     unseen: int = 0
 
-    def has_room(self, size: int) -> bool:
-        """A message larger than all the room there is may go alone."""
+    def has_room(self, size: int, most: int) -> bool:
+        """Whether it is one of `most` messages; one larger than all the room there is may go alone."""
         waiting = max(0, self.end - self.stored)
         if waiting + self.flying == 0:
             return True
         others = max(0, waiting - len(self.landed)) * ORDINARY_BYTES
         ahead = self.landed_bytes + others + self.flying_bytes + size
-        return waiting + self.flying < MAX_MESSAGES and ahead <= MAX_BYTES and self.flying < LOOK_AFTER
+        return waiting + self.flying < most and ahead <= MAX_BYTES and self.flying < LOOK_AFTER
 
     def see(self, end: int, stored: int) -> None:
         self.end, self.stored, self.unseen = max(self.end, end), max(self.stored, stored), 0
@@ -58,7 +60,7 @@ class Headroom:
     """Counts what is on its way to a topic, and says whether one more message may go. Threads may share it.
 
     `ends` and `stored` give the next offset of each partition at the broker and in the ledger; partitions that are
-    absent have nothing.
+    absent have nothing. `most` messages of a partition may wait, whoever sent them.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class Headroom:
         partitions: int,
         ends: Callable[[], Mapping[int, int]],
         stored: Callable[[], Mapping[int, int]],
+        most: int = MAX_MESSAGES,
     ) -> None:
         self.topic = topic
+        self._most = most
         self._ends = ends
         self._stored = stored
         self._lanes = [_Lane() for _ in range(partitions)]
@@ -107,12 +111,12 @@ class Headroom:
 
     def _has_room(self, partition: int, size: int) -> bool:
         lane = self._lanes[partition]
-        if not lane.has_room(size):
+        if not lane.has_room(size, self._most):
             if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
                 self._look()
         elif lane.unseen >= LOOK_AFTER or self._looked_at == float("-inf"):
             self._look()
-        return lane.has_room(size)
+        return lane.has_room(size, self._most)
 
     def _look(self) -> None:
         ends, stored = self._ends(), self._stored()

@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from django.db import connection
 
 from alerts.engine.absence import Listened
+from devices.listening import is_caught_up, stretch_known
 from ingestion.batch import Position
 from ingestion.ledger import Owner
 from ingestion.producer import quiet, report_error
@@ -26,7 +27,6 @@ ASK_EVERY: Final = timedelta(seconds=2)
 ANSWER_S: Final = 5.0
 # A restart of a consumer takes less, wearables that lost the broker are back in less.
 BREAK: Final = timedelta(seconds=30)
-BEHIND: Final = timedelta(seconds=10)  # a partition that is known for less long ago is caught up
 
 _NOTE: Final = """
 UPDATE ingestion_partitionledger l
@@ -37,13 +37,6 @@ FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(ends)s::bigint[], %(sin
 WHERE l.cluster_id = %(cluster)s AND l.owner = %(owner)s AND l.topic = v.topic AND l.partition = v.partition
   AND l.next_offset >= v.reached AND (l.consumed_until IS NULL OR l.consumed_until < v.asked_at)
 RETURNING l.topic, l.partition
-"""
-
-_LISTENED: Final = """
-SELECT max(listening_since), min(consumed_until), bool_and(consumed_until IS NOT NULL)
-FROM ingestion_partitionledger WHERE topic = %(topic)s AND cluster_id = (
-    SELECT cluster_id FROM ingestion_partitionledger WHERE topic = %(topic)s
-    ORDER BY consumed_until DESC NULLS LAST, updated_at DESC LIMIT 1)
 """
 
 
@@ -133,11 +126,6 @@ def listened(topic: str, *, at: datetime) -> Listened | None:
 
     Every one, not only the person's: who sends with another partitioner, or after partitions were added, has readings
     elsewhere than where their name says. While any partition lags nobody is judged, which is late at worst, not wrong.
-    Of the offsets of several brokers those count that were consumed last.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_LISTENED, {"topic": topic})
-        since, until, is_known = cursor.fetchone()
-    if not is_known or at - until > BEHIND:
-        return None
-    return Listened(since, until)
+    stretch = stretch_known(topic)
+    return Listened(*stretch) if stretch and is_caught_up(stretch[1], at=at) else None

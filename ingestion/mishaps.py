@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from alerts.engine.rule import PipelineEvent
 from alerts.mishaps import Befallen, mishaps_write
 from alerts.models import OutboxEntry
+from alerts.notify.failures import failures_take
 from alerts.rule_versions import pipeline_rules
 from devices.failpoints import reach
 from ingestion.models import Mishap
@@ -26,15 +27,16 @@ def mishap_note(*, event: PipelineEvent, at: datetime, text: str, count: int = 1
 
 
 def mishaps_step(*, at: datetime) -> list[OutboxEntry]:
-    """Make alerts of what was noted, and end those that are over; what nobody asks for is forgotten.
+    """Make alerts of what was noted and of messages that failed, and end those that are over.
 
-    In one transaction; nothing where somebody else is at it.
+    What nobody asks for is forgotten. In one transaction; nothing where somebody else is at it.
     """
     with transaction.atomic():
         if not _is_mine():
             return []
         rows = list(Mishap.objects.select_for_update(skip_locked=True).order_by("at", "pk")[:AT_ONCE])
         befallen = [Befallen(cast("PipelineEvent", row.event), row.at, row.count, row.text) for row in rows]
+        befallen += failures_take(at=at)
         outbox = mishaps_write(pipeline_rules(at), befallen, at=at)
         Mishap.objects.filter(pk__in=[row.pk for row in rows]).delete()
         reach("mishap_before_commit")

@@ -53,10 +53,25 @@ class QuarantinedMessage(models.Model):
     size = models.PositiveIntegerField(help_text="Bytes before the cut.")
     received_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
+    sent_again_at = models.DateTimeField(null=True, blank=True)
+    sent_again_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    sent_again_partition = models.PositiveIntegerField(null=True, blank=True)
+    sent_again_offset = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
+        permissions = [
+            ("view_payload", "May see the bytes of refused messages, with the right to see every wearer"),
+            ("send_again", "May send refused messages again"),
+        ]
         constraints = [
-            models.UniqueConstraint(fields=["cluster_id", "topic", "partition", "offset"], name="quarantine_once")
+            models.UniqueConstraint(fields=["cluster_id", "topic", "partition", "offset"], name="quarantine_once"),
+            models.CheckConstraint(
+                condition=Q(sent_again_at__isnull=True)
+                | Q(sent_again_partition__isnull=False, sent_again_offset__isnull=False),
+                name="quarantine_sent_again",
+            ),
         ]
         indexes = [
             # the inspector: newest first, by reason
@@ -66,6 +81,42 @@ class QuarantinedMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}]@{self.offset} {self.reason}"
+
+
+class PipelineMinute(models.Model):
+    """What one run of a consumer did in a minute of the clock, rewritten every 10 s while the minute lasts.
+
+    For people who look at the pipeline, and for no decision: what a consumer that is killed has counted since it last
+    wrote is missing here, and nowhere else. Kept for a week.
+    """
+
+    minute = models.DateTimeField()
+    consumer = models.CharField(max_length=128)
+    started_at = models.DateTimeField(help_text="Of the consumer: one that starts anew has rows of its own.")
+    stored = models.PositiveIntegerField(default=0)
+    duplicates = models.PositiveIntegerField(default=0)
+    late = models.PositiveIntegerField(default=0, help_text="Of the stored.")
+    quarantined = models.PositiveIntegerField(default=0)
+    reasons = models.JSONField(default=dict, help_text="Quarantined messages by reason.")
+    batches = models.PositiveIntegerField(default=0)
+    stored_p50_s = models.FloatField(null=True, help_text="Receipt to commit, of each batch its first message.")
+    stored_p99_s = models.FloatField(null=True)
+    stored_worst_s = models.FloatField(null=True)
+    travel_p50_s = models.FloatField(null=True, help_text="Measured to received, of some readings.")
+    travel_p99_s = models.FloatField(null=True)
+    travel_worst_s = models.FloatField(null=True)
+    memory_bytes = models.BigIntegerField(null=True, help_text="That the process held.")
+    partitions = models.JSONField(default=list, help_text="[topic, partition, polled up to, messages that wait] each.")
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            # also the index of the page: the rows of the last hour, day or week
+            models.UniqueConstraint(fields=["minute", "consumer", "started_at"], name="pipeline_minute_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.consumer} {self.minute.isoformat()}"
 
 
 class OffsetGap(models.Model):

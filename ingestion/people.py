@@ -7,19 +7,23 @@ from secrets import token_urlsafe
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import connection
 
+from devices.arrays import array_text
+from devices.erasures import erased_among
 from devices.models import User
 
 
 def resolve_people(usernames: list[str], *, provision: bool, at: datetime) -> dict[str, int]:
-    """The ids of `usernames`, in their order; unknown ones are made where `provision`, else missing.
+    """The ids of `usernames`, in their order; unknown ones are made where `provision`, else missing, as are those of
+    people who were erased.
 
     One query where all are known. New people have an unusable password and wear something.
     """
     known = _lookup(usernames)
-    unknown = sorted(set(usernames) - known.keys())
+    unknown = set(usernames) - known.keys()
     if unknown and provision:
-        _provision(unknown, at)
-        known |= _lookup(unknown)
+        new = sorted(unknown - erased_among(unknown))
+        _provision(new, at)
+        known |= _lookup(new)
     return {name: known[name] for name in usernames if name in known}
 
 
@@ -33,7 +37,7 @@ def people_changed(known: Mapping[str, int], *, writer: int) -> tuple[set[str], 
             "SELECT n.name, n.id, u.id IS NULL, w.writer FROM unnest(%s::text[], %s::bigint[]) AS n (name, id)"
             " LEFT JOIN devices_user u ON u.id = n.id AND u.username = n.name AND u.is_wearer"
             " LEFT JOIN ingestion_personwriter w ON w.user_id = u.id WHERE w.writer IS DISTINCT FROM %s",
-            [list(known), list(known.values()), writer],
+            [array_text(known), array_text(known.values()), writer],
         )
         rows = cursor.fetchall()
     gone = {name for name, _, is_gone, _ in rows if is_gone}

@@ -14,6 +14,7 @@ from alerts.detection import Detected
 from alerts.due_hours import DueHours, Keys
 from alerts.engine.clock import length, moment
 from alerts.engine.rows import instants
+from devices.erasures import erased_among
 from devices.failpoints import reach
 from devices.models.reading import COLUMNS
 from devices.partitions import Partitions
@@ -81,7 +82,8 @@ class Pipeline:
         self._late_waits = True  # perhaps: whoever had our partitions before may have left some
         self._cautious_for = 0  # batches: duplicates come in company
         self._hours = DueHours()
-        self._touched: set[tuple[str, str]] = set()  # people and the sets of their devices, since `_touched_since`
+        self._touched: set[str] = set()  # people with the sets of their devices, since `_touched_since`
+        self._touched_past: set[str] = set()  # the same, of whom it was only told what they did long ago
         self._touched_since = _NEVER
         self.people: dict[str, int] = {}  # ids by name, for `prepare`: what is out of date is found out
 
@@ -200,7 +202,7 @@ class Pipeline:
             prepared.decoded.unknown_fields,
             evaluated,
             marked,
-            prepared.rows,
+            prepared.rows.filter(~pl.col("message").is_in(list(strangers))) if strangers else prepared.rows,
         )
 
     def _take(self, others: Mapping[int, int | None]) -> None:
@@ -214,8 +216,7 @@ class Pipeline:
         if prepared.written is not None and known == prepared.people:
             return Readings(prepared.rows[columns], prepared.written, {}, others)
         rows = with_ids(prepared.rows, known)
-        strangers = rows.filter(pl.col("user_id").is_null())["message"]
-        refused = {index: Rejected(Code.UNKNOWN_USER, "user_id") for index in strangers}
+        refused = _strangers(rows.filter(pl.col("user_id").is_null()))
         return Readings(rows.drop_nulls("user_id").select(columns), None, refused, others)
 
     def _people(self, names: list[str], at: datetime) -> tuple[dict[str, int], dict[int, int | None]]:
@@ -225,7 +226,7 @@ class Pipeline:
         gone, others = people_changed(known, writer=self._writer.key)
         for name in gone:
             del known[name], self.people[name]
-            self._touched.clear()  # somebody else may have that name now
+            self._touched_forget()  # somebody else may have that name now
         if unknown := [name for name in names if name not in known]:
             found = resolve_people(unknown, provision=self._provision, at=at)
             self.people |= found
@@ -234,21 +235,32 @@ class Pipeline:
         return known, others
 
     def _register_devices(self, spoke: pl.DataFrame, at: datetime) -> None:
-        """Touch the devices that spoke, each at most once a minute of our own clock."""
+        """Touch the devices that spoke, each at most once a minute of our own clock; but who brings their past along
+        is not taken for silent when the present follows."""
         if at - self._touched_since >= TOUCH_DEVICES_EVERY:
-            self._touched.clear()
+            self._touched_forget()
             self._touched_since = at
-        pairs = list(zip(spoke["username"].to_list(), spoke["kinds"].to_list(), strict=True))
-        news = {pair for pair in set(pairs) - self._touched if pair[0] in self.people}
+        sets: list[str] = spoke["who"].to_list()
+        news = set(sets) - self._touched
         if not news:
             return
-        self._touched |= news
         due: dict[tuple[int, str], datetime] = {}
-        for (name, kinds), seen_at in zip(pairs, spoke["seen_at"].to_list(), strict=True):
-            for kind in filter(None, kinds.split(KIND_END)) if (name, kinds) in news else ():
-                key = self.people[name], kind
-                due[key] = max(seen_at, due.get(key, seen_at))
+        for who, seen_at in zip(sets, spoke["seen_at"].to_list(), strict=True):
+            is_past = at - seen_at > TOUCH_DEVICES_EVERY
+            if who not in news or (is_past and who in self._touched_past):
+                continue
+            name, *kinds = who.split(KIND_END)
+            user_id = self.people.get(name)
+            if user_id is not None:
+                (self._touched_past if is_past else self._touched).add(who)
+                for kind in filter(None, kinds):
+                    key = user_id, kind
+                    due[key] = max(seen_at, due.get(key, seen_at))
         register_devices(((*key, seen_at) for key, seen_at in due.items()), at=at)
+
+    def _touched_forget(self) -> None:
+        self._touched.clear()
+        self._touched_past.clear()
 
     def _without_refused(self, batch: Batch, prepared: Prepared, at: datetime) -> Prepared:
         """`prepared` with the rows that PostgreSQL itself refuses moved to the rejected, found by halving."""
@@ -284,9 +296,18 @@ class Pipeline:
         self._evaluation.drop()
         self._late_waits = True
         self._hours.drop()
-        self._touched.clear()
+        self._touched_forget()
         self.people.clear()
         self._partitions.forget()
+
+
+def _strangers(rows: pl.DataFrame) -> dict[int, Rejected]:
+    """Why these are refused: nobody has their name, or nobody any more."""
+    erased = erased_among(set(rows["username"]))
+    return {
+        message: Rejected(Code.ERASED_USER if name in erased else Code.UNKNOWN_USER, "user_id")
+        for message, name in rows.select("message", "username").iter_rows()
+    }
 
 
 def _days(events: pl.DataFrame) -> list[datetime]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from confluent_kafka import KafkaError, Message
@@ -32,7 +32,7 @@ REPORT_EVERY_S: Final = 10.0
 STALLED_AFTER_S: Final = 3.0
 # Of a process that many write to at once: what waits for a broker that is away, in memory, and for how long.
 BOUNDED: Final[Mapping[str, Any]] = {"queue.buffering.max.kbytes": 32 * 1024, "delivery.timeout.ms": 30_000}
-Delivered = Callable[[KafkaError | None], None]
+Delivered = Callable[[KafkaError | None, Message], None]
 
 
 class NotAcknowledgedError(Exception):
@@ -52,13 +52,20 @@ class Outgoing:
     """A message to send. Whoever sends readings gives the person as the key; an empty key is none."""
 
     topic: str
-    key: str
+    key: str | bytes
     value: bytes | str
 
     @property
     def size(self) -> int:
         """In bytes, near enough: events are ASCII but for a person's own words."""
         return len(self.value) + len(self.key)
+
+
+class Landed(NamedTuple):
+    """Where the broker keeps a message."""
+
+    partition: int
+    offset: int
 
 
 @dataclass(slots=True)
@@ -115,16 +122,21 @@ class Producer:
         One that it does not have by then may still arrive: whoever tries again must send the same event. A broker that
         does not answer at this time is not asked.
         """
+        return [landed is not None for landed in self.land(messages, timeout_s=timeout_s)]
+
+    def land(self, messages: Sequence[Outgoing], *, timeout_s: float) -> list[Landed | None]:
+        """As `deliver`, and where each of them is; None where the broker does not have it."""
+        taken: list[Landed | None] = [None] * len(messages)
         if self.is_stalled():
-            return [False] * len(messages)
+            return taken
         deadline = time.monotonic() + timeout_s
-        taken = [False] * len(messages)
         answers = 0
 
-        def answered(place: int, error: KafkaError | None) -> None:
+        def answered(place: int, error: KafkaError | None, sent: Message) -> None:
             nonlocal answers
             answers += 1
-            taken[place] = error is None
+            if error is None:
+                taken[place] = Landed(sent.partition() or 0, sent.offset() or 0)
 
         offered = sum(
             self._offer_until(deadline, message, partial(answered, place)) for place, message in enumerate(messages)
@@ -198,14 +210,14 @@ class Producer:
             self._refused += 1
             self.counts.reason = self.counts.reason or error.str()
         if delivered is not None:
-            delivered(error)
+            delivered(error, msg)
 
     def _room_of(self, topic: str) -> Headroom | None:
         return self._headroom if self._headroom is not None and self._headroom.topic == topic else None
 
 
 def _partition(room: Headroom, message: Outgoing) -> int:
-    return room.partition(message.key.encode())
+    return room.partition(message.key.encode() if isinstance(message.key, str) else message.key)
 
 
 _reported: dict[str, float] = {}

@@ -5,8 +5,8 @@ a message is proven good by its bytes only:
 
 - it has no backslash, so that every string ends at the next quote, and no boolean;
 - as many colons as known keys that were read, nulls, and colons inside known strings: so no key but a null one is
-  unknown or doubled;
-- as many nulls as known keys that are null, and none of those was read from another place;
+  unknown or doubled, and there are no objects but the event and its groups;
+- as many nulls as known keys that are null where they belong, and none of those was read from another place;
 - no list of sources that is none, and no string looks like a number unless the quote is seen before it.
 
 What is the same for a whole column (nothing absent, all within the limits) or said by few values (who sent it) is not
@@ -28,10 +28,14 @@ from ingestion.verdicts import Limits
 
 _TOP: Final = ("event_id", "timestamp", "user_id", "device_sources", *dict.fromkeys(m.group for m in METRICS.values()))
 KEYS: Final = {name: name for name in _TOP} | {metric.name: metric.field for metric in METRICS.values()}
-_NULLS: Final = (":null", ": null")  # as compact writers and Python's spell it; any other is judged one by one
+# As compact writers and Python's spell a null and the start of a group; any other is judged one by one.
+_NULLS: Final = {":null": ":{", ": null": ": {"}
 _NULL: Final = "null:"  # columns: before the name of a key, whether it is one
+_REST: Final = "rest:"  # columns: before how a group starts, the text from there on
+_END: Final = "end:"  # columns: before how a group starts, where in that text it ends
+_TO_NO_END_BUT_THE_LAST: Final = r"^[^{}]*(\{|\}\s*$)"  # from a key on that is in no group
 _STRINGS: Final = ("user_id", "sources")  # which may hold colons
-_COUNTED_AT_ONCE: Final = 1024  # messages: what is counted then stays in the cache
+_COUNTED_AT_ONCE: Final = 512  # messages: what is counted then stays in the cache
 _UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _USER_ID: Final = r"^[A-Za-z0-9._\-@+:]{1,64}$"
 _BARE_USER_ID: Final = r"^([\d\-]|(true|false)$)"  # perhaps no string: these have no quotes around them in JSON
@@ -132,7 +136,7 @@ def _add_up_together(events: pl.DataFrame, payloads: Sequence[bytes]) -> bool:
     null_keys = [name for name in KEYS if absent[name]] if nulls else []
     if not null_keys:
         return compact + spaced == 0
-    named = events.with_columns(_is_null_in_text(name, nulls).alias(_NULL + name) for name in null_keys)
+    named = _with_null_keys(events, null_keys, nulls)
     sums, doubled = named.select(
         pl.sum_horizontal(pl.col(_NULL + name).sum() for name in null_keys).alias("sum"),
         pl.any_horizontal((pl.col(_NULL + name) & pl.col(name).is_not_null()).any() for name in null_keys).alias("any"),
@@ -165,10 +169,9 @@ def _colons_in_strings(events: pl.DataFrame) -> int:
 def _with_nulls(events: pl.DataFrame) -> pl.DataFrame:
     """`events` with the number of nulls in the text, and for each key that some of them lack whether it is one."""
     nulls = [null for null in _NULLS if events["payload"].str.contains(null, literal=True).any()]
-    return events.with_columns(
-        _how_many([pl.col("payload").str.count_matches(null, literal=True) for null in nulls]).alias("nulls"),
-        *(_is_null_in_text(key, nulls).alias(_NULL + key) for key in KEYS if nulls and events[key].null_count()),
-    )
+    counted = _how_many([pl.col("payload").str.count_matches(null, literal=True) for null in nulls]).alias("nulls")
+    null_keys = [key for key in KEYS if nulls and events[key].null_count()]
+    return _with_null_keys(events.with_columns(counted), null_keys, nulls)
 
 
 def _keys_add_up(named: pl.DataFrame) -> list[pl.Expr]:
@@ -190,8 +193,33 @@ def _how_many(counts: Sequence[pl.Expr]) -> pl.Expr:
     return pl.sum_horizontal(pl.lit(0, pl.Int64), *(count.cast(pl.Int64) for count in counts))
 
 
-def _is_null_in_text(name: str, nulls: Sequence[str]) -> pl.Expr:
-    return reduce(or_, [_holds(f'"{KEYS[name]}"{null}') for null in nulls])
+def _with_null_keys(events: pl.DataFrame, names: Sequence[str], nulls: Sequence[str]) -> pl.DataFrame:
+    """`events` with what tells of each of these keys whether it stands where it belongs, as null."""
+    starts = dict.fromkeys(_start(name, null) for name in names if name in METRICS for null in nulls)
+    cut = events.with_columns(_from(start).alias(_REST + start) for start in starts)
+    cut = cut.with_columns(pl.col(_REST + start).str.find("}", literal=True).alias(_END + start) for start in starts)
+    return cut.with_columns(
+        reduce(or_, [_is_in_place(name, null) for null in nulls]).alias(_NULL + name) for name in names
+    )
+
+
+def _is_in_place(name: str, null: str) -> pl.Expr:
+    """Whether the text of a null key is there: in its group, which no brace ends before; or in none."""
+    key = f'"{KEYS[name]}"{null}'
+    if name not in METRICS:
+        return _from(key).str.contains(_TO_NO_END_BUT_THE_LAST).fill_null(value=False)
+    start = _start(name, null)
+    return (pl.col(_REST + start).str.find(key, literal=True) < pl.col(_END + start)).fill_null(value=False)
+
+
+def _start(name: str, null: str) -> str:
+    return f'"{METRICS[name].group}"{_NULLS[null]}'
+
+
+def _from(text: str) -> pl.Expr:
+    """The payload from that text on (null without it), which is found by bytes, as it is cut."""
+    payload = pl.col("payload")
+    return payload.cast(pl.Binary).bin.slice(payload.str.find(text, literal=True)).cast(pl.String)
 
 
 def _holds(text: str) -> pl.Expr:

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from alerts.engine.clock import length, moment
+from alerts.engine.groups import in_order
 from alerts.engine.rows import instants
 from devices.metrics import METRICS, PACED, Flag
 from devices.plausible import NEVER, Bools, Ints, Past, Values, judge
@@ -26,12 +27,12 @@ _MOST_PEOPLE: Final = 1024  # room for so many, and twice as many whenever it is
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrival:
-    """What a judged batch leaves: how far the time of its `people` has come and, by metric, their past; `places` are
-    where that is remembered."""
+    """What a judged batch leaves: how far the time of its `people` has come and, by metric, the past of those who sent
+    it; with the places where that is remembered."""
 
     people: People
     places: Ints
-    pasts: dict[str, Past]
+    pasts: dict[str, tuple[Ints, Past]]
 
 
 NO_ARRIVAL: Final = Arrival(NOBODY, np.empty(0, np.int64), {})
@@ -54,7 +55,7 @@ class Quality:
         if readings.is_empty():
             return readings, NO_ARRIVAL
         users = readings["user_id"].to_numpy()
-        order = np.argsort(users, kind="stable")
+        order = in_order(users)
         people, begins, who = _grouped(users[order])
         places = self._places_of(people)
         at = instants(readings["recorded_at"])[order]
@@ -70,9 +71,12 @@ class Quality:
             value = readings[name].to_numpy()[order]
             there = np.flatnonzero(~np.isnan(value) & is_newer)
             if there.size:
-                values = Values(who[there], at[there], value[there])
-                jumps, stuck, pasts[name] = judge(values, self._pasts[name].take(places), METRICS[name])
-                flags[there] |= _said(name, jumps, stuck)
+                whose, _, own = _grouped(who[there])
+                past = self._pasts[name].take(places[whose])
+                jumps, stuck, after_them = judge(Values(own, at[there], value[there]), past, METRICS[name])
+                pasts[name] = places[whose], after_them
+                if jumps.any() or stuck.any():
+                    flags[there] |= _said(name, jumps, stuck)
         return _flagged(readings, order, flags), Arrival(People(people, newest, after), places, pasts)
 
     def watermark(self, user_id: int) -> datetime:
@@ -81,8 +85,8 @@ class Quality:
 
     def keep(self, arrival: Arrival) -> None:
         self._newest[arrival.places] = arrival.people.after
-        for name, past in arrival.pasts.items():
-            self._pasts[name].put(arrival.places, past)
+        for name, (places, past) in arrival.pasts.items():
+            self._pasts[name].put(places, past)
 
     def forget(self, people: Iterable[int]) -> None:
         self._free += [self._places.pop(user_id) for user_id in people if user_id in self._places]
@@ -98,10 +102,11 @@ class Quality:
 
     def _places_of(self, people: Ints) -> Ints:
         users = people.tolist()
-        missing = [user_id for user_id in users if user_id not in self._places]
-        if missing:
-            self._read(missing)
-        return np.fromiter(map(self._places.__getitem__, users), np.int64, len(users))
+        places = list(map(self._places.get, users))
+        if None in places:
+            self._read([user_id for user_id in users if user_id not in self._places])
+            places = list(map(self._places.get, users))
+        return np.array(places, np.int64)
 
     def _read(self, missing: list[int]) -> None:
         """Places for people who have none, with what is stored of them."""

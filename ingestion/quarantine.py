@@ -1,11 +1,14 @@
-"""Where refused messages are kept: one row a coordinate, with the reason and up to 2 KiB of the bytes."""
+"""Where refused messages are kept: one row a coordinate, with the reason and up to 2 KiB of the bytes.
+
+Of people who were erased the coordinate and the reason alone are kept: neither bytes nor key.
+"""
 
 from collections.abc import Mapping
 from typing import Final
 
 from ingestion.batch import Batch
 from ingestion.models import QuarantinedMessage
-from ingestion.verdicts import Rejected
+from ingestion.verdicts import Code, Rejected
 
 KEPT_BYTES: Final = 2048
 KEPT_KEY_BYTES: Final = 256
@@ -19,6 +22,7 @@ def quarantine(batch: Batch, rejected: Mapping[int, Rejected], *, cluster_id: st
 
 def _row(batch: Batch, index: int, verdict: Rejected, cluster_id: str) -> QuarantinedMessage:
     payload, origin = batch.payloads[index], batch.origins[index]
+    kept, key = (b"", b"") if verdict.code is Code.ERASED_USER else (payload[:KEPT_BYTES], origin.key[:KEPT_KEY_BYTES])
     return QuarantinedMessage(
         cluster_id=cluster_id,
         topic=origin.position.topic,
@@ -26,8 +30,8 @@ def _row(batch: Batch, index: int, verdict: Rejected, cluster_id: str) -> Quaran
         offset=origin.offset,
         reason=verdict.code.value,
         field=verdict.field,
-        key=origin.key[:KEPT_KEY_BYTES],
-        payload=payload[:KEPT_BYTES],
+        key=key,
+        payload=kept,
         size=len(payload),
         received_at=batch.received_at[index],
     )

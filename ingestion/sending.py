@@ -1,6 +1,7 @@
 """Producers as the settings want them: the shell around `ingestion.producer`."""
 
 from collections.abc import Callable, Mapping
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -9,13 +10,15 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from ingestion.headroom import Headroom
+from ingestion.headroom import MAX_MESSAGES, Headroom
 from ingestion.ledger import next_offsets
-from ingestion.producer import Producer
+from ingestion.producer import BOUNDED, Producer
 from ingestion.topics import partitions_of
 
 log = structlog.get_logger(__name__)
 LOOK_TIMEOUT_S = 5.0
+_lock = Lock()
+_made: list[Producer] = []
 
 
 def producer_make(
@@ -23,15 +26,24 @@ def producer_make(
     stopping: Callable[[], bool] = lambda: False,
     on_wait: Callable[[], None] | None = None,
     limits: Mapping[str, Any] = MappingProxyType({}),
+    most: int = MAX_MESSAGES,
 ) -> Producer:
-    """A producer on the broker of the settings; on the embedded one it keeps within reach of the ledger."""
-    headroom = _headroom(settings.TELARA_TOPIC_RAW) if settings.TELARA_KAFKA_EMBEDDED else None
+    """A producer on the broker of the settings; on the embedded one it keeps within `most` messages of the ledger."""
+    headroom = _headroom(settings.TELARA_TOPIC_RAW, most) if settings.TELARA_KAFKA_EMBEDDED else None
     if on_wait is None:
         return Producer(settings.KAFKA, headroom=headroom, stopping=stopping, limits=limits)
     return Producer(settings.KAFKA, headroom=headroom, stopping=stopping, on_wait=on_wait, limits=limits)
 
 
-def _headroom(topic: str) -> Headroom:
+def web_producer() -> Producer:
+    """The one producer of a web process, made when it is first needed: after any fork. Raises KafkaException."""
+    with _lock:
+        if not _made:
+            _made.append(producer_make(limits=BOUNDED))
+        return _made[0]
+
+
+def _headroom(topic: str, most: int) -> Headroom:
     """Watches the embedded broker through a consumer that joins no group."""
     watcher = Consumer({**settings.KAFKA, "group.id": "telara-headroom", "enable.auto.commit": False})
     partitions = partitions_of(settings.KAFKA, topic)
@@ -45,7 +57,7 @@ def _headroom(topic: str) -> Headroom:
             log.warning("kafka.error", error=str(error))
         return last
 
-    return Headroom(topic, partitions=partitions, ends=ends, stored=lambda: _stored(topic))
+    return Headroom(topic, partitions=partitions, ends=ends, stored=lambda: _stored(topic), most=most)
 
 
 def _stored(topic: str) -> dict[int, int]:

@@ -5,9 +5,10 @@ from typing import Any
 from rest_framework import serializers
 
 from devices.doubts import doubts_of
-from devices.metrics import METRICS, Metric
+from devices.metrics import CANONICAL, METRICS, Metric
 from devices.selectors import flag_names
 from devices.times import rfc3339
+from devices.units import shown_row
 
 
 def metric_field(metric: Metric) -> serializers.Field[Any, Any, Any, Any]:
@@ -34,14 +35,15 @@ class ReadingSerializer(serializers.Serializer[dict[str, Any]]):
         return super().get_fields() | {metric.name: metric_field(metric) for metric in METRICS.values()}
 
     def to_representation(self, row: dict[str, Any]) -> dict[str, Any]:
+        units = self.context.get("units", CANONICAL)
         return {
             "event_id": str(row["event_id"]),
             "user_id": row["user__username"],
             "recorded_at": rfc3339(row["recorded_at"]),
             "received_at": rfc3339(row["received_at"]),
             "flags": flag_names(row["flags"]),
-            "doubts": doubts_of(row["flags"]),
-            **{name: row[name] for name in METRICS if name in row},
+            "doubts": {units.renamed(name): why for name, why in doubts_of(row["flags"]).items()},
+            **shown_row({name: row[name] for name in METRICS if name in row}, units),
         }
 
 

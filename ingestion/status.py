@@ -1,15 +1,16 @@
-"""What a consumer says of itself: a row each 2 s for the pages, a log line each minute and at its end."""
+"""What a consumer says of itself: a row each 2 s and one a minute for the pages, a log line each minute and at last."""
 
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 import structlog
 
 from devices.models import PipelineStatus
 from ingestion.batch import Batch, Position
+from ingestion.minutes import Minutes
 from ingestion.pipeline import Outcome
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,7 @@ class Status:
     unknown_fields: int = 0
     evaluated_at: datetime | None = None
     samples: deque[Sample] = field(default_factory=deque)
+    minutes: Minutes = field(default_factory=Minutes)
     row_at: datetime | None = None
     line_at: datetime | None = None
 
@@ -55,20 +57,24 @@ class Status:
         self.unknown_fields += outcome.unknown_fields
         self.evaluated_at = now
         self.samples.append(Sample(now, len(batch), (now - _earliest(batch, now)).total_seconds()))
+        self.minutes.count(outcome, delay_s=self.samples[-1].delay_s, now=now)
 
-    def report(self, *, positions: dict[Position, int], lag: int, now: datetime) -> None:
-        """Write the row and the line that are due."""
+    def report(self, *, positions: dict[Position, int], lags: dict[Position, int], now: datetime) -> None:
+        """Write the rows and the line that are due."""
         while self.samples and self.samples[0].at < now - DELAY_OVER:
             self.samples.popleft()
         if self.row_at is None or now - self.row_at >= ROW_EVERY:
             self.row_at = now
-            self._write_row(positions, lag, now)
+            standing = [[p.topic, p.partition, offset, lags.get(p, 0)] for p, offset in sorted(positions.items())]
+            self._write_row(standing, sum(lags.values()), now)
+            self.minutes.write(consumer=self.consumer, started_at=self.started_at, standing=standing, now=now)
         if self.line_at is None or now - self.line_at >= LINE_EVERY:
             self.line_at = now
-            self._write_line(lag)
+            self._write_line(sum(lags.values()))
 
-    def leave(self, *, lag: int) -> None:
+    def leave(self, *, lag: int, now: datetime) -> None:
         """Take the row away, and say the last counts: this consumer is gone."""
+        self.minutes.write(consumer=self.consumer, started_at=self.started_at, now=now)
         PipelineStatus.objects.filter(consumer=self.consumer).delete()
         self._write_line(lag)
 
@@ -81,7 +87,7 @@ class Status:
             return None
         return pl.Series([sample.delay_s for sample in self.samples]).quantile(0.99, "higher")
 
-    def _write_row(self, positions: dict[Position, int], lag: int, now: datetime) -> None:
+    def _write_row(self, standing: list[list[Any]], lag: int, now: datetime) -> None:
         figures = {
             "updated_at": now,
             "started_at": self.started_at,
@@ -92,7 +98,7 @@ class Status:
             "stored": self.stored,
             "duplicates": self.duplicates,
             "quarantined": self.quarantined,
-            "partitions": [[p.topic, p.partition, offset] for p, offset in sorted(positions.items())],
+            "partitions": standing,
         }
         PipelineStatus.objects.update_or_create(consumer=self.consumer, defaults=figures)
         PipelineStatus.objects.filter(updated_at__lt=now - timedelta(hours=1)).delete()

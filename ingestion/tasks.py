@@ -11,15 +11,19 @@ from django.conf import settings
 from django.utils import timezone
 
 from alerts.models import OutboxEntry
+from devices.live import rights_changed
 from ingestion.absence import absences_step
+from ingestion.company import company_look
+from ingestion.erasure import erasures_step
 from ingestion.mishaps import mishaps_step
-from ingestion.models import QuarantinedMessage
+from ingestion.models import PipelineMinute, QuarantinedMessage
 from ingestion.producer import Producer
 from ingestion.publish import AlertPublisher, outbox_sweep, publisher_make
 from ingestion.sending import producer_make
 from ingestion.simulations import simulations_due, simulations_step
 
 QUARANTINE_KEPT_FOR: Final = timedelta(days=14)
+MINUTES_KEPT_FOR: Final = timedelta(days=7)
 ROOM_PATIENCE_S: Final = 2.0
 SENT_WITHIN_S: Final = 2.0  # what the broker has not taken by then, the sweep sends
 
@@ -65,8 +69,10 @@ def watch_absences() -> None:
 
 @shared_task
 def watch_pipeline() -> None:
-    """Open, continue and end the alerts of what befalls the pipeline."""
-    _send(mishaps_step(at=timezone.now()))
+    """Open, continue and end the alerts of what befalls the pipeline, and note that this worker works."""
+    at = timezone.now()
+    company_look(at=at)
+    _send(mishaps_step(at=at))
 
 
 def _send(entries: Sequence[OutboxEntry]) -> None:
@@ -82,6 +88,19 @@ def sweep_outbox() -> None:
 
 
 @shared_task
+def carry_out_erasures() -> None:
+    """Delete what is kept of people who asked for it, as far as that goes in a few seconds."""
+    try:
+        changed = erasures_step(now=timezone.now())
+    except ExceptionGroup:
+        rights_changed()  # of those that did go on
+        raise
+    if changed:
+        rights_changed()
+
+
+@shared_task
 def drop_old_quarantine() -> None:
-    """Forget messages that were refused two weeks ago."""
+    """Forget messages that were refused two weeks ago, and what consumers did in the minutes of the week before."""
     QuarantinedMessage.objects.filter(received_at__lt=timezone.now() - QUARANTINE_KEPT_FOR).delete()
+    PipelineMinute.objects.filter(minute__lt=timezone.now() - MINUTES_KEPT_FOR).delete()

@@ -19,6 +19,7 @@ class Code(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     UNKNOWN_USER = "unknown_user"
     STORAGE_REFUSED = "storage_refused"
+    ERASED_USER = "erased_user"  # kept without its bytes: whoever it is about was forgotten
 
 
 @dataclass(frozen=True, slots=True)

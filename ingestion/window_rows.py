@@ -19,6 +19,7 @@ _TYPES: Final = {
     "ended_at": "timestamptz", "received_at": "timestamptz", "is_fresh": "boolean",
     **{f"{what}_{name}": "double precision" for name in NUMERIC for what in ("avg", "min", "max", "stddev")},
 }  # fmt: skip
+AT_ONCE: Final = 2048
 _NAMES: Final = ", ".join(WINDOW_COLUMNS)
 _NAMED: Final = {"recorded_at": "ended_at", "fresh": "is_fresh"}
 _KEY: Final = ("user_id", "size_s", "every_s", "ended_at")
@@ -35,8 +36,9 @@ _WRITE = (
 
 
 def window_rows(found: Mapping[Window, pl.DataFrame]) -> list[BinaryRows]:
-    """Windows as `ingestion.windows` makes them, for `windows_store`: of each kind the columns that it has."""
-    return [_rows_of(window, rows) for window, rows in found.items() if rows.height]
+    """Windows as `ingestion.windows` makes them, for `windows_store`: of each kind the columns that it has; a bounded
+    number at once, because on the way they take several times the room."""
+    return [_rows_of(window, some) for window, rows in found.items() for some in rows.iter_slices(AT_ONCE)]
 
 
 def _rows_of(window: Window, rows: pl.DataFrame) -> BinaryRows:

@@ -86,7 +86,7 @@ class Service:
             self._announce(self.detection.flush(at=self.now()))
             self._note_mishaps(self.now())
             self.publisher.mark(at=self.now(), wait_s=5.0)
-            self.status.leave(lag=lag)
+            self.status.leave(lag=lag, now=self.now())
         except DATABASE_ERRORS as error:  # whoever comes next makes up for it
             log.warning("database.away", error=str(error).strip().split("\n")[0])
 
@@ -125,7 +125,7 @@ class Service:
             self.worker.tidy()
         self.publisher.mark(at=now)
         self.listening.step(self.worker.positions(), now=now)
-        self.status.report(positions=self.worker.positions(), lag=self.worker.lag(), now=now)
+        self.status.report(positions=self.worker.positions(), lags=self.worker.lags(), now=now)
 
     def _count_rejects(self, batch: Batch, outcome: Outcome) -> None:
         said = self.rejects.count(len(batch), (row.reason for row in outcome.quarantined))

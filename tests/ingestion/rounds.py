@@ -10,10 +10,9 @@ from typing import Final
 
 import polars as pl
 
-from devices.metrics import METRICS
 from ingestion.batch import Batch
 from ingestion.columns import Decoded, decode, decode_columns, frame_of
-from ingestion.exact import BY_GROUP, KNOWN, judge, parse_json
+from ingestion.exact import judge
 from ingestion.verdicts import Accepted, Code, Limits, Rejected
 from tests.ingestion.mutations import mutant, seeds
 
@@ -23,7 +22,6 @@ MIXED: Final = 250  # a batch of everything: few, for one unreadable message dri
 STRANGERS: Final = 10  # damaged ones in a batch of events that are plainly good
 TOGETHER: Final = 12  # batches of a few good ones, whose faults might make up for each other
 ACCEPTED: Final = "accepted"
-NAMES: Final = KNOWN | {metric.field for metric in METRICS.values()}
 Verdict = Accepted | Rejected
 
 
@@ -91,9 +89,8 @@ def differences(payloads: Sequence[bytes], verdicts: dict[bytes, Verdict]) -> li
         if decoded.rejected != rejected or not events.equals(alone):
             found += [(payloads[place], said) for place, said in _differing(decoded, events, expected, alone)]
         unknown = {place: verdict.unknown_fields for place, verdict in accepted.items() if verdict.unknown_fields}
-        most, misplaced = sum(unknown.values()), sum(_misplaced_nulls(payloads[place]) for place in unknown)
-        if not most - misplaced <= decoded.unknown_fields <= most:
-            said = f"{decoded.unknown_fields} unknown fields in a batch where alone they are {most}"
+        if decoded.unknown_fields != sum(unknown.values()):
+            said = f"{decoded.unknown_fields} unknown fields in a batch where alone they are {sum(unknown.values())}"
             found += [(payloads[place], said) for place in unknown]
         if way is decode_columns and len(payloads) >= MIXED:
             break  # `decode` is the same for as many
@@ -109,13 +106,6 @@ def _differing(
             place
         ) != others.get(place):
             yield place, f"alone: {verdict}; in its batch: {decoded.rejected.get(place) or rows.get(place)}"
-
-
-def _misplaced_nulls(payload: bytes) -> int:
-    """Nulls under a name that belongs elsewhere: the columns do not see that they are unknown. Nothing hangs on it."""
-    event = parse_json(payload)
-    groups = ((event, KNOWN), *((event.get(group) or {}, BY_GROUP[group].keys()) for group in BY_GROUP))
-    return sum(value is None and name in NAMES - own for held, own in groups for name, value in held.items())
 
 
 def _batch(payloads: Sequence[bytes]) -> Batch:

@@ -62,6 +62,7 @@ def assert_same(payloads: list[bytes]) -> None:
     decoded = decode(batch_of(*payloads), limits=LIMITS)
     accepted = {index: found for index, found in verdicts.items() if isinstance(found, Accepted)}
     assert decoded.rejected == {index: found for index, found in verdicts.items() if isinstance(found, Rejected)}
+    assert decoded.unknown_fields == sum(found.unknown_fields for found in accepted.values())
     assert decoded.events.schema == EVENT_SCHEMA
     rows = zip(decoded.events.iter_rows(named=True), frame_of(accepted).iter_rows(named=True), strict=True)
     for row, expected in rows:
@@ -190,7 +191,7 @@ def test_a_bad_message_has_the_first_code_that_holds_and_its_field(name: str):
 
 
 def test_every_code_that_a_message_alone_can_cause_is_tried():
-    needs_a_database = {Code.UNKNOWN_USER, Code.STORAGE_REFUSED}
+    needs_a_database = {Code.UNKNOWN_USER, Code.STORAGE_REFUSED, Code.ERASED_USER}
     assert {code for _, code, _ in REJECTED.values()} == set(Code) - needs_a_database
 
 
@@ -237,6 +238,31 @@ def test_unknown_fields_are_left_out_and_counted():
     decoded = decode(batch_of(payload), limits=LIMITS)
     assert decoded.unknown_fields == 2
     assert decoded.events.height == 1
+
+
+MISPLACED: list[tuple[dict[str, Any], int]] = [
+    ({"heart_rate": None}, 1),
+    ({"vitals": {"stage": None, "hrv_ms": 45}}, 1),
+    ({"activity": {"vitals": None, "user_id": None}}, 2),
+    ({"activity": {"event_id": None}, "environment": {"posture": None, "sleep": None}}, 3),
+    ({"sleep": None, "environment": {"stage": None}}, 1),
+    ({"device_sources": ["a}b", "{"], "activity": {"sleep": None}, "environment": None}, 1),
+    ({"sleep": {"stage": None}, "vitals": {"stage": None}}, 1),
+    ({"device_sources": ["\u00fc\u65e5"], "sleep": {"stage": None}, "environment": None}, 0),
+]
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.parametrize(("changes", "unknown"), MISPLACED)
+def test_a_null_where_its_name_does_not_belong_is_an_unknown_field(
+    changes: dict[str, Any], unknown: int, is_reversed: bool, separators: tuple[str, str]
+):
+    sparse = {name: EVENT[name] for name in ("event_id", "timestamp", "user_id")} | {"vitals": {"hrv_ms": 45}} | changes
+    sent = dict(reversed(sparse.items())) if is_reversed else sparse
+    found = verdict(json.dumps(sent, separators=separators, ensure_ascii=False).encode())
+    assert isinstance(found, Accepted)
+    assert found.unknown_fields == unknown
 
 
 def test_of_doubled_keys_the_last_counts():

@@ -2,9 +2,11 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import polars as pl
+import pytest
 
 from devices.doubts import doubts_of
 from devices.metrics import METRICS, Flag
@@ -55,6 +57,28 @@ def test_an_event_is_what_it_is_field_by_field():
     assert [user for user, _, _ in found] == rows["user_id"].to_list()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_it_is_so_whichever_metrics_everybody_sends_some_send_and_nobody_sends(seed: int):
+    random = Random(seed)  # noqa: S311  # no secret
+    shares = {name: random.choice([0, 0, 0.5, 1]) for name in METRICS}
+    rows = readings(
+        *(
+            row(
+                number,
+                user_id=number,
+                **{
+                    name: "seated" if METRICS[name].is_text else round(random.uniform(0, 99), 1)
+                    for name, share in shares.items()
+                    if random.random() < share
+                },
+            )
+            for number in range(random.choice([1, 2, 9]))
+        )
+    )
+    expected = [spelled_out(each) for each in rows.iter_rows(named=True)]
+    assert [json.loads(text) for _, _, text in vitals_of(rows)] == expected
+
+
 def told(newest: Newest, at: datetime, **how: bool) -> list[tuple[int, float]]:
     found = newest.take(now=at, **how)
     return sorted((user, json.loads(text)["vitals"]["heart_rate"]) for user, _, text in found)
@@ -86,6 +110,21 @@ def test_what_only_the_older_has_is_kept_and_the_newest_wins_whatever_came_last(
     spoke(newest, 0.1, 1, 61, skin_temp_c=34.0)
     (vital,) = newest.take(now=NOW + SECOND)
     assert json.loads(vital[2])["vitals"] == {"heart_rate": 62.0, "spo2_percent": 97.0, "skin_temp_c": 34.0}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_of_many_who_send_often_each_is_told_the_newest_of_every_metric(seed: int):
+    random = Random(seed)  # noqa: S311  # no secret
+    newest, rows = Newest(), []
+    right: dict[int, dict[str, float]] = {}
+    for number in range(200):
+        chosen = [name for name in ("spo2_percent", "skin_temp_c") if random.random() < 0.1]
+        values = dict.fromkeys(["heart_rate", *chosen], number / 100)
+        user_id = random.choice([1, 2, 70_000])
+        right[user_id] = right.get(user_id, {}) | values
+        rows.append(row(number, user_id=user_id, recorded_at=NOW + number * SECOND, **values))
+    newest.add(readings(*random.sample(rows, len(rows))))
+    assert {user_id: json.loads(text)["vitals"] for user_id, _, text in newest.take(now=NOW)} == right
 
 
 def test_late_readings_are_no_news():

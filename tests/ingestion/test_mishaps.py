@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connections, transaction
 
-from alerts.models import Alert, AlertChange, OutboxEntry, Rule
+from alerts.models import Alert, AlertChange, Channel, Delivery, Incident, Notice, OutboxEntry, Route, Rule
 from alerts.outbox import PIPELINE_KEY
 from alerts.rule_files import RuleFile, parse_rule
 from alerts.services.rules import episodes_end_with_rules, rule_disable, rules_load
 from alerts.services.triage import alert_acknowledge
 from devices import live
+from devices.models import User
 from ingestion.mishaps import mishap_note, mishaps_step
 from ingestion.models import Mishap
 from tests.made import make_alert, make_rule, make_user, make_wearer
@@ -168,3 +169,39 @@ def test_people_who_may_see_everyone_see_it_and_decide_about_it() -> None:
     mishaps_step(at=at(2))
     alert = Alert.objects.get()
     assert (alert.triage, alert.revision, alert.event_count) == ("acknowledged", 3, 2)
+
+
+def failed(person: User | None, minute: float, *, kind: str = "start", note: str = "It answered with 500.") -> None:
+    owner, _ = User.objects.get_or_create(username="bob")
+    channel, _ = Channel.objects.get_or_create(owner=owner, name="phone", kind="webhook")
+    route, _ = Route.objects.get_or_create(owner=owner, channel=channel)
+    incident = Incident.objects.create(
+        user=person, alert_class="technical", state="open", severity="HIGH", loud=True, started_at=at(minute),
+        noticed_at=at(minute), changed_at=at(minute),
+    )  # fmt: skip
+    notice = Notice.objects.create(route=route, incident=incident, since=at(minute))
+    Delivery.objects.create(
+        channel=channel, notice=None if kind == "test" else notice, kind=kind, state="failed", note=note,
+        made_at=at(minute), done_at=at(minute),
+    )  # fmt: skip
+
+
+def test_messages_that_reached_nobody_raise_an_alert_once() -> None:
+    load("undelivered")
+    person = make_wearer()
+    failed(person, 0)
+    failed(person, 1, note="It did not answer.")
+    mishaps_step(at=at(2))
+    (alert,) = Alert.objects.all()
+    assert (alert.alert_type, alert.user, alert.event_count) == ("UNDELIVERED", None, 2)
+    assert alert.description == "2 messages reached nobody, the last by a webhook: It did not answer."
+    assert "bob" not in alert.description + str(alert.evidence)
+    assert mishaps_step(at=at(3)) == []
+
+
+def test_no_alert_is_raised_for_a_test_or_for_a_message_about_the_pipeline() -> None:
+    load("undelivered")
+    failed(None, 0)
+    failed(make_wearer(), 0, kind="test")
+    assert mishaps_step(at=at(1)) == []
+    assert not Delivery.objects.filter(noted=False).exists()

@@ -169,6 +169,12 @@ def test_what_spoke_is_a_device_and_is_touched_at_most_once_a_minute(shop: Shop)
     assert Device.objects.get(user__username="person_1", kind="ring").last_seen_at == NOW
 
 
+def test_a_device_that_brings_its_past_is_seen_now_as_soon_as_the_present_follows(shop: Shop):
+    for at in (NOW - timedelta(days=1), NOW - timedelta(hours=23), NOW, NOW + timedelta(seconds=20)):
+        shop.write(event(at=at, device_sources=["ring"]))
+    assert Device.objects.get().last_seen_at == NOW
+
+
 def test_a_jump_is_stored_with_its_reason_and_everything_else_as_it_came(shop: Shop):
     def beat(second: int, rate: int) -> dict[str, Any]:
         vitals = {"heart_rate": rate, "skin_temp_c": 33.5}

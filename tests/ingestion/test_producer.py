@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion import headroom as headroom_module
-from ingestion.headroom import MAX_BYTES, MAX_MESSAGES, Headroom, partition_of
+from ingestion.headroom import MAX_BYTES, MAX_MESSAGES, PAST_MESSAGES, Headroom, partition_of
 from ingestion.producer import NotAcknowledgedError, Outgoing, Producer, SendingStoppedError
 from ingestion.senders import senders_active, sending
 from ingestion.topics import partitions_of
@@ -186,6 +186,15 @@ def test_a_sender_that_waits_can_be_stopped(topic: str):
     with pytest.raises(SendingStoppedError):
         producer.send(Outgoing(topic, "user_001", b"{}"))
     assert producer.counts.sent == MAX_MESSAGES
+
+
+@pytest.mark.parametrize(
+    ("waiting", "places"), [(0, (500, 500)), (400, (100, 500)), (500, (0, 500)), (2_900, (0, 100))]
+)
+def test_who_sends_the_past_stops_early_and_leaves_the_others_their_room(waiting: int, places: tuple[int, int]):
+    for most, expected in zip((PAST_MESSAGES, MAX_MESSAGES), places, strict=True):
+        room = Headroom("any", partitions=1, ends=lambda: {0: waiting}, stored=dict, most=most)
+        assert [room.reserve(0, 1) for _ in range(expected + 1)] == [True] * expected + [False]
 
 
 @given(sizes=st.lists(st.integers(1, 3 * MAX_BYTES), max_size=30), stored=st.integers(0, 30))

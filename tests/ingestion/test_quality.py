@@ -82,6 +82,16 @@ def test_a_reading_without_the_metric_lies_between_without_a_word():
     assert write(Quality(), of((0, 70.0), (2, None), (5, 160.0))) == [0, 0, DOUBTFUL]
 
 
+def test_of_people_who_send_different_metrics_each_is_judged_by_their_own_past():
+    quality = Quality()
+    first, second, third = of((0, 70.0), (5, 160.0)), of((0, None), (5, None), user_id=2), of((0, 160.0), (5, 161.0))
+    third = [each | {"user_id": 3} for each in third]
+    assert write(quality, [second[0], first[0], third[0]]) == [0, 0, 0]
+    assert write(quality, [third[1], second[1], first[1]]) == [0, 0, DOUBTFUL]
+    alone = [each | {"user_id": 3} for each in of((10, 70.0))]
+    assert write(quality, alone) == [DOUBTFUL]
+
+
 @pytest.mark.parametrize(("rate", "flags"), [(162.0, DOUBTFUL), (72.0, 0)])
 def test_a_restart_goes_on_where_the_last_consumer_stopped(rate: float, flags: int):
     write(Quality(), of((0, 70.0), (5, 160.0), (10, 225.0)))

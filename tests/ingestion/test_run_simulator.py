@@ -20,7 +20,7 @@ from django.utils import timezone
 from devices.models import Simulation
 from devices.simulations import NOTICE, simulation_start, simulation_stop, simulations_alive
 from devices.simulator.plan import Wish, plan_of
-from ingestion.headroom import MAX_MESSAGES
+from ingestion.headroom import PAST_MESSAGES
 from tests.ingestion.topic import messages_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
@@ -132,7 +132,7 @@ def test_the_truth_says_what_was_cut_short_and_who_was_silent(topic: str, tmp_pa
 def test_bad_data_is_sent_and_told(topic: str, tmp_path: Path):
     truth = tmp_path / "truth.jsonl"
     simulate(
-        "--wearers", "3", "--duration", "300", "--start", PAST, "--bad-data", "0.2", "--truth", str(truth)
+        "--wearers", "9", "--duration", "100", "--start", PAST, "--bad-data", "0.2", "--truth", str(truth)
     )  # fmt: skip
     lines = [json.loads(line) for line in truth.read_text().splitlines()]
     codes = Counter(line["code"] for line in lines)
@@ -170,7 +170,7 @@ def test_it_waits_for_a_consumer_on_the_embedded_broker_and_stops_at_a_signal(to
     call_command("run_simulator", *args, stdout=StringIO(), stderr=errors)
     assert signal.getsignal(signal.SIGTERM) is before
     assert "waiting for a consumer" in errors.getvalue()
-    assert len(messages_of(topic)) == MAX_MESSAGES
+    assert len(messages_of(topic)) == PAST_MESSAGES
 
 
 def test_a_live_run_is_known_and_ends_when_a_person_stops_it(topic: str):

@@ -16,6 +16,7 @@ from django.utils import timezone
 from devices.simulations import claims, command_began, command_ended, command_lives, simulation_plan
 from devices.simulator.anomalies import ANOMALIES
 from devices.simulator.plan import Plan, Wish, plan_of
+from ingestion.headroom import MAX_MESSAGES, PAST_MESSAGES
 from ingestion.management.explained import explained
 from ingestion.management.stopping import stop_signals
 from ingestion.producer import SendingStoppedError
@@ -67,7 +68,8 @@ class Command(BaseCommand):
             truth = None
             if truth_file is not None:
                 truth = Truth(stack.enter_context(truth_file.open("w")), plan.injections)
-            producer = producer_make(stopping=lambda: bool(stopping), on_wait=self._tell_wait)
+            most = MAX_MESSAGES if live else PAST_MESSAGES
+            producer = producer_make(stopping=lambda: bool(stopping), on_wait=self._tell_wait, most=most)
             outlet = Outlet(producer, settings.TELARA_TOPIC_RAW, truth, live.is_held if live else never_held)
             run = Run(plan, outlet)
             try:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from devices.simulator.people import people, wearer_ids
 from devices.simulator.plan import DEFAULT_WEARERS
+from ingestion.headroom import PAST_MESSAGES
 from ingestion.history import history_send, spans
 from ingestion.management.explained import explained
 from ingestion.management.stopping import stop_signals
@@ -29,7 +30,9 @@ class Command(BaseCommand):
         who = people(options["seed"], wearer_ids(options["wearers"]))
         with explained(), stop_signals() as stopping, sending():
             producer = producer_make(
-                stopping=lambda: bool(stopping), on_wait=lambda: self.stderr.write("waiting for a consumer")
+                stopping=lambda: bool(stopping),
+                on_wait=lambda: self.stderr.write("waiting for a consumer"),
+                most=PAST_MESSAGES,
             )
             sent = 0
             for span in spans(until=timezone.now(), hours=options["hours"]):

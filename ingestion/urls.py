@@ -1,0 +1,10 @@
+"""The addresses of the pipeline's page."""
+
+from django.urls import path
+
+from ingestion import pages
+
+urlpatterns = [
+    path("pipeline/", pages.pipeline, name="pipeline"),
+    path("pipeline/again/", pages.send_again, name="pipeline-again"),
+]
