@@ -7,8 +7,8 @@ the reading that broke it, and until then `opened_at`; there are no matching rea
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -20,6 +20,7 @@ from alerts.engine.absence import Silence
 from alerts.heading import alert_headed
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule
 from alerts.models.alert import End, EpisodeState, QuietReason
+from alerts.mutes import UNMUTABLE, mutes_on
 from alerts.outbox import outbox_add
 from alerts.rewriting import alerts_rewrite
 from alerts.sentence import silence_sentence
@@ -81,12 +82,13 @@ def absences_open(absent: Sequence[Absent], *, at: datetime) -> list[OutboxEntry
         return []
     rules = {rule.rule_id: rule for rule in Rule.objects.filter(rule_id__in={each.rule.id for each in absent})}
     loud_ends = _loud_ends(people, [rule.pk for rule in rules.values()])
+    muted = mutes_on(people, at=at)
     alerts = []
     for each in sorted(absent, key=lambda each: (each.silence.opened_at, each.rule.id, each.user_id)):
         rule = rules[each.rule.id]
         alert = _alert(each, rule, people[each.user_id], at)
         last_end = loud_ends.get((each.user_id, rule.pk))
-        _tell(alert, _quiet_reason(each, last_end, at), at)
+        _tell(alert, _quiet_reason(each, last_end, at, is_muted=_is_muted(alert, each.rule.id, muted)), at)
         alerts.append(alert)
     Alert.objects.bulk_create(alerts, batch_size=200)
     return _say(
@@ -107,15 +109,19 @@ def absences_end(heard: Mapping[UUID, datetime], *, at: datetime) -> list[Outbox
 
 
 def absences_tell(firing: Iterable[Firing], rules: Iterable[AbsenceRule], *, at: datetime) -> list[OutboxEntry]:
-    """Make those loud that the cooldown kept quiet, and that outlasted it."""
-    waiting = {each.alert_id: each for each in firing if each.quiet_reason == QuietReason.COOLDOWN}
+    """Make those loud that the cooldown or a mute kept quiet, and that outlasted it."""
+    over = (QuietReason.COOLDOWN, QuietReason.MUTED)
+    waiting = {each.alert_id: each for each in firing if each.quiet_reason in over}
     cooldowns = {rule.key: rule.cooldown for rule in rules}
     alerts = [alert for alert in _locked(waiting) if waiting[alert.pk].rule in cooldowns]
     ends = _loud_ends({waiting[alert.pk].user_id for alert in alerts}, {alert.rule_id for alert in alerts})
+    muted = mutes_on({waiting[alert.pk].user_id for alert in alerts}, at=at)
     changes = []
     for alert in alerts:
-        last_end = ends.get((waiting[alert.pk].user_id, alert.rule_id))
-        if last_end is None or at > last_end + cooldowns[waiting[alert.pk].rule]:
+        each = waiting[alert.pk]
+        last_end = ends.get((each.user_id, alert.rule_id))
+        is_over = last_end is None or at > last_end + cooldowns[each.rule]
+        if is_over and not _is_muted(alert, each.rule.id, muted):
             _tell(alert, None, at)
             changes.append(_changed(alert, "loud", at))
     return _save(changes)
@@ -125,6 +131,17 @@ def silence_json(alert: Alert) -> dict[str, Any] | None:
     """For page and API: what the alert keeps of a silence; None where it is none."""
     kept: dict[str, Any] | None = alert.evidence.get("silence")
     return kept
+
+
+def silence_said(alert: Alert, zone: tzinfo) -> str:
+    """Its sentence by the clock of `zone`; empty where it is none of a silence."""
+    if silence_json(alert) is None:
+        return ""
+    told = _told(alert) | {name: getattr(alert, field).astimezone(zone) for name, field in _TIMES.items()}
+    return silence_sentence(**told, until=alert.ended_at.astimezone(zone) if alert.end == End.CLEARED else None)
+
+
+_TIMES: Final = {"heard_at": "started_at", "opened_at": "opened_at"}
 
 
 def _locked(keys: Collection[UUID]) -> list[Alert]:
@@ -169,9 +186,17 @@ def _told(alert: Alert) -> dict[str, Any]:
     return {"heard_at": alert.started_at, "opened_at": alert.opened_at, **lengths}
 
 
-def _quiet_reason(absent: Absent, last_end: datetime | None, at: datetime) -> QuietReason | None:
+def _is_muted(alert: Alert, rule_id: str, muted: Collection[tuple[int, str]]) -> bool:
+    return alert.severity != UNMUTABLE and alert.user_id is not None and (alert.user_id, rule_id) in muted
+
+
+def _quiet_reason(
+    absent: Absent, last_end: datetime | None, at: datetime, *, is_muted: bool
+) -> QuietReason | None:  # fmt: skip
     if absent.is_expected:
         return QuietReason.EXPECTED
+    if is_muted:
+        return QuietReason.MUTED
     return QuietReason.COOLDOWN if last_end and at <= last_end + absent.rule.cooldown else None
 
 

@@ -9,9 +9,31 @@ from django.utils import timezone
 
 from alerts.admin_decide import acknowledge, close, snooze
 from alerts.admin_forms import RuleForm
-from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleChange, RuleVersion, Summary
+from alerts.models import (
+    Alert,
+    AlertChange,
+    Channel,
+    Delivery,
+    Incident,
+    IncidentMember,
+    Mute,
+    MuteChange,
+    OutboxEntry,
+    Route,
+    Rule,
+    RuleChange,
+    RuleVersion,
+    Summary,
+)
 from alerts.services.rules import rule_disable, rule_enable, rule_write
-from devices.admin_base import ModelAdmin, OfVisiblePeople, ReadOnlyAdmin, ReadOnlyInline, signed_in
+from devices.admin_base import (
+    ModelAdmin,
+    OfVisiblePeople,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    ReadOnlyPeopleAdmin,
+    signed_in,
+)
 
 
 class AlertChangeInline(ReadOnlyInline):
@@ -22,21 +44,18 @@ class AlertChangeInline(ReadOnlyInline):
     readonly_fields = fields
     verbose_name_plural = "history"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("by")
-
 
 @admin.register(Alert)
 class AlertAdmin(OfVisiblePeople, ReadOnlyAdmin):
     """Triage. An alert is never edited: people decide, the engine writes the rest."""
 
+    is_health_data = True
     list_display = ["title", "severity", "of", "episode", "triage", "triaged_by", "opened_at", "event_count", "quiet"]
     list_filter = ["severity", "triage", "episode", "alert_class", "quiet", "close_reason", "rule"]
     list_select_related = ["user", "rule", "triaged_by"]
     search_fields = ["title", "alert_type", "rule__rule_id", "user__username", "user__display_name"]
     search_help_text = "Title, type, rule or person"
     ordering = ["-opened_at"]
-    show_facets = admin.ShowFacets.NEVER
     actions = [acknowledge, snooze, close]
     inlines = [AlertChangeInline]
 
@@ -56,9 +75,8 @@ class RuleVersionInline(ReadOnlyInline):
     model = RuleVersion
     fields = ("number", "active_from", "active_until", "made_by", "made_at", "source")
     readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("made_by").order_by("-number")
+    select_related = ("made_by",)
+    ordering = ("-number",)
 
 
 class RuleChangeInline(ReadOnlyInline):
@@ -67,9 +85,6 @@ class RuleChangeInline(ReadOnlyInline):
     model = RuleChange
     fields = ("at", "by", "action", "number", "effective_at", "note")
     readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("by")
 
 
 @admin.register(Rule)
@@ -117,7 +132,7 @@ class RuleAdmin(ModelAdmin):
             at=timezone.now(),
         )
         obj.pk, obj.rule_id = version.rule_id, version.rule.rule_id
-        self.message_user(request, f"{version} is active from {version.active_from:%H:%M:%S} UTC.")
+        self.message_user(request, f"{version} is active from {timezone.localtime(version.active_from):%H:%M:%S}.")
 
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: HttpRequest, rules: QuerySet[Rule]) -> None:
@@ -130,16 +145,35 @@ class RuleAdmin(ModelAdmin):
             rule_disable(rule=rule, by=signed_in(request), at=timezone.now(), note="in the admin")
 
 
+class MuteChangeInline(ReadOnlyInline):
+    """Who planned, ended or let run out what."""
+
+    model = MuteChange
+    fields = ("at", "by", "action", "was", "became", "note")
+    readonly_fields = fields
+
+
+@admin.register(Mute)
+class MuteAdmin(ReadOnlyPeopleAdmin):
+    """Planned activity: whose rules were quiet, when, and why."""
+
+    list_display = ["user", "rules", "starts_at", "ends_at", "why", "made_by"]
+    list_filter = [("over_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["user", "made_by"]
+    search_fields = ["=user__username", "why"]
+    search_help_text = "User id or why"
+    ordering = ["-starts_at"]
+    inlines = [MuteChangeInline]
+
+
 @admin.register(Summary)
-class SummaryAdmin(OfVisiblePeople, ReadOnlyAdmin):
+class SummaryAdmin(ReadOnlyPeopleAdmin):
     """People's hours and days in numbers."""
 
+    is_health_data = True
     list_display = ["user", "period", "start", "readings", "alerts", "made_at"]
     list_filter = ["period"]
-    list_select_related = ["user"]
-    search_fields = ["=user__username"]
     ordering = ["-start"]
-    show_facets = admin.ShowFacets.NEVER
 
 
 @admin.register(OutboxEntry)
@@ -150,4 +184,55 @@ class OutboxAdmin(ReadOnlyAdmin):
     list_filter = [("sent_at", admin.EmptyFieldListFilter)]
     search_fields = ["=alert_id", "=key"]
     ordering = ["-id"]
-    show_facets = admin.ShowFacets.NEVER
+
+
+class IncidentMemberInline(ReadOnlyInline):
+    """The alerts of an incident."""
+
+    model = IncidentMember
+    fields = ("alert", "episode", "started_at", "ended_at", "quiet", "triage")
+    readonly_fields = fields
+    select_related = ("alert",)
+
+
+@admin.register(Incident)
+class IncidentAdmin(ReadOnlyPeopleAdmin):
+    """Alerts of one person that belong together."""
+
+    is_health_data = True
+    list_display = ["incident_id", "user", "alert_class", "severity", "state", "loud", "started_at", "ended_at"]
+    list_filter = ["state", "severity", "alert_class", "loud"]
+    ordering = ["-started_at"]
+    inlines = [IncidentMemberInline]
+
+
+@admin.register(Channel)
+class ChannelAdmin(ReadOnlyAdmin):
+    """The ways to people. Where they lead is sealed, and shown to nobody."""
+
+    fields = ["owner", "name", "kind", "shown", "created_at"]
+    list_display = ["name", "owner", "kind", "shown", "created_at"]
+    list_filter = ["kind"]
+    list_select_related = ["owner"]
+    search_fields = ["=owner__username", "name"]
+
+
+@admin.register(Route)
+class RouteAdmin(ReadOnlyAdmin):
+    """Who is told of what."""
+
+    list_display = ["owner", "channel", "wearer", "least_severity", "alert_class", "wait_min", "repeat_most", "enabled"]
+    list_filter = ["least_severity", "enabled"]
+    list_select_related = ["owner", "channel", "wearer"]
+    search_fields = ["=owner__username"]
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """What was sent, and what became of it."""
+
+    list_display = ["delivery_id", "channel", "kind", "severity", "state", "attempts", "made_at", "done_at", "note"]
+    list_filter = ["state", "kind"]
+    list_select_related = ["channel"]
+    search_fields = ["=channel__owner__username"]
+    ordering = ["-made_at"]

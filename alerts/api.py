@@ -33,18 +33,20 @@ from alerts.services.triage import (
     alert_reopen,
     alert_snooze,
 )
-from devices.api import wearer_or_404
+from devices.api import wearer_looked_at
 from devices.authentication import person
 from devices.errors import ApiError
-from devices.models import User
+from devices.looks import look_note
+from devices.models import Look, User
 from devices.paging import KeysetPagination
+from devices.serializers import InUnits, UnitsQuery, units_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
 
-class AlertList(generics.ListAPIView[Alert]):
+class AlertList(InUnits, generics.ListAPIView[Alert]):
     """The alerts you may see, newest first."""
 
     serializer_class = AlertSerializer
@@ -64,9 +66,12 @@ class AlertList(generics.ListAPIView[Alert]):
 class AlertView(APIView):
     """One alert, with its evidence and its history."""
 
-    @extend_schema(responses=AlertDetailSerializer, tags=["alerts"])
+    @extend_schema(parameters=[UnitsQuery], responses=AlertDetailSerializer, tags=["alerts"])
     def get(self, request: "Request", alert_id: UUID) -> Response:
-        return Response(AlertDetailSerializer(_alert(person(request), alert_id)).data)
+        caller = person(request)
+        alert = _alert(caller, alert_id)
+        look_note(viewer=caller, person_id=alert.user_id, way=Look.Way.API, at=timezone.now())
+        return Response(AlertDetailSerializer(alert, context={"units": units_of(request)}).data)
 
 
 class Acknowledge(APIView):
@@ -109,7 +114,7 @@ class CommentView(APIView):
         return _decide(request, alert_id, Comment, alert_comment, wearers_too=True)
 
 
-class SummaryList(generics.ListAPIView[Summary]):
+class SummaryList(InUnits, generics.ListAPIView[Summary]):
     """A wearer's hours or days in numbers, newest first."""
 
     serializer_class = SummarySerializer
@@ -124,13 +129,23 @@ class SummaryList(generics.ListAPIView[Summary]):
         query = SummaryQuery(data=self.request.query_params)
         query.is_valid(raise_exception=True)
         wanted = dict(query.validated_data)
+        wanted.pop("units", None)  # of how it is written, not of what there is
         caller = person(self.request)
-        return summaries_of(wearer=wearer_or_404(user=caller, user_id=wanted.pop("user_id", caller.username)), **wanted)
+        wearer = wearer_looked_at(user=caller, user_id=wanted.pop("user_id", caller.username))
+        return summaries_of(wearer=wearer, **wanted)
 
 
 def _wanted(given: dict[str, Any]) -> AlertFilter:
     names = {"status": "triage", "class": "alert_class", "user_id": "wearer", "rule_id": "rule"}
-    return AlertFilter(**{names.get(name, name): value for name, value in given.items()})
+    return AlertFilter(**{names.get(name, name): value for name, value in given.items() if name != "units"})
+
+
+def alert_decided_about(user: User, alert_id: UUID) -> Alert:
+    """An alert that `user` may see and decide about; NotFound, PermissionDenied."""
+    alert = _alert(user, alert_id)
+    if not may_triage(user=user, alert=alert):
+        raise PermissionDenied("Those who watch you decide about your alerts.")
+    return alert
 
 
 def _alert(user: User, alert_id: UUID) -> Alert:
@@ -150,9 +165,7 @@ def _decide(
 ) -> Response:
     """Call `service` with what `body` reads; answers with the alert as it now is."""
     by, at = person(request), timezone.now()
-    alert = _alert(by, alert_id)
-    if not (wearers_too or may_triage(user=by, alert=alert)):
-        raise PermissionDenied("Those who watch you decide about your alerts.")
+    alert = _alert(by, alert_id) if wearers_too else alert_decided_about(by, alert_id)
     given = body(data=request.data)
     given.is_valid(raise_exception=True)
     try:

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from alerts.models import Alert, AlertChange
-from devices.models import User
+from alerts.models.alert import Triage
+from devices.audit import Noted, audit_note_all
+from devices.models import User, Verb
+
+_NOTED_ELSEWHERE: Final = ("mute", "mute_end")  # as what was done to the mute
 
 
 def change_of(  # noqa: PLR0913  # the columns of an audit row, each by name
@@ -12,7 +17,7 @@ def change_of(  # noqa: PLR0913  # the columns of an audit row, each by name
 ) -> AlertChange:
     """The row that tells of the change which gave `alert` its present revision; `by` is None for engine and clock."""
     return AlertChange(
-        alert_id=alert.alert_id,
+        alert=alert,
         revision=alert.revision,
         at=at,
         by=by,
@@ -20,9 +25,21 @@ def change_of(  # noqa: PLR0913  # the columns of an audit row, each by name
         was=str(was),
         became=str(became),
         note=note,
+        until=alert.snoozed_until if became == Triage.SNOOZED else None,
     )
 
 
 def audit_add(changes: Iterable[AlertChange]) -> None:
-    """Write `changes`. Raises IntegrityError where a revision was already told of."""
-    AlertChange.objects.bulk_create(changes, batch_size=500)
+    """Write `changes`; what people decided stands in the audit log too. Raises IntegrityError where a revision was
+    already told of."""
+    written = AlertChange.objects.bulk_create(changes, batch_size=500)
+    decided = [change for change in written if change.by is not None and change.action not in _NOTED_ELSEWHERE]
+    for by, at in {(change.by, change.at) for change in decided if change.by is not None}:
+        theirs = (change for change in decided if (change.by, change.at) == (by, at))
+        audit_note_all(verb=Verb.DECIDED, noted=map(_noted, theirs), by=by, at=at)
+
+
+def _noted(change: AlertChange) -> Noted:
+    field = "assignee" if change.action == "assign" else "triage"
+    changed = {field: (change.was, change.became)} if change.was != change.became else {}
+    return Noted(change.alert.user, f"{change.action} alert {change.alert_id}", changed)

@@ -16,7 +16,7 @@ from alerts.rule_files import RuleFile, parse_rule, problem_at
 from alerts.rules_api import no_rule
 from alerts.serializers import Statistics
 from alerts.stored_history import Scope, TookTooLongError, TooMuchHistoryError
-from devices.api import wearer_or_404
+from devices.api import wearer_looked_at
 from devices.authentication import person
 from devices.errors import ApiError
 from devices.fields import AwareDateTimeField
@@ -149,7 +149,7 @@ def _refused(source: str, why: str, rule: AnyRule) -> ApiError:
 def _people(caller: User, user_id: str | None) -> dict[int, str]:
     if user_id is None:
         return dict(User.objects.visible_to(caller).values_list("pk", "username"))
-    wearer = wearer_or_404(user=caller, user_id=user_id)
+    wearer = wearer_looked_at(user=caller, user_id=user_id)
     return {wearer.pk: wearer.username}
 
 

@@ -9,6 +9,7 @@ import polars as pl
 from django.db import connection
 
 from alerts.engine.rows import instants
+from devices.arrays import array_text
 
 _MARK = """
 INSERT INTO alerts_duehour (start, user_id, minute)
@@ -50,7 +51,8 @@ class DueHours:
             due = np.setdiff1d(due, self._marked, assume_unique=True)
         if len(due):
             with connection.cursor() as cursor:
-                cursor.execute(_MARK, [minute_of(at), (due % _PEOPLE).tolist(), (due // _PEOPLE * 3600).tolist()])
+                people, hours = (due % _PEOPLE).tolist(), (due // _PEOPLE * 3600).tolist()
+                cursor.execute(_MARK, [minute_of(at), array_text(people), array_text(hours)])
         return due
 
     def keep(self, marked: Keys, *, at: datetime) -> None:

@@ -19,6 +19,7 @@ from alerts.heading import alert_headed
 from alerts.models import Alert, AlertChange, OutboxEntry
 from alerts.models import Rule as RuleRow
 from alerts.models.alert import End, EpisodeState
+from alerts.mutes import Mutes, Span
 from alerts.outbox import outbox_add
 from alerts.rewriting import alerts_rewrite
 from alerts.sentence import sentence
@@ -74,6 +75,7 @@ def episodes_write(
     *,
     stretches: Sequence[Stretch],
     rules: Mapping[RuleKey, Rule],
+    mutes: Mutes,
     at: datetime,
     rewrite_every: timedelta = REWRITE_EVERY,
 ) -> Written:
@@ -83,7 +85,7 @@ def episodes_write(
     """
     if not stretches:
         return Written()
-    writing = _Writing(rules, at, rewrite_every)
+    writing = _Writing(rules, mutes, at, rewrite_every)
     known, loud_ends = alerts_around(stretches), previous_loud_ends(stretches)
     for stretch in stretches:
         pair = (stretch.user_id, stretch.rule)
@@ -106,8 +108,11 @@ def episodes_end_provisionally(*, alerts: Sequence[Alert], at: datetime) -> Writ
 class _Writing:
     """Collects the changes of many stretches, then writes them in order."""
 
-    def __init__(self, rules: Mapping[RuleKey, Rule], at: datetime, rewrite_every: timedelta) -> None:
+    def __init__(
+        self, rules: Mapping[RuleKey, Rule], mutes: Mutes, at: datetime, rewrite_every: timedelta
+    ) -> None:  # fmt: skip
         self._rewrite_every = rewrite_every
+        self._mutes = mutes
         self._rules = rules
         self._at = at
         self._changed: list[tuple[Alert, AlertChange]] = []
@@ -127,14 +132,25 @@ class _Writing:
                 by_episode[id(change.episode)] = change.alert.alert
         for episode in sorted(stretch.episodes, key=lambda each: each.started_at):
             rule = self._rules[stretch.rule]
-            told = delivery(episode, cooldown=rule.cooldown, previous_loud_end=loud_end)
             alert = by_episode.get(id(episode))
+            told = delivery(
+                episode,
+                cooldown=rule.cooldown,
+                previous_loud_end=loud_end,
+                mutes=self._mutes_of(stretch, rule, episode, alert),
+            )
             if alert is None:
                 alert = self._create(stretch, rule, episode, told)
             else:
                 self._update(stretch, rule, alert, episode, told)
             if not alert.quiet:
                 loud_end = max(loud_end or episode.ended_at, episode.ended_at)
+
+    def _mutes_of(self, stretch: Stretch, rule: Rule, episode: Episode, alert: Alert | None) -> list[Span]:
+        """The mutes that may keep it quiet; what was loud stays so, and needs none."""
+        if alert is not None and not alert.quiet and alert.episode != EpisodeState.WITHDRAWN:
+            return []
+        return self._mutes.of(stretch.user_id, rule, episode.last_fresh_at)
 
     def _withdraw(self, alert: Alert, because: str) -> None:
         was = alert.episode

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 import polars as pl
 from django.db.models import Q
 
+from alerts.columns_read import read_column
 from alerts.deriving import Deriving
 from alerts.engine import AnyRule, Rule, RuleSet
 from alerts.engine.derived import RATE_REACH
@@ -21,8 +22,9 @@ from alerts.engine.source import COLUMNS, metrics_behind
 from alerts.models import Alert, RuleVersion
 from alerts.rule_versions import UnreadableRuleError, engine_rule
 from alerts.stored_rows import rows_within
-from alerts.thresholds import thresholds_of_tree
+from alerts.thresholds import Threshold, thresholds_of_tree
 from devices.doubts import doubts_of
+from devices.metrics import Units
 from devices.models import Reading
 from devices.times import rfc3339
 
@@ -42,6 +44,13 @@ class Part:
     text: str
     asked: str
     columns: tuple[str, ...]
+    limit: Threshold | None = None
+
+    def asked_in(self, units: Units) -> str:
+        """`asked` with its limit in these units."""
+        if self.limit is None:
+            return self.asked
+        return f"{self.limit.operator} {read_column(self.limit.column, units).limit(self.limit.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +155,7 @@ def _part(node: tree.Truth) -> Part:
     columns = tuple(dict.fromkeys(_columns(node)))
     limits = thresholds_of_tree(node)
     is_plain = isinstance(node, tree.Compare) and len(limits) == 1
-    return Part(text, limits[0].text if is_plain else text, columns)
+    return Part(text, limits[0].text if is_plain else text, columns, limits[0] if is_plain else None)
 
 
 def _columns(node: object) -> list[str]:

@@ -7,7 +7,7 @@ They belong to nobody, and of each rule one fires at a time. `started_at` and `o
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 from django.db.models import Max
@@ -98,7 +98,7 @@ class _Episode:
         kept["last"] = [*kept["last"], said][-KEPT:]
         alert.ended_at = max(alert.ended_at, befallen.at)
         alert.event_count += befallen.count
-        alert.description = f"{befallen.text} {kept['times']:,} times since {alert.started_at:%H:%M:%S}."
+        alert.description = mishaps_said(alert, UTC)
         was_quiet = alert.quiet
         if was_quiet:
             self._tell(alert, befallen.at)
@@ -144,6 +144,16 @@ def mishaps_json(alert: Alert) -> dict[str, Any] | None:
     """For page and API: what the alert keeps of mishaps; None where it is of a person."""
     kept: dict[str, Any] | None = alert.evidence.get("mishaps")
     return kept
+
+
+def mishaps_said(alert: Alert, zone: tzinfo) -> str:
+    """Its sentence by the clock of `zone`: the last mishap, and how often there was one; empty where it is of none."""
+    kept = mishaps_json(alert)
+    if kept is None:
+        return ""
+    text: str = kept["last"][-1]["text"]
+    often = f" {kept['times']:,} times since {alert.started_at.astimezone(zone):%H:%M:%S}."
+    return text + (often if kept["times"] > 1 else "")
 
 
 def _firing() -> dict[str, Alert]:

@@ -10,10 +10,13 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from alerts.models import Alert, Rule, RuleVersion, Summary
 from alerts.models.alert import AlertClass, AlertQuerySet, EpisodeState, Severity, Triage
-from devices.models import User
+from devices.models import User, named
+from devices.selectors import sees_everyone
+from devices.watching import watchers_of
 
 OPEN: Final = (Triage.NEW, Triage.ACKNOWLEDGED, Triage.SNOOZED)
 FACETS: Final = ("severity", "triage", "episode", "alert_class", "alert_type")
+ASSIGNABLE: Final = 50
 COUNT_CAP: Final = 10_000  # lists say "9,999+" from here on
 
 
@@ -89,7 +92,7 @@ def alerts_open(*, user: User) -> AlertQuerySet:
 
 def alert_get(*, user: User, alert_id: UUID) -> Alert:
     """One alert that `user` may see, with rule, wearer and who triaged; raises Alert.DoesNotExist."""
-    rows = Alert.objects.visible_to(user).select_related("rule", "user", "triaged_by")
+    rows = Alert.objects.visible_to(user).select_related("rule", "user", "triaged_by", "assignee")
     return rows.get(pk=alert_id)
 
 
@@ -97,6 +100,15 @@ def alerts_triageable(*, user: User) -> AlertQuerySet:
     """Alerts `user` may triage: those of the people they watch. Nobody silences their own, unless they may see all."""
     rows = Alert.objects.visible_to(user)
     return rows if user.has_perm("devices.view_all_wearers") else rows.exclude(user=user)
+
+
+def assignable(*, user: User, only: str = "") -> list[User]:
+    """Whom `user` may give alerts to, by name: those who watch somebody whom `user` sees, and who may see everyone;
+    at most ASSIGNABLE, `only` the one of that name. Whether they may triage an alert is looked at when it is given."""
+    watching = Q(pk__in=watchers_of(wearers=User.objects.visible_to(user)).values("pk"))
+    rows = User.objects.filter(watching | sees_everyone(), is_active=True)
+    rows = rows.filter(named(only)) if only else rows
+    return list(rows.order_by("display_name", "username")[:ASSIGNABLE])
 
 
 def may_triage(*, user: User, alert: Alert) -> bool:

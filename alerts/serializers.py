@@ -13,9 +13,12 @@ from alerts.explain import explain, rule_of
 from alerts.mishaps import mishaps_json
 from alerts.models import Alert, AlertChange, Rule, RuleVersion, Summary
 from alerts.models.alert import AlertClass, CloseReason, End, EpisodeState, QuietReason, Severity, Triage
+from alerts.reworded import description_in
 from alerts.services.triage import NOTE_LENGTH
 from alerts.wire import alert_json
-from devices.fields import AwareDateTimeField
+from devices.fields import AwareDateTimeField, UnitsField
+from devices.metrics import CANONICAL
+from devices.units import shown_aggregates
 
 
 class Statistics(serializers.Serializer[None]):
@@ -47,14 +50,15 @@ class AlertSerializer(serializers.Serializer[Alert]):
     event_count = serializers.IntegerField()
     measures = serializers.DictField(child=Statistics())
     avg_heart_rate = serializers.FloatField(required=False)
-    description = serializers.CharField()
+    description = serializers.CharField(help_text="In the units that were asked for; times are UTC.")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """`class` is no name in Python."""
         return super().get_fields() | {"class": serializers.ChoiceField(choices=AlertClass.choices)}
 
     def to_representation(self, alert: Alert) -> dict[str, Any]:
-        return alert_json(alert)
+        """Its sentence in the units that the context has; numbers stay those of the rule."""
+        return alert_json(alert) | {"description": description_in(alert, self.context.get("units", CANONICAL))}
 
 
 class AlertChangeSerializer(serializers.ModelSerializer[AlertChange]):
@@ -147,6 +151,7 @@ class AlertDetailSerializer(AlertSerializer):
     snoozed_until = serializers.DateTimeField(allow_null=True)
     triaged_by = serializers.CharField(allow_null=True)
     triaged_at = serializers.DateTimeField(allow_null=True)
+    assignee = serializers.CharField(allow_null=True, help_text="Whom it was given to; null: nobody in particular.")
     evidence = serializers.JSONField(help_text="The first and the last matching readings.")
     explanation = ExplanationSerializer(
         allow_null=True,
@@ -159,12 +164,13 @@ class AlertDetailSerializer(AlertSerializer):
 
     def to_representation(self, alert: Alert) -> dict[str, Any]:
         rule = rule_of(alert)
-        return alert_json(alert) | {
+        return super().to_representation(alert) | {
             "title": alert.title,
             "close_reason": alert.close_reason or None,
             "snoozed_until": alert.snoozed_until,
             "triaged_by": alert.triaged_by.username if alert.triaged_by else None,
             "triaged_at": alert.triaged_at,
+            "assignee": alert.assignee.username if alert.assignee else None,
             "evidence": {name: kept for name, kept in alert.evidence.items() if name not in _APART},
             "explanation": explain(alert, rule).as_json() if isinstance(rule, EngineRule) else None,
             "silence": silence_json(alert),
@@ -192,6 +198,7 @@ class AlertQuery(serializers.Serializer[None]):
     search = serializers.CharField(required=False, max_length=64)
     since = AwareDateTimeField(required=False, help_text="Opened at this time or after it.")
     until = AwareDateTimeField(required=False, help_text="Opened before this time.")
+    units = UnitsField()
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """`class` is no name in Python."""
@@ -276,10 +283,15 @@ class SummarySerializer(serializers.ModelSerializer[Summary]):
     """A person's hour or day, UTC: count, min, avg and max of each metric, alerts by severity."""
 
     user_id = serializers.CharField(source="user.username")
+    metrics = serializers.SerializerMethodField()
 
     class Meta:
         model = Summary
         fields = ["user_id", "period", "start", "readings", "metrics", "alerts", "made_at"]
+
+    @extend_schema_field(serializers.DictField(child=serializers.DictField(child=serializers.FloatField())))
+    def get_metrics(self, summary: Summary) -> dict[str, Any]:
+        return shown_aggregates(summary.metrics, self.context.get("units", CANONICAL))
 
 
 class SummaryQuery(serializers.Serializer[None]):
@@ -289,3 +301,4 @@ class SummaryQuery(serializers.Serializer[None]):
     period = serializers.ChoiceField(choices=Summary.Period.choices, default=Summary.Period.HOUR)
     since = AwareDateTimeField(required=False, help_text="Beginning at this time or after it.")
     until = AwareDateTimeField(required=False, help_text="Beginning before this time.")
+    units = UnitsField()

@@ -1,6 +1,6 @@
 """When a rule would have fired, drawn: a lane a day for one person, a lane a person for several.
 
-A lane is 1,000 wide. Days are those of UTC, as all times of the pages are.
+A lane is 1,000 wide. Days and their hours are those of UTC: a lane is the same for everybody who looks at it.
 """
 
 from collections import defaultdict

@@ -132,7 +132,7 @@ def wearer_at(finding: Finding, until: datetime) -> str:
     """The wearer's page with the episode in the middle of the shortest range that holds it twice."""
     episode = finding.episode
     length = episode.ended_at - episode.started_at
-    shown = next((each for each in RANGES[1:] if each.length >= 2 * length), RANGES[-1])
+    shown = next((each for each in RANGES[2:] if each.length >= 2 * length), RANGES[-1])
     end = min(until, episode.ended_at + (shown.length - length) / 2)
     where = urlencode({"range": shown.name, "until": rfc3339(end)})
     return f"{reverse('wearer', args=[finding.user_id])}?{where}"

@@ -19,7 +19,9 @@ from alerts.services.triage import NOTE_LENGTH
 from dashboard.rules.access import PERMISSION, may_change, require_change, rule_or_404, source_of
 from dashboard.rules.backtest import choices
 from dashboard.rules.draft import diff_of
+from dashboard.rules.form import fields
 from dashboard.rules.listing import Row, grouped, rows_of, said_by
+from devices.reader import clock_shown
 
 if TYPE_CHECKING:
     from devices.models import User
@@ -76,7 +78,9 @@ def switch(request: HttpRequest, rule_id: str) -> HttpResponse:
         return render(request, "400.html", {"exception": "On or off, and why."}, status=400)
     if to == "on":
         version = rule_enable(rule=found, by=user, at=at, note=note)
-        messages.success(request, f"{rule_id} is on: version {version.number} from {version.active_from:%H:%M:%S} UTC.")
+        messages.success(
+            request, f"{rule_id} is on: version {version.number} from {clock_shown(version.active_from, seconds=True)}."
+        )
     else:
         rule_disable(rule=found, by=user, at=at, note=note)
         messages.success(request, f"{rule_id} is off. What fires under it ends.")
@@ -110,7 +114,9 @@ def _save(request: HttpRequest, rule: Rule | None) -> HttpResponse:
     if version.number == based_on:
         messages.info(request, f"Nothing changed: version {version.number} says the same.")
     else:
-        messages.success(request, f"Version {version.number} counts from {version.active_from:%H:%M:%S} UTC.")
+        messages.success(
+            request, f"Version {version.number} counts from {clock_shown(version.active_from, seconds=True)}."
+        )
     return redirect("rule", version.rule.rule_id)
 
 
@@ -137,7 +143,7 @@ def _list(request: HttpRequest) -> dict[str, Any]:
 
 
 def _editing(request: HttpRequest) -> dict[str, Any]:
-    return _list(request) | choices(cast("User", request.user)) | {"editing": True}
+    return _list(request) | choices(cast("User", request.user)) | fields() | {"editing": True}
 
 
 def _editor(request: HttpRequest, rule: Rule, source: str, problems: tuple[Problem, ...]) -> dict[str, Any]:

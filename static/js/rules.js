@@ -2,20 +2,12 @@
 
 import { startBacktest } from "./backtest.js";
 import { key } from "./keyboard.js";
+import { startRows } from "./rows.js";
+import { startForm } from "./rule_form.js";
+import { startHighlight } from "./rule_highlight.js";
 
 const LINT_AFTER_MS = 300;
 const rows = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".rule-row")]);
-const cursor = () => rows().find((row) => row.classList.contains("cursor"));
-
-/** @param {number} step */
-function move(step) {
-  const all = rows();
-  if (!all.length) return;
-  const at = all.findIndex((row) => row.classList.contains("cursor"));
-  const next = all[Math.min(all.length - 1, Math.max(0, at < 0 ? 0 : at + step))];
-  for (const row of all) row.classList.toggle("cursor", row === next);
-  next.scrollIntoView({ block: "nearest" });
-}
 
 /** @typedef {{line: number, column: number, message: string}} Problem */
 
@@ -31,8 +23,10 @@ function startEditor(form, tryIt) {
   const run = /** @type {HTMLButtonElement | null} */ (document.querySelector("#backtest-run"));
   let due = 0;
   let asked = 0;
+  let isHeld = false; // a field of the form says what the text does not say yet
   let leaving = false;
 
+  const highlight = startHighlight(source, /** @type {HTMLElement} */ (form.querySelector("#lit")));
   const isChanged = () => source.value !== saved;
 
   function number() {
@@ -50,6 +44,7 @@ function startEditor(form, tryIt) {
   function show(problems, warnings) {
     const wrong = new Set([...problems, ...warnings].map(({ line }) => line));
     [...lines.children].forEach((item, index) => item.classList.toggle("wrong", wrong.has(index + 1)));
+    highlight(problems, warnings);
     list.replaceChildren(...problems.map((each) => entry(each)), ...warnings.map((each) => entry(each, ", warning")));
     const first = problems[0];
     const said = problems.length === 1 ? "1 error" : `${problems.length} errors`;
@@ -86,11 +81,12 @@ function startEditor(form, tryIt) {
       });
       if (!response.ok || response.redirected) throw new Error(`lint: ${response.status}`);
       const { problems, warnings } = await response.json();
-      if (turn === asked) show(problems, warnings);
+      if (turn === asked && !isHeld) show(problems, warnings);
     } catch {
-      if (turn !== asked) return;
+      if (turn !== asked || isHeld) return;
       verdict.textContent = "not checked: no answer, saving checks it";
       if (save) save.disabled = !isChanged();
+      if (run) run.disabled = false;
     }
   }
 
@@ -106,9 +102,22 @@ function startEditor(form, tryIt) {
     due = setTimeout(() => void lint(), LINT_AFTER_MS);
   }
 
+  /** Neither saved nor tried while a field is ahead of the text; then it is checked. @param {boolean} hold */
+  function holdBack(hold) {
+    if (source.readOnly) return;
+    isHeld = hold;
+    clearTimeout(due);
+    if (!hold) return void lint();
+    if (save) save.disabled = true;
+    if (run) run.disabled = true;
+    verdict.textContent = "checking";
+    verdict.classList.remove("wrong");
+  }
+
   list.addEventListener("click", (event) => {
     const button = /** @type {HTMLElement | null} */ (/** @type {HTMLElement} */ (event.target).closest("button"));
     if (!button) return;
+    views.showText();
     const before = source.value.split("\n").slice(0, Number(button.dataset.line) - 1);
     const at = before.reduce((sum, line) => sum + line.length + 1, 0) + Number(button.dataset.column) - 1;
     source.focus();
@@ -131,6 +140,7 @@ function startEditor(form, tryIt) {
   addEventListener("beforeunload", (event) => {
     if (!leaving && source.value !== source.defaultValue) event.preventDefault();
   });
+  const views = startForm(form, source, { changed: () => source.dispatchEvent(new Event("input")), hold: holdBack });
   number();
   if (source.readOnly) return;
   source.addEventListener("input", typed);
@@ -146,6 +156,7 @@ function startEditor(form, tryIt) {
   });
   if (list.childElementCount) {
     const given = /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll("button"));
+    highlight([...given].map(({ dataset }) => ({ line: Number(dataset.line), column: Number(dataset.column) })), []);
     for (const each of given) lines.children[Number(each.dataset.line) - 1]?.classList.add("wrong");
     verdict.textContent = "not saved";
     verdict.classList.add("wrong");
@@ -165,10 +176,4 @@ document.addEventListener("toggle", (event) => {
   const menu = /** @type {HTMLElement} */ (event.target);
   if (menu instanceof HTMLDetailsElement && menu.open) /** @type {HTMLElement | null} */ (menu.querySelector('input[name="note"]'))?.focus();
 }, true);
-key("j", "next rule", () => move(1));
-key("k", "previous rule", () => move(-1));
-key("Enter", "open", () => {
-  const href = cursor()?.dataset.href;
-  if (href) location.assign(href);
-});
-key("/", "find a rule", () => /** @type {HTMLElement | null} */ (document.querySelector("#rules-q"))?.focus());
+startRows({ rows, noun: "rule", finds: "find a rule", search: "#rules-q" });

@@ -350,3 +350,16 @@ def test_a_rule_over_absence_says_what_it_looks_for(visit: Visit, lead: User) ->
     make_rule("device-silent", source=Path("alerts/rules/device-silent.yaml").read_text())
     assert "nothing heard for 3 x cadence, at least 2m" in visit(lead).get("/rules/?q=cadence").text
     assert "over: absence" in visit(lead).get("/rules/device-silent/").text
+
+
+def test_the_form_changes_the_text_and_says_where_it_cannot_be_read(desk: Client) -> None:
+    answer = desk.post("/rules-form/", {"source": yaml()}).json()
+    assert (answer["source"], answer["problem"]) == (yaml(), "")
+    assert answer["values"]["id"] == "bradycardia"
+    changed = desk.post("/rules-form/", {"source": yaml(), "path": "severity", "value": "LOW"}).json()
+    assert changed["values"]["severity"] == "LOW"
+    assert "severity: LOW\n" in changed["source"]
+    broken = desk.post("/rules-form/", {"source": "id: [", "path": "title", "value": "x"}).json()
+    assert (broken["source"], broken["values"]) == ("id: [", {})
+    assert broken["problem"].startswith("line ")
+    assert desk.post("/rules-form/", {"source": yaml(), "path": "references", "value": "x"}).status_code == 400

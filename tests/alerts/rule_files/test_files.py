@@ -25,8 +25,8 @@ def test_the_rules_that_come_with_telara_are_good_and_complete() -> None:
         "bradycardia", "bradypnea", "device-silent", "device-silent-urgent", "elevated-blood-pressure",
         "elevated-blood-sugar", "elevated-heart-rate", "fever",
         "heart-rate-unusual", "hrv-drop", "hypertensive-crisis", "hypoglycemia", "hypoglycemia-critical", "hypoxia",
-        "hypoxia-critical", "offset-gap", "reject-storm", "sensor-off", "sensor-stuck", "split-person",
-        "tachycardia", "tachycardia-at-rest", "tachypnea",
+        "hypoxia-critical", "no-consumer", "offset-gap", "reject-storm", "sensor-off", "sensor-stuck", "split-person",
+        "tachycardia", "tachycardia-at-rest", "tachypnea", "undelivered",
     }  # fmt: skip
     for rule in rules:
         assert rule.description, rule.id

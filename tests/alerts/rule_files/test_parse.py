@@ -255,7 +255,11 @@ def test_a_rule_over_the_pipeline_has_nothing_to_say_of_people() -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "problem"),
     [
-        ("event: offset_gap", "event: fire", "f.yaml:7:8: 'fire' is none of offset_gap, reject_storm, split_person"),
+        (
+            "event: offset_gap",
+            "event: fire",
+            "f.yaml:7:8: 'fire' is none of no_consumer, offset_gap, reject_storm, split_person, undelivered",
+        ),
         ("event: offset_gap\n", "", "f.yaml:1:1: event is missing"),
         ("max_gap: 10m\n", "", "f.yaml:1:1: max_gap is missing"),
         ("class: technical", "class: clinical", "f.yaml:5:8: a rule over the pipeline is of the class technical"),
