@@ -2,17 +2,19 @@
 
 The readings have one index, (user_id, recorded_at, event_id): every look-up walks one person's rows backwards from the
 newest and stops at the first that has the metric. How far it walks is bounded: a metric may never have been measured.
+Beyond that the windows of ten minutes know when one was, and so where to look.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.db import connection
 
 from devices.doubts import doubt_of
 from devices.metrics import METRICS
+from devices.reader import decimals_shown, text_shown, unit_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,21 @@ class Value:
 
     @property
     def unit(self) -> str:
-        return METRICS[self.metric].shown
+        return unit_shown(self.metric)
+
+    @property
+    def path(self) -> str:
+        """Where an event of the stream holds it: `vitals.heart_rate`."""
+        return f"{METRICS[self.metric].group}.{METRICS[self.metric].field}"
+
+    @property
+    def decimals(self) -> int:
+        return decimals_shown(self.metric)
 
     @property
     def text(self) -> str:
-        """As pages show it: with the metric's decimals."""
-        return self.value if isinstance(self.value, str) else f"{self.value:.{METRICS[self.metric].decimals}f}"
+        """As pages show it: in the reader's unit, with the metric's decimals."""
+        return self.value if isinstance(self.value, str) else text_shown(self.metric, self.value)
 
     @property
     def doubt(self) -> str:
@@ -44,8 +55,10 @@ class Value:
 
 
 def latest_values(*, user_ids: Sequence[int], metrics: Iterable[str], rows: int) -> dict[int, dict[str, Value]]:
-    """By person and metric the newest value among their newest `rows` readings; one query."""
+    """By person and metric the newest value among their newest `rows` readings; one query, none for no metrics."""
     names = list(metrics)
+    if not names:
+        return {}
     looks = " ".join(_look(name) for name in names)
     columns = ", ".join(f"{name}_.value, {name}_.recorded_at, {name}_.flags" for name in names)
     with connection.cursor() as cursor:
@@ -55,6 +68,49 @@ def latest_values(*, user_ids: Sequence[int], metrics: Iterable[str], rows: int)
         )
         found = cursor.fetchall()
     return {row[0]: _values(names, row) for row in found}
+
+
+OPEN: Final = timedelta(minutes=30)  # so much no complete window may hold yet
+_OLDER: Final = """
+SELECT w.user_id, '{name}', r.value, r.recorded_at, r.flags
+  FROM unnest({users}::bigint[]) AS w (user_id)
+ CROSS JOIN LATERAL (
+    SELECT greatest(max(ended_at), %(open_since)s) AS ended_at FROM devices_metricwindow
+     WHERE user_id = w.user_id AND size_s = 600 AND every_s = 600) complete
+  LEFT JOIN LATERAL (
+    SELECT ended_at FROM devices_metricwindow
+     WHERE user_id = w.user_id AND size_s = 600 AND every_s = 600 AND ended_at > %(since)s AND count_{name} > 0
+     ORDER BY ended_at DESC LIMIT 1) last ON true
+ CROSS JOIN LATERAL (
+    SELECT value, recorded_at, flags FROM (
+        (SELECT {name} AS value, recorded_at, flags FROM devices_reading
+          WHERE user_id = w.user_id AND recorded_at >= complete.ended_at AND {name} IS NOT NULL
+          ORDER BY recorded_at DESC, event_id DESC OFFSET 0 LIMIT 1)
+        UNION ALL
+        (SELECT {name}, recorded_at, flags FROM devices_reading
+          WHERE user_id = w.user_id AND recorded_at < last.ended_at
+            AND recorded_at >= last.ended_at - interval '10 minutes' AND {name} IS NOT NULL
+          ORDER BY recorded_at DESC, event_id DESC OFFSET 0 LIMIT 1)) either
+     ORDER BY recorded_at DESC LIMIT 1) r
+"""
+
+
+def older_values(*, missing: Mapping[str, Sequence[int]], since: datetime, at: datetime) -> dict[int, dict[str, Value]]:
+    """By person and numeric metric the newest value recorded since then, of those in whom `missing` misses it.
+
+    One query; none where nothing is missing.
+    """
+    asked = {name: list(pks) for name, pks in missing.items() if pks}
+    if not asked:
+        return {}
+    parts = [f"({_OLDER.format(name=name, users=f'%({name})s')})" for name in asked]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), asked | {"since": since, "open_since": at - OPEN})
+        rows = cursor.fetchall()
+    found: dict[int, dict[str, Value]] = {}
+    for user_id, metric, value, recorded_at, flags in rows:
+        found.setdefault(user_id, {})[metric] = Value(metric, value, recorded_at, flags)
+    return found
 
 
 def _look(name: str) -> str:

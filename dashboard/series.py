@@ -5,7 +5,7 @@ its minimum and maximum, so that no peak is lost, and an empty one is a gap. A l
 minutes, which keep them too: a month at two readings a second is 5 million rows, and 43,200 minutes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -37,12 +37,14 @@ class Range:
 
 RANGES: Final = (
     Range("5m", "5 m", timedelta(minutes=5), timedelta(seconds=1), is_live=True),
+    Range("15m", "15 m", timedelta(minutes=15), timedelta(seconds=2), is_live=True),
     Range("1h", "1 h", timedelta(hours=1), timedelta(seconds=10), is_live=True),
+    Range("6h", "6 h", timedelta(hours=6), timedelta(minutes=1), is_live=False),
     Range("24h", "24 h", timedelta(hours=24), timedelta(minutes=5), is_live=False),
     Range("7d", "7 d", timedelta(days=7), timedelta(minutes=20), is_live=False),
     Range("30d", "30 d", timedelta(days=30), timedelta(hours=2), is_live=False),
 )
-DEFAULT_RANGE: Final = RANGES[2]
+DEFAULT_RANGE: Final = RANGES[4]
 
 
 def range_of(name: str) -> Range | None:
@@ -104,19 +106,22 @@ class Series:
             at=[at for at, _, _ in there],
             points=[point for _, point, _ in there],
             doubts=[doubt_of(name, flags) for _, _, flags in there],
-            gap_after_s=self._gap_after([at for at, _, _ in there]),
+            gap_after_s=gap_after_s([at for at, _, _ in there], bucket_s=self.bucket_s),
         )
 
     def text(self, name: str) -> tuple[list[float], list[str], float]:
         """Times and values of a text metric where it was said, and from how many seconds on a stretch is a gap."""
         values = self.texts.get(name) or [None] * len(self.at)
         there = [(at, value) for at, value in zip(self.at, values, strict=True) if value]
-        return [at for at, _ in there], [value for _, value in there], self._gap_after([at for at, _ in there])
+        times = [at for at, _ in there]
+        return times, [value for _, value in there], gap_after_s(times, bucket_s=self.bucket_s)
 
-    def _gap_after(self, times: list[float]) -> float:
-        """Three times the usual distance between points, at least three buckets, at least 10 s."""
-        usual = median(later - at for at, later in pairwise(times)) if len(times) > 2 else 0.0
-        return max(3 * usual, 3 * self.bucket_s, 10.0)
+
+def gap_after_s(times: Sequence[float], *, bucket_s: float) -> float:
+    """From how many seconds on a stretch without a point is a gap, where no line is drawn: three times the usual
+    distance between points, at least three buckets, at least 10 s."""
+    usual = median(later - at for at, later in pairwise(times)) if len(times) > 2 else 0.0
+    return max(3 * usual, 3 * bucket_s, 10.0)
 
 
 # A part of a bucket says: how many readings and the sum of their times; flags; of each metric the lowest, the sum, how

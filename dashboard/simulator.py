@@ -1,5 +1,6 @@
 """The simulator's page: start, stop and repeat runs, and inject an anomaly into one person."""
 
+from collections.abc import Iterable
 from typing import Any, Final, cast
 
 from django import forms
@@ -14,9 +15,11 @@ from devices.models import Simulation, User
 from devices.models.person import USER_ID_PATTERN
 from devices.simulations import SimulationError, simulation_start, simulation_stop
 from devices.simulator.anomalies import ANOMALIES
+from devices.simulator.people import wearer_ids
 from devices.simulator.plan import MAX_WEARERS, Wish
 
 SHOWN: Final = 50
+OFFERED: Final = 100
 DAY_S: Final = 86_400
 _ANOMALIES: Final = [(name, name.replace("_", " ")) for name in sorted(ANOMALIES)]
 
@@ -51,8 +54,18 @@ class Start(forms.Form):
 class Inject(forms.Form):
     """Ask for an anomaly of one person."""
 
-    user_id = forms.RegexField(USER_ID_PATTERN, label="Wearer", max_length=64, initial="user_001")
+    user_id = forms.RegexField(
+        USER_ID_PATTERN,
+        label="Wearer",
+        max_length=64,
+        initial="user_001",
+        widget=forms.TextInput({"list": "simulated", "autocomplete": "off"}),
+        help_text="anybody; those who are simulated are offered",
+    )
     anomaly = forms.ChoiceField(choices=_ANOMALIES, initial="tachycardia_at_rest")
+    bad_data = forms.FloatField(
+        label="Part that is spoilt", min_value=0, max_value=1, required=False, initial=0, help_text="0 to 1"
+    )
     repeat_s = forms.FloatField(
         label="Again every, seconds", min_value=1, max_value=365 * DAY_S, required=False, help_text="empty: once"
     )
@@ -61,7 +74,13 @@ class Inject(forms.Form):
         """Two readings a second, so that a short anomaly has enough of them; it ends a calm minute afterwards."""
         given = self.cleaned_data
         lasts_s = ANOMALIES[given["anomaly"]].lasts_s + 60
-        return Wish(user_id=given["user_id"], anomaly=given["anomaly"], hertz=2.0, duration_s=lasts_s)
+        return Wish(
+            user_id=given["user_id"],
+            anomaly=given["anomaly"],
+            hertz=2.0,
+            duration_s=lasts_s,
+            bad_data=given["bad_data"] or 0.0,
+        )
 
 
 @login_required
@@ -80,7 +99,15 @@ def simulator(request: HttpRequest) -> HttpResponse:
         status = 400
     runs = list(Simulation.objects.select_related("requested_by").order_by("-id")[:SHOWN])
     template = "_simulator_runs.html" if request.headers.get("HX-Request") else "simulator.html"
-    return render(request, template, {"page_title": "Simulator", "runs": runs, **forms_}, status=status)
+    context = {"page_title": "Simulator", "runs": runs, "simulated": simulated_in(runs), **forms_}
+    return render(request, template, context, status=status)
+
+
+def simulated_in(runs: Iterable[Simulation]) -> list[str]:
+    """Whom these runs simulate now, by user_id: as many as a field can offer."""
+    alive = [run for run in runs if run.state != Simulation.State.STOPPED]
+    most = min(OFFERED, max((run.wearers for run in alive), default=0))
+    return sorted({*wearer_ids(most), *(run.wearer_id for run in alive if run.wearer_id)})
 
 
 def _ask(request: HttpRequest, form: Any) -> bool:

@@ -37,6 +37,7 @@ from alerts.services.triage import (
     alerts_snooze,
 )
 from devices.models import User
+from devices.reader import clock_shown
 
 Decide = Callable[[Alert, User, datetime, Mapping[str, str]], Alert]
 
@@ -74,14 +75,14 @@ def snooze_technical(request: HttpRequest) -> HttpResponse:
     """
     user, at = cast("User", request.user), timezone.now()
     try:
-        until = at + _minutes(request.POST)
+        until = at + minutes_of(request.POST)
     except BadFormError as error:
         return HttpResponseBadRequest(str(error))
     technical = alerts_triageable(user=user).filter(alert_class=AlertClass.TECHNICAL, triage=Triage.NEW)
     firing = technical.filter(episode=EpisodeState.FIRING).select_related("user")
     triaged = alerts_snooze(alerts=firing, by=user, at=at, until=until)
     count = len(triaged.changed)
-    text = f"{count} technical alert{'' if count == 1 else 's'} snoozed until {until:%H:%M} UTC"
+    text = f"{count} technical alert{'' if count == 1 else 's'} snoozed until {clock_shown(until)}"
     if triaged.refused:
         text += f"; {len(triaged.refused)} may not be silenced for so long"
     if request.headers.get("HX-Request"):
@@ -119,7 +120,7 @@ def _said(alert: Alert, action: str) -> str:
         "undo": "acknowledged as before" if alert.triage == Triage.ACKNOWLEDGED else "open again",
     }
     if action == "snooze" and alert.snoozed_until:
-        words["snooze"] = f"snoozed until {alert.snoozed_until:%H:%M} UTC"
+        words["snooze"] = f"snoozed until {clock_shown(alert.snoozed_until)}"
     return f"{alert.title}, {alert.whose}: {words[action]}"
 
 
@@ -130,15 +131,17 @@ def _undo(alert: Alert, was: Triage, action: str) -> str:
     return f"{reverse('triage', args=[alert.pk, 'undo'])}?revision={alert.revision}"
 
 
-def _note(form: Mapping[str, str]) -> str:
+def note_of(form: Mapping[str, str]) -> str:
+    """The note that a form brings, as it may be kept."""
     return form.get("note", "").replace("\x00", "").strip()[:NOTE_LENGTH]
 
 
 def _snooze(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:
-    return alert_snooze(alert=alert, by=by, at=at, until=at + _minutes(form), note=_note(form))
+    return alert_snooze(alert=alert, by=by, at=at, until=at + minutes_of(form), note=note_of(form))
 
 
-def _minutes(form: Mapping[str, str]) -> timedelta:
+def minutes_of(form: Mapping[str, str]) -> timedelta:
+    """How long a form asks to snooze for; raises BadFormError."""
     minutes = form.get("minutes", "")
     if not (minutes.isascii() and minutes.isdigit() and len(minutes) <= 4 and 1 <= int(minutes) <= 24 * 60):
         raise BadFormError("minutes: a whole number from 1 to 1440")
@@ -148,7 +151,7 @@ def _minutes(form: Mapping[str, str]) -> timedelta:
 def _close(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:
     if form.get("reason") not in CloseReason.values:
         raise BadFormError(f"reason: one of {', '.join(CloseReason.values)}")
-    return alert_close(alert=alert, by=by, at=at, reason=CloseReason(form["reason"]), note=_note(form))
+    return alert_close(alert=alert, by=by, at=at, reason=CloseReason(form["reason"]), note=note_of(form))
 
 
 def _take_back(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:
@@ -159,17 +162,17 @@ def _take_back(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) ->
 
 
 def _comment(alert: Alert, by: User, at: datetime, form: Mapping[str, str]) -> Alert:
-    if not _note(form):
+    if not note_of(form):
         raise BadFormError("note: a sentence")
-    return alert_comment(alert=alert, by=by, at=at, note=_note(form))
+    return alert_comment(alert=alert, by=by, at=at, note=note_of(form))
 
 
 ACTIONS: Final[Mapping[str, Decide]] = MappingProxyType(
     {
-        "acknowledge": lambda alert, by, at, form: alert_acknowledge(alert=alert, by=by, at=at, note=_note(form)),
+        "acknowledge": lambda alert, by, at, form: alert_acknowledge(alert=alert, by=by, at=at, note=note_of(form)),
         "snooze": _snooze,
         "close": _close,
-        "reopen": lambda alert, by, at, form: alert_reopen(alert=alert, by=by, at=at, note=_note(form)),
+        "reopen": lambda alert, by, at, form: alert_reopen(alert=alert, by=by, at=at, note=note_of(form)),
         "comment": _comment,
         "undo": _take_back,
     }

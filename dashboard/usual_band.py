@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
@@ -12,6 +12,7 @@ from django.db.models import Max
 
 from devices.metrics import METRICS
 from devices.models import Baseline
+from devices.reader import shown_in
 from devices.usual import LEAST_DAYS, SIGMA_PER_MAD
 
 SIGMAS: Final = 2
@@ -39,6 +40,13 @@ class Band:
         """The lowest and the highest usual value at a moment of the range."""
         place = bisect_right(self.at, at.timestamp()) - 1
         return self.limits[place] if place >= 0 else None
+
+    def as_read(self) -> "Band":
+        """The same in the reader's unit."""
+        shown = shown_in(self.name)
+        if shown.is_canonical:
+            return self
+        return replace(self, limits=[each and (shown.value(each[0]), shown.value(each[1])) for each in self.limits])
 
     @property
     def learning_words(self) -> str:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
@@ -15,9 +16,13 @@ from devices import openapi  # noqa: F401  # registers what it knows of tokens
 from devices.addresses import caller_address
 from devices.attempts import WAIT_S, attempt_failed, attempts_forget, attempts_left
 from devices.authentication import person
+from devices.code_api import second_factor_ask
+from devices.confirmed import is_confirmed
 from devices.errors import ApiError
-from devices.models import ApiToken, Device, MetricWindow, User, named
+from devices.looks import look_note
+from devices.models import ApiToken, Device, Look, MetricWindow, User, named
 from devices.paging import KeysetPagination
+from devices.second_factor import factors_hold
 from devices.selectors import devices_visible, wearer_get, wearers_visible, windows_of
 from devices.serializers import (
     Credentials,
@@ -25,21 +30,33 @@ from devices.serializers import (
     DeviceQuery,
     DeviceSerializer,
     DeviceToken,
+    InUnits,
     NewDevice,
     TokenAnswer,
+    UnitsQuery,
     WearerDetailSerializer,
     WearerQuery,
     WearerSerializer,
     WindowQuery,
     WindowSerializer,
+    units_of,
 )
 from devices.services import DeviceExistsError, device_add, device_cadence, may_manage
 from devices.times import rfc3339
 from devices.tokens import device_token_make, device_token_revoke, token_make, token_revoke
 
+UNCONFIRMED = "Show first that it is you: sign in anew, or make the token on the settings page."
+
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
+
+
+def wearer_looked_at(*, user: User, user_id: str) -> User:
+    """`wearer_or_404`, and a note for that person that `user` looked."""
+    wearer = wearer_or_404(user=user, user_id=user_id)
+    look_note(viewer=user, person_id=wearer.pk, way=Look.Way.API, at=timezone.now())
+    return wearer
 
 
 def wearer_or_404(*, user: User, user_id: str) -> User:
@@ -51,7 +68,8 @@ def wearer_or_404(*, user: User, user_id: str) -> User:
 
 
 class TokenView(APIView):
-    """Sign in for a token."""
+    """Sign in for a token. Without the `code` of a second factor that there is, the error's code is
+    `second_factor_needed`; with a wrong one `wrong_code`."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -64,12 +82,18 @@ class TokenView(APIView):
         who = {"username": given.validated_data["username"], "address": caller_address(request._request)}
         if not attempts_left(**who):
             raise ApiError(status.HTTP_429_TOO_MANY_REQUESTS, "throttled", "Too many tries.", retry_after=WAIT_S)
+        code = given.validated_data.pop("code", "")
         user = authenticate(request, **given.validated_data)
         if not isinstance(user, User):
             attempt_failed(**who)
             raise ApiError(status.HTTP_401_UNAUTHORIZED, "wrong_credentials", "User id or password is wrong.")
+        was_asked = second_factor_ask(user=user, code=code)
         attempts_forget(**who)
-        made = token_make(user=user, at=timezone.now(), lifetime=settings.TELARA_TOKEN_LIFETIME)
+        with transaction.atomic():
+            factors_hold(user=user)
+            if not was_asked:  # once more, should the first one have come in between
+                second_factor_ask(user=user, code="")
+            made = token_make(user=user, at=timezone.now(), lifetime=settings.TELARA_TOKEN_LIFETIME)
         return Response({"token": made.secret, "expires_at": rfc3339(made.token.expires_at)})
 
 
@@ -105,12 +129,13 @@ class WearerList(generics.ListAPIView[User]):
 class WearerView(APIView):
     """One wearer, with the latest value of each metric."""
 
-    @extend_schema(responses=WearerDetailSerializer, tags=["wearers"])
+    @extend_schema(parameters=[UnitsQuery], responses=WearerDetailSerializer, tags=["wearers"])
     def get(self, request: "Request", user_id: str) -> Response:
         wearer = wearers_visible(user=person(request)).filter(named(user_id)).first()
         if wearer is None:
             raise NotFound("There is no such wearer, or you may not see them.")
-        return Response(WearerDetailSerializer(wearer).data)
+        look_note(viewer=person(request), person_id=wearer.pk, way=Look.Way.API, at=timezone.now())
+        return Response(WearerDetailSerializer(wearer, context={"units": units_of(request)}).data)
 
 
 class DeviceList(generics.ListAPIView[Device]):
@@ -170,9 +195,12 @@ class DeviceTokenView(APIView):
 
     @extend_schema(request=None, responses={201: DeviceToken}, tags=["devices"])
     def post(self, request: "Request", device_id: int) -> Response:
-        """Make a token; the one before it no longer holds."""
-        secret = device_token_make(device=_managed(request, device_id), at=timezone.now())
-        return Response({"token": secret}, status=status.HTTP_201_CREATED)
+        """Make a token; the one before it no longer holds. A session of the website has to have shown lately who it is
+        (`confirmation_needed`)."""
+        device = _managed(request, device_id)
+        if request.auth is None and not is_confirmed(request._request):
+            raise ApiError(status.HTTP_403_FORBIDDEN, "confirmation_needed", UNCONFIRMED)
+        return Response({"token": device_token_make(device=device, at=timezone.now())}, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=None, responses={204: None}, tags=["devices"])
     def delete(self, request: "Request", device_id: int) -> Response:
@@ -195,7 +223,7 @@ def _managed(request: "Request", device_id: int) -> Device:
     return device
 
 
-class WindowList(generics.ListAPIView[MetricWindow]):
+class WindowList(InUnits, generics.ListAPIView[MetricWindow]):
     """A wearer's readings minute by minute, or by other windows: count, average, least, greatest and spread of each
     metric."""
 
@@ -215,5 +243,8 @@ class WindowList(generics.ListAPIView[MetricWindow]):
         query.is_valid(raise_exception=True)
         wanted = dict(query.validated_data)
         del wanted["order"]
+        wanted.pop("units", None)  # of how it is written, not of what there is
         caller = person(self.request)
-        return windows_of(wearer=wearer_or_404(user=caller, user_id=wanted.pop("user_id", caller.username)), **wanted)
+        return windows_of(
+            wearer=wearer_looked_at(user=caller, user_id=wanted.pop("user_id", caller.username)), **wanted
+        )

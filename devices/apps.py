@@ -3,3 +3,7 @@ from django.apps import AppConfig
 
 class DevicesConfig(AppConfig):
     name = "devices"
+
+    def ready(self) -> None:
+        """Listen to sign-ins."""
+        import devices.signins  # noqa: F401

@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING, cast
 
 from django.utils import timezone
+from rest_framework import status
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 
 from devices.models import ApiToken, Device, User
+from devices.second_factor import NEEDED, lacks_second_factor
 from devices.tokens import device_find, token_find
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ class TokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed("The header reads: Authorization: Token SECRET.")
         secret = parts[1].decode("latin-1")
         if token := token_find(secret=secret, at=timezone.now()):
+            if lacks_second_factor(user=token.user):
+                from devices.errors import ApiError  # which imports the views that import this
+
+                raise ApiError(status.HTTP_403_FORBIDDEN, "second_factor_required", NEEDED)
             return token.user, token
         if device := device_find(secret=secret):
             return device.user, device

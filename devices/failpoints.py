@@ -44,6 +44,12 @@ TaskPoint = Literal[
     "mishap_after_commit",
     "simulation_before_commit",
     "simulation_after_commit",
+    "incident_before_commit",
+    "notify_after_claim",
+    "notify_before_note",
+    "notify_after_note",
+    "erasure_before_commit",
+    "erasure_after_commit",
 ]
 Point = ConsumerPoint | OutboxPoint | PostPoint | TaskPoint
 POINTS: Final[tuple[str, ...]] = tuple(

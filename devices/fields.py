@@ -1,8 +1,12 @@
 """Fields of requests that Django REST framework is too lenient about."""
 
 from datetime import datetime
+from typing import Any
 
 from rest_framework import serializers
+
+from devices.metrics import Units
+from devices.units import CANONICAL_CODES, CODES, units_read
 
 
 class AwareDateTimeField(serializers.DateTimeField):
@@ -14,3 +18,18 @@ class AwareDateTimeField(serializers.DateTimeField):
         if value.tzinfo is None:
             self.fail("naive")
         return super().enforce_timezone(value)
+
+
+class UnitsField(serializers.CharField):
+    """Units by their UCUM codes, joined by commas: `mmol/L,[degF]`. Values in them come under names of their own."""
+
+    def __init__(self) -> None:
+        told = f"UCUM codes, joined by commas: {', '.join(CODES)} for {', '.join(CANONICAL_CODES)}. Names say so."
+        super().__init__(required=False, max_length=64, help_text=told)
+
+    def run_validation(self, data: Any = serializers.empty) -> Units:
+        text = super().run_validation(data)
+        try:
+            return units_read(text)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None

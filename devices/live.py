@@ -33,6 +33,13 @@ def announce(*, vitals: Sequence[Vital] = (), alerts: Sequence[Item] = ()) -> No
         _publisher().publish({"type": "live.batch", "vitals": list(vitals), "alerts": list(alerts)})
 
 
+def planned_changed(*, person: int, user_id: str) -> None:
+    """Let every page that shows the person read anew what is planned for them; call it after the commit."""
+    _publisher().publish(
+        {"type": "live.batch", "vitals": [], "alerts": [], "planned": [(person, {"user_id": user_id})]}
+    )
+
+
 def session_ended(*, session_key: str) -> None:
     """Close the sockets of a session that logged out; only the hash of its key travels."""
     _publisher().publish({"type": "live.session_ended", "session": secret_hash(session_key)})

@@ -88,10 +88,11 @@ def judge(values: Values, past: Past, metric: Metric) -> tuple[Bools, Bools, Pas
 
 def _before(values: Values, past: Past) -> tuple[Ints, Floats]:
     """Time and value of the value before each."""
-    first = values.who[values.begins]
+    begins = np.flatnonzero(values.begins)
+    first = values.who[begins]
     at, value = np.empty_like(values.at), np.empty_like(values.value)
     at[1:], value[1:] = values.at[:-1], values.value[:-1]
-    at[values.begins], value[values.begins] = past.last_at[first], past.last[first]
+    at[begins], value[begins] = past.last_at[first], past.last[first]
     return at, value
 
 
@@ -139,7 +140,7 @@ def _runs(values: Values, past: Past, before_at: Ints, before: Floats) -> tuple[
 
 
 def _after(values: Values, past: Past, jumps: Bools, since: Ints, count: Ints) -> Past:
-    after = past.take(np.arange(len(past.last_at)))
+    after = Past(*(column.copy() for column in past.columns))
     ends = np.flatnonzero(values.ends)
     people = values.who[ends]
     after.last_at[people], after.last[people] = values.at[ends], values.value[ends]

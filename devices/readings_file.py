@@ -20,6 +20,7 @@ from devices.quality import assess
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".ndjson", ".ndjson.gz")
 
+EXPORTED: Final = ("received_at", "flags")  # what an export says of readings, and a replay finds out anew
 _TIME: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 _UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _USER: Final = r"^[A-Za-z0-9._\-@+:]{1,64}$"
@@ -105,6 +106,7 @@ def _read_csv(path: Path) -> pl.DataFrame:
         raise ReadingsFileError(f"{path}: the file is empty") from error
     except pl.exceptions.PolarsError as error:
         raise ReadingsFileError(f"{path}: not a CSV file: {str(error).splitlines()[0]}") from error
+    cells = cells.drop(EXPORTED, strict=False)
     missing = [name for name in ("timestamp", "user_id") if name not in cells.columns]
     if missing:
         raise ReadingsFileError(f"{path}: the column {' and the column '.join(missing)} is missing")

@@ -6,12 +6,13 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from devices.fields import AwareDateTimeField
-from devices.metrics import METRICS, NUMERIC
+from devices.fields import AwareDateTimeField, UnitsField
+from devices.metrics import CANONICAL, METRICS, NUMERIC, Units
 from devices.models import Device, MetricWindow, User
 from devices.models.metric_window import AGGREGATES
 from devices.selectors import flag_names, newest_values
 from devices.times import rfc3339
+from devices.units import shown_aggregates, shown_row
 
 
 class Credentials(serializers.Serializer[None]):
@@ -19,6 +20,11 @@ class Credentials(serializers.Serializer[None]):
 
     username = serializers.CharField(max_length=64)
     password = serializers.CharField(max_length=1024, trim_whitespace=False)
+    code = serializers.CharField(
+        max_length=32,
+        required=False,
+        help_text="Of who has a second factor: what the authenticator app shows, or a recovery code. Each works once.",
+    )
 
 
 class TokenAnswer(serializers.Serializer[None]):
@@ -65,7 +71,17 @@ class WearerDetailSerializer(WearerSerializer):
 
     @extend_schema_field(serializers.DictField(child=NewestValue()))
     def get_newest(self, wearer: User) -> dict[str, Any]:
-        return newest_values(wearer=wearer)
+        units = self.context.get("units", CANONICAL)
+        newest = newest_values(wearer=wearer)
+        values = shown_row({name: each["value"] for name, each in newest.items()}, units)
+        times = [each["at"] for each in newest.values()]
+        return {name: {"value": value, "at": at} for (name, value), at in zip(values.items(), times, strict=True)}
+
+
+class UnitsQuery(serializers.Serializer[None]):
+    """In which units."""
+
+    units = UnitsField()
 
 
 class DeviceSerializer(serializers.ModelSerializer[Device]):
@@ -130,6 +146,25 @@ class ReadingQuery(SpanQuery):
         help_text="Only these metrics, and only readings that hold one of them. May be given more than once.",
     )
     order = serializers.ChoiceField(choices=["oldest", "newest"], default="oldest", help_text="Which come first.")
+    units = UnitsField()
+
+
+class InUnits:
+    """A list whose serializer has `units` in its context: what `?units=` asks for."""
+
+    request: Any
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_serializer_context()  # type: ignore[misc]  # that of the view beside it
+        return context | ({"units": units_of(self.request)} if self.request else {})
+
+
+def units_of(request: Any) -> Units:
+    """What `?units=` asks for; raises ValidationError."""
+    asked = UnitsQuery(data=request.query_params)
+    asked.is_valid(raise_exception=True)
+    units: Units = asked.validated_data.get("units", CANONICAL)
+    return units
 
 
 class Aggregates(serializers.Serializer[None]):
@@ -169,11 +204,12 @@ class WindowSerializer(serializers.ModelSerializer[MetricWindow]):
 
     @extend_schema_field(serializers.DictField(child=Aggregates()))
     def get_metrics(self, window: MetricWindow) -> dict[str, dict[str, float | None]]:
-        return {
+        found = {
             name: {aggregate: getattr(window, f"{aggregate}_{name}") for aggregate in AGGREGATES}
             for name in NUMERIC
             if getattr(window, f"count_{name}")
         }
+        return shown_aggregates(found, self.context.get("units", CANONICAL))
 
 
 class WindowQuery(SpanQuery):
@@ -190,3 +226,4 @@ class WindowQuery(SpanQuery):
         help_text="Seconds from the start of one to that of the next; default: its size.",
     )
     order = serializers.ChoiceField(choices=["oldest", "newest"], default="oldest", help_text="Which come first.")
+    units = UnitsField()

@@ -1,19 +1,26 @@
 """What happens to readings and keys by the clock."""
 
 from datetime import timedelta
-from typing import cast
+from typing import Final, cast
 
 import structlog
 from celery import shared_task
 from django.conf import settings
+from django.core.management import call_command
 from django.utils import timezone
 
+from devices.audit import audit_drop
 from devices.baselines import baselines_drop, baselines_make
+from devices.invitations import invitations_forget
+from devices.mail_out import mails_forget, mails_send
+from devices.models import Look
 from devices.partitions import Span, any_older_than, drop_older_than, make_ahead
 from devices.retention import windows_drop
+from devices.sessions import sessions_forget
 from devices.tokens import tokens_drop_expired
 
 log = structlog.get_logger(__name__)
+LOOKS_KEPT_FOR: Final = timedelta(days=365)
 
 
 @shared_task
@@ -40,8 +47,24 @@ def make_partitions_ahead() -> None:
 
 @shared_task
 def drop_expired_tokens() -> None:
-    """Forget people's keys that no longer hold."""
+    """Forget people's keys that no longer hold, and what was noted about who was to come by a link that does not."""
     tokens_drop_expired(at=timezone.now())
+    invitations_forget(at=timezone.now())
+
+
+@shared_task
+def drop_old_looks() -> None:
+    """Forget who looked at whose data more than a year ago."""
+    Look.objects.filter(at__lt=timezone.now() - LOOKS_KEPT_FOR).delete()
+
+
+@shared_task
+def drop_old_audit() -> None:
+    """Forget what stands in the audit log for longer than it is kept; without a limit nothing."""
+    if settings.TELARA_AUDIT_DAYS:
+        dropped = audit_drop(before=timezone.now() - timedelta(days=settings.TELARA_AUDIT_DAYS))
+        if dropped:
+            log.info("audit.dropped", rows=dropped)
 
 
 @shared_task
@@ -50,3 +73,22 @@ def make_baselines() -> None:
     people = baselines_make(as_of=timezone.now().replace(minute=0, second=0, microsecond=0))
     if people:
         log.info("baselines.made", people_count=people)
+
+
+@shared_task
+def send_mails() -> None:
+    """Send the mails about accounts that are due."""
+    mails_send(at=timezone.now())
+
+
+@shared_task
+def forget_mails() -> None:
+    """Forget the mails of a month ago."""
+    mails_forget(at=timezone.now())
+
+
+@shared_task
+def forget_sessions() -> None:
+    """Forget sessions that are over."""
+    call_command("clearsessions")
+    sessions_forget()

@@ -19,8 +19,10 @@ from dashboard.live.audience import Audience
 from dashboard.live.coalesce import Coalescer
 from dashboard.live.figures import status_texts
 from dashboard.live.outlet import NOT_ALLOWED, NOT_SIGNED_IN, Kind, Outlet
+from dashboard.live.places import Places
 from dashboard.live.text import text_of
-from dashboard.live.visitor import Credentials, Visitor, visitor_find
+from dashboard.live.visitor import Visitor, visitor_find
+from devices.credentials import Credentials
 from devices.live import GROUP
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Feed:
     """The sockets of one event loop. It works while there are any, and costs nothing without."""
 
     def __init__(self) -> None:
+        self.places = Places()
         self._outlets: set[Outlet] = set()
         self._audience = Audience()
         self._new: set[Outlet] = set()
@@ -65,7 +68,7 @@ class Feed:
         if not self._tasks or any(task.done() for task in self._tasks):
             await self._stop()
             loops: tuple[Coroutine[Any, Any, None], ...]
-            loops = (self._listen(), self._flush(), self._tell(), self._look_again())
+            loops = (self._listen(), self._flush(), self._tell(), self._look_again(), self.places.keep())
             self._tasks = [asyncio.create_task(loop) for loop in loops]
         with suppress(TimeoutError):
             async with asyncio.timeout(JOIN_S):
@@ -116,6 +119,7 @@ class Feed:
             return
         self._coalescer.add((user, at, text) for user, at, text in message["vitals"])
         self._send("alert", ((user, text_of(alert)) for user, alert in message["alerts"]))
+        self._send("planned", ((user, text_of(planned)) for user, planned in message.get("planned", ())))
         self._send("vital", self._coalescer.take(now=time.monotonic()))
 
     async def _flush(self) -> None:

@@ -15,6 +15,7 @@ from alerts.models import Alert
 from alerts.models.alert import AlertClass, EpisodeState, Triage
 from dashboard.live.text import text_of
 from dashboard.live.visitor import Sight
+from devices.background import ticked_at
 from devices.models import PipelineStatus
 from devices.times import rfc3339
 
@@ -41,9 +42,13 @@ class AlertFigures:
 
 
 def pipeline_figures(*, now: datetime) -> dict[str, Any]:
-    """What the consumers that live say together; `consumers` is 0 and the rest null where none does."""
+    """What the consumers that live say together; `consumers` is 0 and the rest null where none does.
+
+    But for `heard_at`: when any of the last hour last said something.
+    """
     began = time.perf_counter()
-    living = list(PipelineStatus.objects.filter(updated_at__gt=now - GONE_AFTER, updated_at__lte=now + GONE_AFTER))
+    known = list(PipelineStatus.objects.filter(updated_at__lte=now + GONE_AFTER))
+    living = [row for row in known if row.updated_at > now - GONE_AFTER]
     database_ms = (time.perf_counter() - began) * 1000
     delays = [row.delay_p99_s for row in living if row.delay_p99_s is not None]
     evaluated = [row.evaluated_at for row in living if row.evaluated_at is not None]
@@ -53,7 +58,7 @@ def pipeline_figures(*, now: datetime) -> dict[str, Any]:
         "delay_p99_s": round(max(delays), 3) if delays else None,
         "consumers": len(living),
         "evaluated_at": rfc3339(max(evaluated)) if evaluated else None,
-        "heard_at": rfc3339(max(row.updated_at for row in living)) if living else None,
+        "heard_at": rfc3339(max(row.updated_at for row in known)) if known else None,
         "database_ms": round(database_ms, 1),
     }
 
@@ -82,14 +87,20 @@ def figures_seen(figures: Mapping[int, AlertFigures], sees: Sight) -> AlertFigur
 
 
 def status_texts(sights: Iterable[Sight], *, now: datetime) -> dict[Sight, str]:
-    """The `data` of a status frame for each sight; unknown while the database is away, and pages say so."""
+    """The `data` of a status frame for each sight; unknown while the database is away, and pages say so.
+
+    `worker_at` is when the background worker last worked, null where it never did.
+    """
     alerts: Mapping[int, AlertFigures] | None = None
-    pipeline = UNKNOWN
+    pipeline, worker_at = UNKNOWN, None
     try:
-        pipeline, alerts = pipeline_figures(now=now), alert_figures(now=now)
+        pipeline, alerts, worker_at = pipeline_figures(now=now), alert_figures(now=now), ticked_at()
     except Error as error:
         log.warning("live.no_figures", reason=type(error).__name__)
-    shared = pipeline | {"server_time": rfc3339(timezone.now())}
+    shared = pipeline | {
+        "worker_at": rfc3339(worker_at) if worker_at else None,
+        "server_time": rfc3339(timezone.now()),
+    }
     return {sees: text_of(shared | _of_alerts(alerts, sees)) for sees in sights}
 
 

@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 
 import structlog
 
-from dashboard.live.visitor import Credentials, Sight
+from dashboard.live.visitor import Sight
+from devices.credentials import Credentials
 
 log = structlog.get_logger(__name__)
 MOST_WAITING: Final = 16 << 20  # characters, which sockets share: three times everybody, of ten thousand people
@@ -17,7 +18,8 @@ GONE: Final = 1001
 NOT_SIGNED_IN: Final = 4401
 NOT_ALLOWED: Final = 4403
 TOO_SLOW: Final = 4408
-Kind = Literal["vital", "alert", "status"]
+TOO_MANY: Final = 4429
+Kind = Literal["vital", "alert", "planned", "status"]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 

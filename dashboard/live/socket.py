@@ -9,8 +9,8 @@ import structlog
 from django.db import Error  # InterfaceError, of a connection that closed, is no DatabaseError
 
 from dashboard.live.feed import Feed, feed, refusal
-from dashboard.live.outlet import Outlet, Send
-from dashboard.live.visitor import credentials_of
+from dashboard.live.outlet import TOO_MANY, Outlet, Send
+from devices.credentials import credentials_of
 
 log = structlog.get_logger(__name__)
 TRY_LATER: Final = 1013
@@ -34,7 +34,15 @@ async def vitals(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         log.info("live.refused", close_code=refused)
         await send({"type": "websocket.close", "code": refused})
         return
-    await _serve(source, Outlet(credentials=credentials, only=only, sees=visitor.sees, send=send), receive)
+    place = await source.places.take(person=visitor.person, is_narrow=only is not None)
+    if place is None:
+        log.info("live.refused", close_code=TOO_MANY)
+        await send({"type": "websocket.close", "code": TOO_MANY, "reason": "too many sockets of one person"})
+        return
+    try:
+        await _serve(source, Outlet(credentials=credentials, only=only, sees=visitor.sees, send=send), receive)
+    finally:
+        await source.places.give_back(place)
 
 
 async def _serve(source: Feed, outlet: Outlet, receive: Receive) -> None:

@@ -6,7 +6,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, Literal
 
-from django.db.models import Sum, Window
+from django.db.models import Sum, TextField, Window
+from django.db.models.functions import Cast
 
 from alerts.models import Alert, Rule
 from dashboard.live.figures import changed_alerts, pipeline_figures
@@ -17,13 +18,15 @@ from dashboard.overview.series import CHARTED, MOST_LINES, WINDOW, episodes_of, 
 from dashboard.overview.thresholds import thresholds
 from devices.metrics import METRICS
 from devices.models import User
+from devices.reader import axis_shown, decimals_shown
 from devices.times import rfc3339
 
 Layout = Literal["auto", "tiles", "cells"]
-Show = Literal["all", "alerting", "nodata"]
+Show = Literal["all", "alerting", "nodata", "pinned"]
+SHOWS: Final[tuple[Show, ...]] = ("all", "alerting", "nodata", "pinned")
 TILES: Final = 21
 CELLS: Final = 126
-KNOWN_MOST: Final = 2000
+KNOWN_MOST: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,6 @@ class Board:
     revision: Mapping[str, Any]
     charted: Sequence[Person]
     stretches: Sequence[Alert]
-    rules_on: int
 
     @cached_property
     def shown(self) -> Sequence[Person]:
@@ -58,6 +60,8 @@ class Board:
             return [person for person in self.people if person.is_clinical]
         if self.choice.show == "nodata":
             return [person for person in self.people if person.is_late(self.at)]
+        if self.choice.show == "pinned":
+            return [person for person in self.people if person.pinned]
         return self.people
 
     @property
@@ -76,6 +80,11 @@ class Board:
     @property
     def steady(self) -> int:
         return max(0, len(self.shown) - (TILES if self.choice.layout == "auto" else 0))
+
+    @property
+    def alerting_in_cells(self) -> int:
+        """Those with an alert for whom there is no tile any more."""
+        return sum(person.is_clinical for person in self.shown[TILES:]) if self.choice.layout == "auto" else 0
 
     @property
     def pages(self) -> int:
@@ -101,6 +110,10 @@ class Board:
         return sum(1 for person in self.people if person.is_clinical)
 
     @property
+    def pinned(self) -> int:
+        return sum(1 for person in self.people if person.pinned)
+
+    @property
     def expected_per_minute(self) -> int:
         """What those who are live send a minute, by how often they spoke lately."""
         return round(sum(60 / person.gap_s for person in self.people if not person.is_late(self.at)))
@@ -109,6 +122,11 @@ class Board:
     def snapshot(self) -> Mapping[str, Any]:
         """What the page's script starts from."""
         return _snapshot(self)
+
+    @cached_property
+    def rules_on(self) -> int:
+        """Said only where nothing fires."""
+        return Rule.objects.filter(enabled=True).count()
 
     @property
     def has_readings(self) -> bool:
@@ -138,22 +156,22 @@ def board_of(*, user: User, choice: Choice, at: datetime) -> Board:
         revision=_revision(user, at),
         charted=_charted(people, at),
         stretches=stretches,
-        rules_on=Rule.objects.filter(enabled=True).count(),
     )
 
 
 def _charted(people: Sequence[Person], at: datetime) -> Sequence[Person]:
-    """At most MOST_LINES people: those with clinical alerts first, then the most active, who were heard lately."""
+    """At most MOST_LINES people who were heard lately: those with clinical alerts, worst first, then who is pinned,
+    then the others in their order, the most active first."""
     heard = [person for person in people if person.heard_at and at - person.heard_at < WINDOW]
-    return heard[:MOST_LINES]
+    return sorted(heard, key=lambda person: (not person.is_clinical, not person.pinned))[:MOST_LINES]
 
 
 def _revision(user: User, at: datetime) -> dict[str, Any]:
     """The sum that statuses carry as `alerts_revision`, and the revisions it is made of (see revision.js)."""
     alerts = Alert.objects.visible_to(user).filter(changed_alerts(at)).annotate(sum_=Window(Sum("revision")))
-    rows = alerts.order_by("-changed_at").values_list("alert_id", "revision", "sum_")
-    newest = list(rows[:KNOWN_MOST])  # those that go on changing
-    known = {str(alert_id): revision for alert_id, revision, _ in newest}
+    rows = alerts.annotate(text=Cast("alert_id", TextField())).values_list("text", "revision", "sum_")
+    newest = list(rows.order_by("-changed_at")[:KNOWN_MOST])  # those that go on changing
+    known = {alert_id: revision for alert_id, revision, _ in newest}
     return {"sum": newest[0][2] if newest else 0, "known": known}
 
 
@@ -169,8 +187,8 @@ def _snapshot(board: Board) -> dict[str, Any]:
         "points": {by_pk[pk]: series for pk, series in points.items()},
         "episodes": episodes_of(alerts=board.stretches, names=lines),
         "thresholds": thresholds(at=board.at),
-        "axes": {name: METRICS[name].axis for name in (*ON_TILE, "hrv_ms")},
+        "axes": {name: axis_shown(name) for name in (*ON_TILE, "hrv_ms")},
         "suspect": {name: int(METRICS[name].suspect_flag or 0) for name in CHARTED},
-        "decimals": {name: metric.decimals for name, metric in METRICS.items()},
+        "decimals": {name: decimals_shown(name) for name in METRICS},
         "revision": board.revision,
     }

@@ -43,12 +43,6 @@ class Card:
         """Minutes of a snooze at one click: an hour, or as long as the severity allows."""
         return min(60, int(LONGEST_SNOOZE[Severity(self.alert.severity)] / timedelta(minutes=1)))
 
-    @property
-    def snoozes(self) -> list[tuple[int, bool]]:
-        """Minutes to snooze for, and whether the severity allows them."""
-        longest = LONGEST_SNOOZE[Severity(self.alert.severity)]
-        return [(minutes, timedelta(minutes=minutes) <= longest) for minutes in SNOOZES]
-
 
 @dataclass(frozen=True)
 class Log:

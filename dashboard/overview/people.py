@@ -9,12 +9,14 @@ from statistics import median
 from typing import Any, Final
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from alerts.engine.source import metrics_behind
 from alerts.models import Alert
 from alerts.models.alert import AlertClass, Severity
 from devices.doubts import doubts_of
-from devices.models import User
+from devices.models import Pin, User
+from devices.models.person import name_shown
 
 # What a tile may show. The value of each is the newest among the last LOOK_BACK readings.
 SHOWN: Final = ("heart_rate", "spo2_percent", "body_temp_c", "skin_temp_c", "hrv_ms", "blood_glucose_mg_dl",
@@ -30,7 +32,7 @@ RANK: Final = {severity: place for place, severity in enumerate(Severity)}
 @dataclass(frozen=True, slots=True)
 class Person:
     """A wearer as the wall shows them. `doubts` says of values of the newest reading why they are in doubt; `fault` is
-    the metric at fault, empty where nothing is."""
+    the metric at fault, empty where nothing is; who looks keeps those who are `pinned` in view."""
 
     pk: int
     user_id: str
@@ -41,6 +43,7 @@ class Person:
     doubts: Mapping[str, str] = field(default_factory=dict)
     alert: Alert | None = None
     fault: str = ""
+    pinned: bool = False
 
     @property
     def cadence_s(self) -> float:
@@ -79,7 +82,8 @@ class Person:
 
 _NEWEST = f"""
 SELECT u.id, r.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
-    SELECT array_agg(recorded_at) AS times, (array_agg(flags))[1] AS flags,
+    SELECT max(recorded_at) AS heard_at, array_agg((extract(epoch FROM recorded_at) * 1000000)::bigint) AS times_us,
+           (array_agg(flags))[1] AS flags,
            {", ".join(f"(array_agg({name}) FILTER (WHERE {name} IS NOT NULL))[1] AS {name}" for name in SHOWN)}
     FROM (SELECT recorded_at, flags, {", ".join(SHOWN)} FROM devices_reading WHERE user_id = u.id
           ORDER BY recorded_at DESC, event_id DESC LIMIT {LOOK_BACK}) AS newest
@@ -87,11 +91,16 @@ SELECT u.id, r.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
 """
 
 
+_NAMES: Final = ("username", "display_name", "first_name", "last_name")
+_OF_WEARER: Final = ("pk", "pinned", *_NAMES)  # whole users of a thousand people take longer than their readings
+
+
 def people_on_wall(*, user: User, worst: Mapping[int, Alert], at: datetime) -> list[Person]:
     """Every wearer `user` may see, worst first; `worst` holds the worst firing alert of each who has one."""
-    wearers = list(User.objects.wearers_visible_to(user).order_by("username"))
-    newest = _newest([wearer.pk for wearer in wearers])
-    people = [_person(wearer, newest[wearer.pk], worst.get(wearer.pk)) for wearer in wearers]
+    pinned = Exists(Pin.objects.filter(viewer=user, person=OuterRef("pk")))
+    wearers = User.objects.wearers_visible_to(user).annotate(pinned=pinned).order_by("username").values(*_OF_WEARER)
+    newest = _newest([wearer["pk"] for wearer in wearers])
+    people = [_person(wearer, newest[wearer["pk"]], worst.get(wearer["pk"])) for wearer in wearers]
     return sorted(people, key=lambda person: _need(person, at))
 
 
@@ -103,29 +112,32 @@ def _newest(pks: Sequence[int]) -> dict[int, dict[str, Any]]:
         return {row[0]: dict(zip(columns, row, strict=True)) for row in cursor.fetchall()}
 
 
-def _person(wearer: User, row: Mapping[str, Any], alert: Alert | None) -> Person:
-    times = row["times"] or []
+def _person(wearer: Mapping[str, Any], row: Mapping[str, Any], alert: Alert | None) -> Person:
     return Person(
-        pk=wearer.pk,
-        user_id=wearer.username,
-        name=wearer.shown_name,
-        gap_s=gap_of(times),
-        heard_at=times[0] if times else None,
-        values=_evident(alert) | {name: row[name] for name in SHOWN if row[name] is not None},
+        pk=wearer["pk"],
+        user_id=wearer["username"],
+        name=name_shown(**{name: wearer[name] for name in _NAMES}),
+        gap_s=_usual([(later - earlier) / 1e6 for later, earlier in pairwise(row["times_us"] or ())]),
+        heard_at=row["heard_at"],
+        values=value_seen(alert) | {name: row[name] for name in SHOWN if row[name] is not None},
         doubts=doubts_of(row["flags"] or 0),
         alert=alert,
         fault=fault_of(alert),
+        pinned=wearer["pinned"],
     )
 
 
 def gap_of(times: Sequence[datetime]) -> float:
     """Seconds between readings: the median gap of these, newest first; CADENCE_LEAST_S where that cannot be known."""
-    gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(times)]
+    return _usual([(later - earlier).total_seconds() for later, earlier in pairwise(times)])
+
+
+def _usual(gaps: Sequence[float]) -> float:
     return median(gaps) or CADENCE_LEAST_S if gaps else CADENCE_LEAST_S
 
 
-def _evident(alert: Alert | None) -> dict[str, float]:
-    """The value at fault as the alert saw it last: a cuff speaks once an hour."""
+def value_seen(alert: Alert | None) -> dict[str, float]:
+    """The value at fault as the alert saw it last, by its metric: a cuff speaks once an hour."""
     last = alert.evidence.get("last") if alert else None
     value = last[-1]["values"].get(fault_of(alert)) if last else None
     return {} if value is None else {fault_of(alert): value}
@@ -136,13 +148,14 @@ def fault_of(alert: Alert | None) -> str:
     return next(iter(metrics_behind(alert.measures)), "") if alert else ""
 
 
-def _need(person: Person, at: datetime) -> tuple[int, int, bool, float, str]:
-    """Clinical alerts by severity, then technical ones, then who is late, then the most active."""
+def _need(person: Person, at: datetime) -> tuple[int, int, bool, bool, float, str]:
+    """Clinical alerts by severity, then technical ones, then who is late, then who is pinned, then the most active."""
     alert = person.alert
     return (
         RANK[Severity(alert.severity)] if alert and person.is_clinical else len(RANK),
         RANK[Severity(alert.severity)] if alert else len(RANK),
         not person.is_late(at),
+        not person.pinned,
         -person.values.get("activity_level", -1.0),
         person.name,
     )

@@ -9,6 +9,8 @@ from django.db import connection
 from alerts.engine.source import metrics_behind
 from alerts.models import Alert
 from alerts.models.alert import AlertClass
+from devices.metrics import METRICS
+from devices.reader import shown_in, value_shown
 from devices.times import rfc3339
 
 WINDOW: Final = timedelta(minutes=5)
@@ -36,14 +38,23 @@ Points = dict[str, list[Any]]
 
 
 def series_of(*, pks: Sequence[int], at: datetime) -> dict[int, Points]:
-    """By person: `t` (ms since the epoch, ascending), `flags` and a list of values a metric of CHARTED, null where
-    absent."""
-    found: dict[int, Points] = {pk: {name: [] for name in ("t", "flags", *CHARTED)} for pk in pks}
-    for pk, *row in reversed(_rows(_SERIES, pks, at)):
-        points = found[pk]
-        for name, value in zip(("t", "flags", *CHARTED), row, strict=True):
-            points[name].append(value)
-    return found
+    """By person: `t` (ms since the epoch, ascending), `flags` and a list of values a metric of CHARTED, in the reader's
+    units, null where absent."""
+    columns = ("t", "flags", *CHARTED)
+    rows: dict[int, list[tuple[Any, ...]]] = {pk: [] for pk in pks}
+    for row in reversed(_rows(_SERIES, pks, at)):
+        rows[row[0]].append(row)
+    return {
+        pk: {name: _shown(name, [row[1 + place] for row in theirs]) for place, name in enumerate(columns)}
+        for pk, theirs in rows.items()
+    }
+
+
+def _shown(name: str, values: list[Any]) -> list[Any]:
+    """Values of a column of _SERIES, in the reader's units where it is a metric."""
+    if name not in METRICS or shown_in(name).is_canonical:
+        return values
+    return [None if value is None else value_shown(name, value) for value in values]
 
 
 def sparks_of(*, pks: Sequence[int], at: datetime) -> dict[int, Points]:

@@ -12,7 +12,7 @@ from alerts.models import RuleVersion
 from alerts.rule_versions import UnreadableRuleError, engine_rule
 from alerts.thresholds import has_lines
 from dashboard.overview.series import CHARTED
-from devices.metrics import METRICS
+from devices.reader import axis_shown, text_shown, value_shown
 
 _TURNED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
 _AT_REST = frozenset({"activity_level", "steps_per_minute"})
@@ -53,11 +53,11 @@ def _of(rule: Rule) -> Iterator[Threshold]:
         number, name = (node.left if turned else node.right), _column(node)
         operator = _TURNED.get(node.operator, "") if turned else node.operator
         if name in CHARTED and name in rule.measures and operator in _TURNED and isinstance(number, tree.Number):
-            shown = f"{number.value:.{METRICS[name].decimals}f}"
+            shown = text_shown(name, number.value)
             label = f"{operator} {shown}{rest or ' ' + rule.alert_type.lower().replace('_', ' ')}"
             if rule.severity == "CRITICAL":
                 label = f"{operator} {shown} critical"
-            yield Threshold(name, number.value, label, rule.severity, rule.id)
+            yield Threshold(name, value_shown(name, number.value), label, rule.severity, rule.id)
 
 
 def _comparisons(node: tree.Truth) -> Iterator[tree.Compare]:
@@ -75,5 +75,5 @@ def _column(node: tree.Compare) -> str:
 
 
 def _on_axis(threshold: Threshold) -> bool:
-    axis = METRICS[threshold.metric].axis
+    axis = axis_shown(threshold.metric)
     return axis is not None and axis[0] < threshold.value < axis[1]

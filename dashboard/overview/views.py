@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from dashboard.overview.board import Choice, board_of
+from dashboard.overview.board import SHOWS, Choice, board_of
 from dashboard.overview.log import TABS
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 @never_cache
 @login_required
 def overview(request: HttpRequest) -> HttpResponse:
+    """GET /; a wearer who may see nobody else is led to their own page."""
+    user = cast("User", request.user)
+    if user.is_wearer and user.sees_nobody_else:
+        return redirect("wearer", user.username)
     return render(request, "overview.html", _context(request))
 
 
@@ -39,6 +43,6 @@ def choice_of(query: QueryDict) -> Choice:
     return Choice(
         tab=next((each for each in TABS if each == tab), "firing"),
         layout="tiles" if layout == "tiles" else "cells" if layout == "cells" else "auto",
-        show="alerting" if show == "alerting" else "nodata" if show == "nodata" else "all",
+        show=next((each for each in SHOWS if each == show), "all"),
         page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 5 else 1,
     )

@@ -6,10 +6,13 @@ from typing import Final
 
 from django import template
 
+from alerts.columns_read import read_column
 from alerts.engine import Rule, Window
-from alerts.engine.source import COLUMNS
+from alerts.engine.source import COLUMNS, metrics_behind
 from alerts.models import Alert, AlertChange
 from dashboard.templatetags.telara import age_text
+from devices.metrics import METRICS
+from devices.reader import local, shown_in, units_now
 
 register = template.Library()
 
@@ -29,13 +32,20 @@ def column_label(name: str) -> str:
 
 @register.filter
 def column_unit(name: str) -> str:
-    return COLUMNS[name].shown if name in COLUMNS else ""
+    return read_column(name, units_now()).unit if name in COLUMNS else ""
 
 
 @register.filter
 def column_value(value: float, name: str) -> str:
-    """A value with the decimals of its column."""
-    return f"{value:.{COLUMNS[name].decimals if name in COLUMNS else 2}f}"
+    """A value in the reader's unit, with the decimals of its column."""
+    return read_column(name, units_now()).text(value) if name in COLUMNS else f"{value:.2f}"
+
+
+@register.filter
+def condition_units(rule: Rule) -> str:
+    """The units of its text, where the reader reads others: `°C`; else empty."""
+    others = [METRICS[name].shown for name in metrics_behind(rule.columns) if not shown_in(name).is_canonical]
+    return ", ".join(dict.fromkeys(others))
 
 
 @register.filter
@@ -65,6 +75,8 @@ _CHANGES: Final = {
     "reopen": "Opened again",
     "undo": "Taken back",
     "comment": "Note",
+    "mute": "Muted",
+    "mute_end": "Mute over",
 }
 
 
@@ -72,6 +84,10 @@ _CHANGES: Final = {
 def change_text(change: AlertChange) -> str:
     """A change of an alert in words: what, and by whom."""
     text = _CHANGES.get(change.action, change.action)
+    if change.action == "assign":
+        text = f"Given to {change.became}" if change.became else "Given to nobody in particular"
+    if change.action == "snooze" and change.until is not None:
+        text += f" until {local(change.until):%H:%M}"
     if change.by is not None:
         return f"{text} by {change.by.shown_name}"
     return f"{text}: {change.note}" if change.note else text

@@ -1,6 +1,7 @@
 // The alert page: its chart, its keys, and a fresh copy of what changed whenever the alert does.
 
 import { Chart } from "./strip.js";
+import { timeOfDay } from "./clock.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { refreshParts, soon } from "./parts.js";
@@ -25,7 +26,7 @@ function draw() {
       times: true,
       label: "evidence",
       onCursor: (at, text) => {
-        if (readout) readout.textContent = at === null ? "" : `${new Date(at * 1000).toISOString().slice(11, 19)}  ${text}`;
+        if (readout) readout.textContent = at === null ? "" : `${timeOfDay(at * 1000)}  ${text}`;
       },
     });
   }
@@ -87,12 +88,15 @@ const refreshSoon = soon(() => void refresh());
 live.addEventListener("alert", (event) => {
   if (/** @type {CustomEvent} */ (event).detail.alert_id === id) refreshSoon();
 });
+addEventListener("telara:over", refreshSoon);
+live.addEventListener("planned", refreshSoon);
 live.onResync(refresh);
 
 key("j", "next alert of the list", follow("#next"));
 key("k", "previous alert of the list", follow("#previous"));
 key("a", "acknowledge", () => find('[data-triage="acknowledge"]')?.click());
 key("s", "snooze, then 1 to 5", () => find('[data-triage="snooze"]')?.click());
+key("i", "assign", () => find('[data-triage="assign"]')?.click());
 key("c", "close, then 1 to 5", () => {
   const closing = /** @type {HTMLDetailsElement | null} */ (find("#closing"));
   if (!closing) return;

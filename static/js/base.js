@@ -1,11 +1,16 @@
 // What every page does: connection pill, banner, status bar, ages, menus, theme, keys, undo, htmx's CSRF.
 
-import { age, now, refreshAges, timeOfDay } from "./clock.js";
+import { age, now, refreshAges, startMoments, timeOfDay, zoneName } from "./clock.js";
+import { startFocus } from "./focus.js";
 import { key, startKeyboard } from "./keyboard.js";
 import { live } from "./live.js";
+import { wordsOf } from "./said.js";
 import { inStep } from "./severity.js";
+import { sound, soundMatters, startSound } from "./sound.js";
+import { criticalWaits, isToBeTold, knowShown } from "./told.js";
 import { startUndo } from "./undo.js";
 
+const WORKER_LATE_MS = 30_000; // devices.background.LATE_AFTER
 const one = (/** @type {string} */ selector) => /** @type {HTMLElement | null} */ (document.querySelector(selector));
 
 function startTheme() {
@@ -45,14 +50,20 @@ function startMenus() {
   });
 }
 
+/** Whether no background worker runs: alerts open, and nobody is told. Unknown while the database is away: that is said
+ * already. @param {import("./live.js").Status | null} status */
+const isUntold = (status) =>
+  status !== null && status.database_ms !== null && !(Date.parse(status.server_time) - Date.parse(status.worker_at ?? "") < WORKER_LATE_MS);
+
 function pill() {
   const element = one("#live-pill");
   if (!element) return;
   const lost = live.state === "lost";
   const dataAge = live.newestAt ? age(now() - live.newestAt) : "";
-  const word = lost ? "Disconnected" : live.state === "connecting" ? "Connecting" : live.newestAt ? "Live" : "Connected";
-  const ago = lost ? `data ${age(now() - live.heardAt)} old` : dataAge ? `data ${dataAge} old` : "no data yet";
-  element.dataset.state = lost ? "lost" : live.state === "live" && live.newestAt ? "live" : "waiting";
+  const untold = live.state === "live" && isUntold(live.status);
+  const word = lost ? "Disconnected" : untold ? "Nobody is told" : live.state === "connecting" ? "Connecting" : live.newestAt ? "Live" : "Connected";
+  const ago = lost ? `${age(now() - live.heardAt)} old` : untold && dataAge ? `${dataAge} old` : dataAge ? `data ${dataAge} old` : "no data yet";
+  element.dataset.state = lost ? "lost" : untold ? "untold" : live.state === "live" && live.newestAt ? "live" : "waiting";
   set(element.querySelector("b"), word);
   set(element.querySelector(".long"), live.state === "connecting" ? "" : ago);
   set(element.querySelector(".short"), lost ? age(now() - live.heardAt) : dataAge);
@@ -66,7 +77,8 @@ function set(element, text) {
 const WHY = /** @type {Record<string, string>} */ ({
   "no consumer": "Readings wait in Kafka, nothing is lost, and nothing is evaluated.",
   "signed out": "You were signed out.",
-  "not allowed": "This is not assigned to you.",
+  "not allowed": "You may not see this any more: who watches whom was changed. Ask whoever runs this Telara.",
+  "too many": "You have more pages open than one person may: close some.",
 });
 
 function banner() {
@@ -81,14 +93,23 @@ function banner() {
   set(element.querySelector("b"), gone ? "No stream worker is running" : silent);
   set(
     element.querySelector(".means"),
-    `${WHY[live.reason] ?? ""} Everything below is as of ${timeOfDay(live.heardAt)}. Alerts may be missing. ` +
-      `Acknowledge and Snooze wait for the connection.`.trim(),
+    `${WHY[live.reason] ?? ""} Everything below is as of ${timeOfDay(live.heardAt)}. Alerts may be missing.`.trim(),
   );
   const wait = live.nextTryAt - now();
   set(element.querySelector(".next"), wait > 0 ? `Next try in ${Math.ceil(wait / 1000)} s` : "");
   const button = /** @type {HTMLElement} */ (element.querySelector("button"));
-  button.hidden = gone || live.reason === "not allowed";
-  set(button, live.reason === "signed out" ? "Sign in" : "Try now");
+  button.hidden = gone;
+  set(button, { "signed out": "Sign in", "not allowed": "Overview" }[live.reason] ?? "Try now");
+}
+
+let wasLost = false;
+
+/** Once when it is lost and once when it is back: the banner counts, and would be read out all the time. @param {boolean} lost */
+function saidOfConnection(lost) {
+  if (lost === wasLost) return;
+  wasLost = lost;
+  const text = lost ? `Disconnected. Everything on this page is as of ${timeOfDay(live.heardAt)}. Alerts may be missing.` : "Connected again.";
+  set(one(lost ? "#announce-critical" : "#announce"), text);
 }
 
 const REASON = "Waits for the connection: what you see may be out of date.";
@@ -125,8 +146,8 @@ function statusBar(status) {
     evaluated: status.evaluated_at ? timeOfDay(Date.parse(status.evaluated_at)) : "never",
   });
   const worrying = /** @type {Record<string, boolean>} */ ({
-    lag: (status.lag ?? 0) > 1000,
-    delay: (status.delay_p99_s ?? 0) > 5,
+    lag: (status.lag ?? 0) >= 500,
+    delay: (status.delay_p99_s ?? 0) > 2,
     consumers: !status.consumers,
     database: status.database_ms === null || status.database_ms > 500,
   });
@@ -136,10 +157,29 @@ function statusBar(status) {
     set(cell.querySelector("b"), text);
     cell.classList.toggle("warn", worrying[name] ?? false);
   }
+  const tickedAt = Date.parse(status.worker_at ?? "");
+  const untold = one("#untold");
+  if (untold) {
+    untold.hidden = !isUntold(status);
+    set(untold.querySelector("b"), Number.isNaN(tickedAt) ? "no background worker" : `no background worker since ${timeOfDay(tickedAt)}`);
+  }
   for (const badge of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-firing-alerts]"))) {
     badge.hidden = !status.alerts_firing;
     set(badge, (status.alerts_firing ?? 0) > 9999 ? "9,999+" : `${status.alerts_firing ?? ""}`);
   }
+}
+
+/** Tone and words of an alert; what is technical never interrupts. @param {any} alert the contract's alert */
+function told(alert) {
+  const isNews = isToBeTold(alert);
+  soundMatters(criticalWaits());
+  if (!isNews) return;
+  const technical = alert.class === "technical";
+  sound(technical ? "technical" : alert.severity);
+  set(
+    one(alert.severity === "CRITICAL" && !technical ? "#announce-critical" : "#announce"),
+    `${technical ? "Technical, " : ""}${alert.severity}: ${wordsOf(alert)}`,
+  );
 }
 
 /** What cannot be known without a connection is not said. */
@@ -163,18 +203,28 @@ function tick() {
   refreshAges();
   pill();
   banner();
-  set(one("#clock"), `${timeOfDay(now())} UTC`);
+  set(one("#clock"), `${timeOfDay(now())} ${zoneName}`);
 }
 
 startTheme();
 startMenus();
+startFocus();
+startMoments();
 startHtmx();
 if (one("#keys")) startKeyboard();
 if (one("#undo")) startUndo();
 if (document.body.dataset.live !== "off") {
   live.addEventListener("status", (event) => statusBar(/** @type {CustomEvent} */ (event).detail));
+  if (one("#sound")) startSound();
+  knowShown();
+  soundMatters(criticalWaits());
+  live.addEventListener("alert", (event) => told(/** @type {CustomEvent} */ (event).detail));
   live.addEventListener("state", (event) => {
     const lost = /** @type {CustomEvent} */ (event).detail === "lost";
+    // Taken away while it was open: what is left says why, and holds nobody's data.
+    if (lost && live.reason === "not allowed" && live.status) location.reload();
+    if (lost) sound("lost");
+    saidOfConnection(lost);
     if (lost && live.reason !== "no consumer") statusUnknown();
     const asOf = one("#as-of");
     if (asOf) asOf.hidden = !lost;
@@ -184,6 +234,7 @@ if (document.body.dataset.live !== "off") {
   });
   one("#connection-banner button")?.addEventListener("click", () => {
     if (live.reason === "signed out") location.reload();
+    else if (live.reason === "not allowed") location.assign("/");
     else live.tryNow();
   });
   live.start();
@@ -192,3 +243,4 @@ if (document.body.dataset.live !== "off") {
 tick();
 inStep();
 key("Esc", "clear or close", () => {});
+if (one("#top-q")?.offsetParent) key("/", "find a wearer", () => one("#top-q")?.focus()); // a page's own search goes before it

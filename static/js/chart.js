@@ -1,12 +1,13 @@
 // What the charts share: uPlot with the theme's colours, and the drawing of episodes, limits, gaps and line ends.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
+import { haloText } from "./limit_names.js";
 import { colour, shape } from "./severity.js";
 
 /** @typedef {{metric: string, value: number, label: string, severity: string}} Threshold */
 /** @typedef {{from: number, to: number, severity: string, rows: number}} Span in seconds since the epoch */
 
-export { uPlot };
+export { haloText, uPlot };
 
 /** A colour with an opacity of 0 to 1. @param {string} hex @param {number} opacity */
 export function faded(hex, opacity) {
@@ -58,23 +59,8 @@ export function drawShape(u, span, grey = false) {
   ctx.restore();
 }
 
-/** A text with a 4 px halo of the surface. @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} x @param {number} y @param {string} paint @param {CanvasTextAlign} [align] */
-export function haloText(ctx, text, x, y, paint, align = "left") {
-  ctx.save();
-  ctx.font = `600 ${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
-  ctx.textBaseline = "middle";
-  ctx.textAlign = align;
-  ctx.lineJoin = "round";
-  ctx.lineWidth = 4 * devicePixelRatio;
-  ctx.strokeStyle = colour("surface-1");
-  ctx.strokeText(text, x, y);
-  ctx.fillStyle = paint;
-  ctx.fillText(text, x, y);
-  ctx.restore();
-}
-
-/** A limit: dashed, named on the line. @param {uPlot} u @param {Threshold} threshold @param {boolean} [grey] */
-export function drawThreshold(u, threshold, grey = false) {
+/** A limit: dashed, and named. @param {uPlot} u @param {Threshold} threshold @param {import("./limit_names.js").LimitNames} names @param {boolean} [grey] */
+export function drawThreshold(u, threshold, names, grey = false) {
   const { ctx, bbox } = u;
   const dpr = devicePixelRatio;
   const y = u.valToPos(threshold.value, "y", true);
@@ -89,7 +75,7 @@ export function drawThreshold(u, threshold, grey = false) {
   ctx.lineTo(bbox.left + bbox.width, y);
   ctx.stroke();
   ctx.restore();
-  haloText(ctx, threshold.label, bbox.left + 4 * dpr, y - 8 * dpr, paint);
+  names.write(u, threshold.label, y, paint);
 }
 
 /**
@@ -98,8 +84,11 @@ export function drawThreshold(u, threshold, grey = false) {
  * @param {string} paint @param {number} [width]
  */
 export function drawPiece(u, xs, ys, from, to, paint, width = 2.2) {
-  const { ctx } = u;
+  const { ctx, bbox } = u;
   ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip(); // what began before the chart does is not drawn over its axis
   ctx.strokeStyle = paint;
   ctx.lineWidth = width * devicePixelRatio;
   ctx.lineJoin = "round";
@@ -138,6 +127,23 @@ export function drawDot(u, x, y, paint, open = false) {
   ctx.restore();
 }
 
+/** The way from a line's last value to its name `px` right of the plot, at the height `to`. @param {uPlot} u @param {{x: number, y: number}} last @param {number} to @param {number} px @param {string} paint */
+export function drawLead(u, last, to, px, paint) {
+  const { ctx, bbox } = u;
+  const from = { x: Math.max(bbox.left, u.valToPos(last.x, "x", true)) + 4 * devicePixelRatio, y: u.valToPos(last.y, "y", true) };
+  const end = { x: bbox.left + bbox.width + px * devicePixelRatio, y: to * devicePixelRatio };
+  const middle = (from.x + end.x) / 2;
+  ctx.save();
+  ctx.strokeStyle = paint;
+  ctx.globalAlpha = 0.7;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.beginPath();
+  ctx.moveTo(from.x, from.y);
+  ctx.bezierCurveTo(middle, from.y, middle, end.y, end.x, end.y);
+  ctx.stroke();
+  ctx.restore();
+}
+
 /** A hatched span: nothing came. @param {uPlot} u @param {number} from @param {number} to */
 export function drawHatch(u, from, to) {
   const { ctx, bbox } = u;
@@ -158,26 +164,6 @@ export function drawHatch(u, from, to) {
   }
   ctx.stroke();
   ctx.restore();
-}
-
-/**
- * Moves positions apart so that none is nearer than `least` to another, within [low, high], keeping their order.
- * @param {number[]} wanted @param {number} least @param {number} low @param {number} high
- */
-export function movedApart(wanted, least, low, high) {
-  const order = wanted.map((_, i) => i).sort((a, b) => wanted[a] - wanted[b]);
-  const placed = wanted.slice();
-  let floor = low;
-  for (const i of order) {
-    placed[i] = Math.max(floor, placed[i]);
-    floor = placed[i] + least;
-  }
-  let ceiling = high;
-  for (const i of order.reverse()) {
-    placed[i] = Math.min(ceiling, placed[i]);
-    ceiling = placed[i] - least;
-  }
-  return placed;
 }
 
 /** A range that is fixed unless a value lies outside; then it grows by whole steps. @param {[number, number]} axis @param {number[]} values */

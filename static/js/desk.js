@@ -4,6 +4,9 @@ import { refreshAges } from "./clock.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { soon } from "./parts.js";
+import { Preview } from "./preview.js";
+import { cursorOf, move, point as give } from "./rows.js";
+import { Selection } from "./selection.js";
 import { inStep, rank, shape } from "./severity.js";
 
 const list = /** @type {HTMLElement} */ (document.querySelector("#desk-list"));
@@ -12,21 +15,21 @@ const rows = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll(".des
 /** Alerts that came and are not on the page: severity, and whether technical. @type {Map<string, [string, boolean]>} */
 const waiting = new Map();
 
-const cursor = () => rows().find((row) => row.classList.contains("cursor"));
+const selection = new Selection(rows);
+const preview = new Preview(/** @type {HTMLElement} */ (document.querySelector("#preview")));
 
-/** @param {number} step */
-function move(step) {
-  const all = rows();
-  if (!all.length) return;
-  const at = all.findIndex((row) => row.classList.contains("cursor"));
-  const next = all[Math.min(all.length - 1, Math.max(0, at < 0 ? 0 : at + step))];
-  for (const row of all) row.classList.toggle("cursor", row === next);
-  next.scrollIntoView({ block: "nearest" });
+const cursor = () => cursorOf(rows());
+
+/** @param {HTMLElement} at the row that is the cursor's from now on */
+function point(at) {
+  give(rows(), at);
+  preview.open(at.dataset.href);
 }
 
-/** Presses what the cursor's row offers. @param {string} name */
+/** Presses what the bar offers for all that is selected, else what the cursor's row does. @param {string} name */
 function press(name) {
-  const button = /** @type {HTMLElement | null} */ (cursor()?.querySelector(`[data-triage="${name}"]`));
+  const offered = selection.size ? document.querySelector(`#bulk [data-bulk="${name}"]`) : cursor()?.querySelector(`[data-triage="${name}"]`);
+  const button = /** @type {HTMLElement | null | undefined} */ (offered);
   if (!button) return;
   button.click();
   if (button.tagName === "SUMMARY") {
@@ -37,7 +40,7 @@ function press(name) {
 
 /** A number picks from the menu that is open. @param {number} number */
 function pick(number) {
-  const buttons = list.querySelectorAll("details.menu[open] .menu-list button");
+  const buttons = document.querySelectorAll(".desk-main details.menu[open] .menu-list button");
   /** @type {HTMLElement | undefined} */ (buttons[number - 1])?.click();
 }
 
@@ -47,26 +50,37 @@ async function fetched() {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
+/** The facets with their counts; what was unfolded stays so. @param {Document} fresh */
+function takeFacets(fresh) {
+  const facets = document.querySelector("#desk-facets");
+  const unfolded = [...(facets?.querySelectorAll("details[open]") ?? [])].map((each) => each.id);
+  facets?.replaceChildren(...(fresh.querySelector("#desk-facets")?.childNodes ?? []));
+  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+}
+
 /** Everything as it now is. */
 async function reload() {
   const fresh = await fetched();
   const at = cursor()?.dataset.alert;
-  for (const id of ["#desk-facets", "#desk-list"]) {
-    const [old, other] = [document.querySelector(id), fresh.querySelector(id)];
-    if (old && other) old.replaceChildren(...other.childNodes);
-  }
+  const place = rows().findIndex((row) => row.dataset.alert === at);
+  takeFacets(fresh);
+  list.replaceChildren(...(fresh.querySelector("#desk-list")?.childNodes ?? []));
   // @ts-ignore htmx is a global
   htmx.process(list);
-  for (const row of rows()) row.classList.toggle("cursor", row.dataset.alert === at);
+  const now = rows();
+  const next = now.find((row) => row.dataset.alert === at) ?? (place < 0 ? undefined : now[Math.min(place, now.length - 1)]);
+  next?.classList.add("cursor"); // what left the list leaves its place to the one below
   waiting.clear();
   showBar();
   settle();
+  if (next?.dataset.alert === at) preview.refresh();
+  else preview.open(next?.dataset.href);
 }
 
 /** Each row as it now is, where it stands; what came, left or moved waits in the bar. */
 async function refresh() {
   const fresh = await fetched();
-  document.querySelector("#desk-facets")?.replaceChildren(...(fresh.querySelector("#desk-facets")?.childNodes ?? []));
+  takeFacets(fresh);
   for (const other of /** @type {NodeListOf<HTMLElement>} */ (fresh.querySelectorAll(".desk-row"))) {
     const old = rows().find((row) => row.dataset.alert === other.dataset.alert);
     if (!old || old.contains(document.activeElement) || old.querySelector("details[open], .htmx-request")) continue;
@@ -80,6 +94,7 @@ async function refresh() {
 
 function settle() {
   remember();
+  selection.show();
   refreshAges();
   inStep();
 }
@@ -98,7 +113,7 @@ function showBar() {
 }
 
 /** Nobody reads, points or types here: what is new may take its place at once. */
-const isIdle = () => !list.matches(":hover") && !list.contains(document.activeElement) && !cursor() && scrollY === 0;
+const isIdle = () => !list.matches(":hover") && !list.contains(document.activeElement) && !cursor() && !selection.size && scrollY === 0;
 
 /** @param {any} alert the contract's Alert */
 function arrived(alert) {
@@ -118,14 +133,33 @@ const mayBelong = !parameters.has("before") && ["", "open", "firing", "new"].inc
 const ofClass = parameters.get("class") ?? "";
 const refreshSoon = soon(() => void (isIdle() ? reload() : refresh()), 1500);
 
+list.addEventListener("click", (event) => {
+  const target = /** @type {HTMLElement} */ (event.target);
+  const row = /** @type {HTMLElement | null} */ (target.closest(".desk-row"));
+  if (row && !target.closest("a, button, input, label, summary")) point(row);
+});
 bar.addEventListener("click", () => void reload());
-document.body.addEventListener("telara:triaged", () => void reload());
+document.body.addEventListener("telara:triaged", (event) => {
+  if (document.querySelector("#bulk")?.contains(/** @type {Node} */ (event.target))) selection.clear();
+  void reload();
+});
 live.addEventListener("alert", (event) => arrived(/** @type {CustomEvent} */ (event).detail));
+addEventListener("telara:over", refreshSoon);
+live.addEventListener("planned", refreshSoon);
 live.onResync(reload);
 
 remember();
-key("j", "next alert", () => move(1));
-key("k", "previous alert", () => move(-1));
+key("j", "next alert", () => move(rows(), 1, point));
+key("k", "previous alert", () => move(rows(), -1, point));
+key("x", "select", () => selection.toggle(cursor()));
+key("Shift+x", "select up to here", () => selection.extend(cursor()));
+key("Escape", "", () => {
+  if (!document.querySelector("details.menu[open]")) selection.clear();
+});
+key("i", "assign", () => {
+  if (!selection.size) selection.toggle(cursor());
+  press("assign");
+});
 key("Enter", "open", () => {
   const href = cursor()?.dataset.href;
   if (href) location.assign(href);
@@ -137,4 +171,4 @@ key("/", "search", () => {
   /** @type {HTMLDetailsElement} */ (document.querySelector("#facets")).open = true;
   /** @type {HTMLElement | null} */ (document.querySelector("#desk-q"))?.focus();
 });
-for (let number = 1; number <= 5; number += 1) key(`${number}`, "", () => pick(number));
+for (let number = 1; number <= 9; number += 1) key(`${number}`, "", () => pick(number));

@@ -20,6 +20,13 @@ export function key(combo, label, run) {
 
 export const keysAreOn = () => localStorage.getItem("telara.keys") !== "off";
 
+/** Says which row the cursor has come to, for whoever does not see it. @param {HTMLElement} row */
+export function sayRow(row) {
+  const said = [...row.querySelectorAll(".mark, a")].slice(0, 3).map((each) => (each.textContent ?? "").trim());
+  const region = document.querySelector("#announce");
+  if (region) region.textContent = said.join(", ");
+}
+
 /** @param {KeyboardEvent} event */
 function typing(event) {
   const target = /** @type {HTMLElement} */ (event.target);
@@ -27,10 +34,11 @@ function typing(event) {
   return target.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
 }
 
-/** Whether Enter means something where the focus is; a dialog that was just closed may still have it. @param {KeyboardEvent} event */
+/** Whether Enter means something where the focus is: not on the page itself (it goes to #main where what had it is gone), and not in a
+ *  dialog that was just closed. @param {KeyboardEvent} event */
 function focused(event) {
   const target = /** @type {HTMLElement} */ (event.target);
-  return target !== document.body && !target.closest("dialog:not([open])");
+  return !target.matches("body, #main") && !target.closest("dialog:not([open])");
 }
 
 /** @param {KeyboardEvent} event */
@@ -86,7 +94,7 @@ function line(combo, label) {
 /** Listens, gives `?` and the page links (`<a data-key="g o">`) their keys, and wires the help's switch. */
 export function startKeyboard() {
   document.addEventListener("keydown", pressed);
-  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll(".nav a[data-key]"))) {
+  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll(".top a[data-key]"))) {
     key(link.dataset.key ?? "", (link.dataset.name ?? link.textContent ?? "").trim().toLowerCase(), () => link.click());
   }
   key("?", "this help", help);

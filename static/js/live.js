@@ -3,17 +3,19 @@
 // states: "connecting" until the first heartbeat; "live"; "lost" after 10 s without one, or when nobody consumes;
 // from "lost" back to "live" only after every handler of `onResync` has read a fresh snapshot; they read one after
 // every other reconnection, too.
-// events: "vital", "alert", "status" (detail: the data of the frame), "state" (detail: the new state).
+// events: "vital", "alert", "planned" (activity of a person changed), "status" (detail: the data of the frame), "state"
+// (detail: the new state).
 
 import { now, synchronise } from "./clock.js";
 
 /** @typedef {{lag: number | null, events_per_second: number | null, alerts_open: number | null, alerts_firing: number | null,
  *   alerts_revision: number | null, delay_p99_s: number | null, consumers: number | null, evaluated_at: string | null,
- *   heard_at: string | null, server_time: string, database_ms: number | null}} Status */
+ *   heard_at: string | null, worker_at: string | null, server_time: string, database_ms: number | null}} Status */
 /** @typedef {"connecting" | "live" | "lost"} State */
 
 const SILENCE_MS = 10_000;
 const LONGEST_WAIT_MS = 15_000;
+const TOO_MANY = 4429;
 const CLOSED_FOR_GOOD = new Map([[4401, "signed out"], [4403, "not allowed"]]);
 
 export class Live extends EventTarget {
@@ -22,7 +24,7 @@ export class Live extends EventTarget {
     super();
     /** @type {State} */
     this.state = "connecting";
-    /** Why it was lost: "silence", "no consumer", "signed out", "not allowed". */
+    /** Why it was lost: "silence", "no consumer", "signed out", "not allowed", "too many". */
     this.reason = "";
     /** When a consumer last said that it lives, by the server's clock: the page is as of then. */
     this.heardAt = now();
@@ -99,6 +101,7 @@ export class Live extends EventTarget {
       this._lose(reason);
       return;
     }
+    if (code === TOO_MANY) this._lose("too many");
     this._later();
   }
 
@@ -111,7 +114,7 @@ export class Live extends EventTarget {
     this._retry = setTimeout(() => this._connect(), wait);
   }
 
-  /** @param {{type: "vital" | "alert" | "status", seq: number, data: any}} frame */
+  /** @param {{type: "vital" | "alert" | "planned" | "status", seq: number, data: any}} frame */
   _frame(frame) {
     if (frame.type === "status") this._heard(frame.data);
     if (frame.type === "vital") this.newestAt = Math.max(this.newestAt, Date.parse(frame.data.timestamp));
@@ -124,6 +127,7 @@ export class Live extends EventTarget {
     this.status = status;
     this.attempt = 0;
     if (!status.consumers) {
+      if (status.heard_at) this.heardAt = Date.parse(status.heard_at);
       if (status.consumers === 0) this._lose("no consumer");
       return;
     }

@@ -5,21 +5,29 @@ import {
   drawDot,
   drawEpisode,
   drawHatch,
+  drawLead,
   drawPiece,
   drawShape,
   drawThreshold,
-  movedApart,
+  faded,
   rangeFor,
   severityColour,
   uPlot,
 } from "./chart.js";
+import { inWords, joined, lastOf, valueAt } from "./chart_lines.js";
+import { LimitNames } from "./limit_names.js";
+import { LineLabels, lineOf } from "./line_labels.js";
+import { WINDOW_MS } from "./points.js";
 import { colour, rank } from "./severity.js";
 
-export const WINDOW_MS = 5 * 60_000;
-const LABEL_PX = 80;
-const LABEL_LEAST_PX = 13;
+/** Right of the plot: the names, and the way to them. */
+const LABEL_PX = 92;
+const LEAD_PX = 19;
+const NEAR_PX = 16;
+/** What is left of the other lines while one is picked. */
+const DIMMED = 0.22;
 
-/** @typedef {{id: string, short: string, name: string, t: number[], values: (number | null)[], doubtful: boolean[], gapMs: number}} Line */
+/** @typedef {import("./chart_lines.js").Line} Line */
 /** @typedef {{user_id: string, metrics: string[], severity: string, from: string, to: string | null}} Episode */
 
 export class RollingChart {
@@ -44,10 +52,15 @@ export class RollingChart {
     this.metric = "";
     this.grey = false;
     this.heardAt = 0;
+    /** Whose line is pointed at, or has its label focused: the others stand back. */
+    this.picked = "";
     /** @type {uPlot | null} */
     this.plot = null;
     this._size = "";
+    this._limits = new LimitNames();
+    this._labels = new LineLabels(this.plotElement);
     new ResizeObserver(() => this._resize()).observe(this.plotElement);
+    this._follow();
   }
 
   /** Draws what the fields now say. */
@@ -79,7 +92,49 @@ export class RollingChart {
   }
 
   _calm(/** @type {number} */ i) {
-    return this.grey ? colour("text-3") : colour(`line-${(i % 6) + 1}`);
+    return this._stood(this.lines[i], this.grey ? colour("text-3") : colour(`line-${(i % 6) + 1}`));
+  }
+
+  /** A paint as it is while another line may be picked. @param {Line | undefined} line @param {string} paint */
+  _stood(line, paint) {
+    return this.picked && line?.id !== this.picked ? faded(paint, DIMMED) : paint;
+  }
+
+  /** Picks the line that the pointer or the focus is at. */
+  _follow() {
+    this.plotElement.addEventListener("pointermove", (event) => {
+      this._pick(lineOf(/** @type {Element} */ (event.target)) || this._nearest(event));
+    });
+    this.plotElement.addEventListener("pointerleave", () => this._pick(this._labels.focused()));
+    this.plotElement.addEventListener("focusin", () => this._pick(this._labels.focused()));
+    this.plotElement.addEventListener("focusout", () => this._pick(""));
+  }
+
+  /** Whose line is within NEAR_PX of the pointer, or nobody's. @param {PointerEvent} event */
+  _nearest(event) {
+    const u = this.plot;
+    if (!u) return "";
+    const over = u.over.getBoundingClientRect();
+    const at = u.posToVal(event.clientX - over.left, "x");
+    let best = { id: "", apart: NEAR_PX };
+    for (const line of this.lines) {
+      const value = valueAt(line, at * 1000);
+      const apart = value === null ? Infinity : Math.abs(u.valToPos(value, "y") - (event.clientY - over.top));
+      if (apart < best.apart) best = { id: line.id, apart };
+    }
+    return best.id;
+  }
+
+  /** @param {string} id */
+  _pick(id) {
+    if (id === this.picked) return;
+    this.picked = id;
+    const { plot } = this;
+    this.lines.forEach((line, i) => {
+      if (plot) plot.series[i + 1].width = line.id === id ? 2.4 : 1.5;
+    });
+    this._labels.stand(id);
+    plot?.redraw(true, false);
   }
 
   _make() {
@@ -88,7 +143,7 @@ export class RollingChart {
     this.plot = new uPlot(
       {
         width: Math.max(120, this.plotElement.clientWidth),
-        height: this.plotElement.clientHeight || 140,
+        height: this.plotElement.clientHeight || 144,
         padding: [6, LABEL_PX, 0, 0],
         cursor: { show: false },
         select: { show: false, left: 0, top: 0, width: 0, height: 0 },
@@ -162,18 +217,20 @@ export class RollingChart {
   _over(/** @type {uPlot} */ u) {
     const spans = this._spans();
     const xs = /** @type {number[]} */ (u.data[0]);
-    for (const threshold of this.thresholds) drawThreshold(u, threshold, this.grey);
+    this._limits.begin(u);
+    for (const threshold of this.thresholds) drawThreshold(u, threshold, this._limits, this.grey);
     for (const span of spans) {
       const i = this.lines.findIndex((line) => line.id === span.user);
       if (rank(span.severity) < rank("LOW")) {
-        drawPiece(u, xs, /** @type {any} */ (u.data[i + 1]), span.from, span.to, severityColour(span.severity, this.grey));
+        const paint = this._stood(this.lines[i], severityColour(span.severity, this.grey));
+        drawPiece(u, xs, /** @type {any} */ (u.data[i + 1]), span.from, span.to, paint);
       }
     }
     if (spans[0]) drawShape(u, spans[0], this.grey);
     this.lines.forEach((line, i) => this._ends(u, line, this._paint(line, i)));
   }
 
-  /** Open dots at values in doubt and at the ends of a gap, a dot at the last value, and a thin line from it to its label. */
+  /** Open dots at values in doubt and at the ends of a gap, a dot at the last value, and the way from it to its label. */
   _ends(/** @type {uPlot} */ u, /** @type {Line} */ line, /** @type {string} */ paint) {
     const points = line.t.map((t, i) => ({ t, y: line.values[i], open: line.doubtful[i] })).filter((point) => point.y !== null);
     for (const point of points) if (point.open) drawDot(u, point.t / 1000, /** @type {number} */ (point.y), paint, true);
@@ -186,105 +243,48 @@ export class RollingChart {
     const last = points.at(-1);
     if (!last) return;
     drawDot(u, last.t / 1000, /** @type {number} */ (last.y), paint, last.open);
-    const label = this._tops?.get(line.id);
-    if (label === undefined) return;
-    const { ctx, bbox } = u;
-    ctx.save();
-    ctx.strokeStyle = colour("control");
-    ctx.lineWidth = devicePixelRatio;
-    ctx.beginPath();
-    ctx.moveTo(Math.max(bbox.left, u.valToPos(last.t / 1000, "x", true)) + 4 * devicePixelRatio, u.valToPos(/** @type {number} */ (last.y), "y", true));
-    ctx.lineTo(bbox.left + bbox.width + 11 * devicePixelRatio, label * devicePixelRatio);
-    ctx.stroke();
-    ctx.restore();
+    const label = this._labels.tops.get(line.id);
+    const heard = this.grey ? this.heardAt : now();
+    if (label === undefined || heard - last.t > line.gapMs) return; // nothing joins across a gap
+    drawLead(u, { x: last.t / 1000, y: /** @type {number} */ (last.y) }, label, LEAD_PX, paint);
   }
 
   /** The colour of a line's end: its severity while an episode fires, else its calm colour. */
   _paint(/** @type {Line} */ line, /** @type {number} */ i) {
-    const firing = this._spans().find((span) => span.user === line.id && span.firing && rank(span.severity) < rank("LOW"));
-    return firing ? severityColour(firing.severity, this.grey) : this._calm(i);
+    const firing = this._firing(line);
+    return firing ? this._stood(line, severityColour(firing.severity, this.grey)) : this._calm(i);
   }
 
-  /** Names the lines at their right end, moved apart; the names lead to the wearers. */
+  /** Names the lines at their right end. */
   _label() {
     const u = this.plot;
     if (!u) return;
     const ends = this.lines
-      .map((line, i) => ({ line, paint: this._paint(line, i), y: lastOf(line) }))
-      .filter((end) => end.y !== null);
-    const height = u.over.clientHeight;
-    const top = u.over.offsetTop;
-    const tops = movedApart(ends.map((end) => u.valToPos(/** @type {number} */ (end.y), "y")), LABEL_LEAST_PX, 6, height - 4);
-    this._tops = new Map(ends.map((end, i) => [end.line.id, tops[i] + top]));
-    const labels = ends.map((end, i) => this._labelOf(end, tops[i] + top));
-    for (const old of this.plotElement.querySelectorAll(".chart-label, .chart-none")) old.remove();
-    this.plotElement.append(...labels);
-    if (!ends.length) {
-      const none = document.createElement("p");
-      none.className = "chart-none caption";
-      none.textContent = "not measured in the last 5 minutes";
-      this.plotElement.append(none);
-    }
+      .map((line, i) => ({ line, y: lastOf(line), ...this._marked(line, i) }))
+      .filter((end) => end.y !== null)
+      .map((end) => ({ ...end, text: /** @type {number} */ (end.y).toFixed(this.decimals), at: u.valToPos(/** @type {number} */ (end.y), "y") }));
+    this._labels.show(ends, u.over.offsetTop);
+    this._labels.stand(this.picked);
     u.redraw(false, false);
   }
 
-  /** @param {{line: Line, paint: string, y: number | null}} end @param {number} top */
-  _labelOf({ line, paint, y }, top) {
-    const link = document.createElement("a");
-    link.className = `chart-label${paint.startsWith(colour("line-1").slice(0, 1)) && this._isFiring(line) ? " firing" : ""}`;
-    link.href = `/wearers/${encodeURIComponent(line.id)}/`;
-    link.title = line.name;
-    link.style.top = `${top}px`;
-    link.style.color = paint;
-    const value = document.createElement("b");
-    value.textContent = /** @type {number} */ (y).toFixed(this.decimals);
-    link.append(`${line.short} `, value);
-    return link;
+  /** @param {Line} line @param {number} i */
+  _marked(line, i) {
+    const firing = this._firing(line);
+    const paint = this.grey ? "text-3" : firing ? firing.severity : `line-${(i % 6) + 1}`;
+    return { firing: Boolean(firing), paint: colour(paint) };
   }
 
-  _isFiring(/** @type {Line} */ line) {
-    return this._spans().some((span) => span.user === line.id && span.firing && rank(span.severity) < rank("LOW"));
+  /** The worst episode that fires of a line, above LOW. */
+  _firing(/** @type {Line} */ line) {
+    return this._spans().find((span) => span.user === line.id && span.firing && rank(span.severity) < rank("LOW"));
   }
 
   /** The same in words. */
   _summarise() {
-    const parts = this.lines.map((line) => {
-      const values = /** @type {number[]} */ (line.values.filter((v) => v !== null));
-      if (!values.length) return `${line.name}: not measured`;
-      const gaps = line.t.filter((t, i) => i > 0 && t - line.t[i - 1] > line.gapMs).length;
-      const doubts = line.doubtful.filter((each, i) => each && line.values[i] !== null).length;
-      const show = (/** @type {number} */ v) => v.toFixed(this.decimals);
-      return `${line.name}: latest ${show(values[values.length - 1])}, lowest ${show(Math.min(...values))}, highest ${show(Math.max(...values))}${gaps ? `, ${gaps} gaps` : ""}${doubts ? `, ${doubts} in doubt` : ""}`;
-    });
     const old = this.grey ? `As of ${age(now() - this.heardAt)} ago. ` : "";
+    const parts = this.lines.map((line) => inWords(line, this.decimals));
     const text = `${old}${this.words.title}, ${this.words.unit}, last 5 minutes. ${parts.join(". ")}.`;
     if (this.summary.textContent !== text) this.summary.textContent = text;
   }
-}
-
-/** @param {Line} line */
-const lastOf = (line) => line.values.findLast((value) => value !== null) ?? null;
-
-/** The lines on one x axis, in seconds; a null stands where a line has a gap. @param {Line[]} lines @param {number} at */
-function joined(lines, at) {
-  if (!lines.length) return [[at / 1000]];
-  const tables = lines.map((line) => {
-    /** @type {number[]} */
-    const xs = [];
-    /** @type {(number | null)[]} */
-    const ys = [];
-    let before = NaN;
-    line.t.forEach((t, i) => {
-      if (line.values[i] === null) return;
-      if (t - before > line.gapMs) {
-        xs.push((before + 1) / 1000);
-        ys.push(null);
-      }
-      xs.push(t / 1000);
-      ys.push(line.values[i]);
-      before = t;
-    });
-    return /** @type {any} */ ([xs, ys]);
-  });
-  return uPlot.join(tables, tables.map((table) => table.map(() => 2)));
 }

@@ -1,6 +1,7 @@
 // The threat log: cards patched in place while only their figures change, the cursor, the keys, and what waits.
 
-import { key } from "./keyboard.js";
+import { key, sayRow } from "./keyboard.js";
+import { sentenceOf } from "./said.js";
 import { rank, shape } from "./severity.js";
 
 /** @param {{refresh: () => Promise<void>}} page */
@@ -18,8 +19,8 @@ export function startLog({ refresh }) {
   key("Enter", "open the alert", () => current()?.querySelector("a")?.click());
   key("a", "acknowledge", () => press("acknowledge"));
   key("s", "snooze, then 1 to 4", () => press("snooze"));
-  for (const digit of ["1", "2", "3", "4"]) key(digit, "a choice of an open menu", () => choose(Number(digit)));
-  key("Escape", "close, clear", () => {
+  for (const digit of ["1", "2", "3", "4"]) key(digit, "", () => choose(Number(digit)));
+  key("Escape", "", () => {
     cursor = "";
     showCursor();
   });
@@ -35,6 +36,7 @@ export function startLog({ refresh }) {
     cursor = next.dataset.alert ?? "";
     showCursor();
     next.scrollIntoView({ block: "nearest" });
+    sayRow(next);
   }
 
   function showCursor() {
@@ -124,10 +126,11 @@ export function startLog({ refresh }) {
       if (alert.revision < Number(card.dataset.revision)) return true;
       card.dataset.revision = String(alert.revision);
       const sentence = card.querySelector(".sentence");
-      if (sentence) sentence.textContent = alert.description;
+      const said = sentenceOf(alert);
+      if (sentence && said !== null) sentence.textContent = said;
       const count = card.querySelector("[data-count]");
       if (count) count.textContent = String(alert.event_count);
-      return true;
+      return said !== null || !sentence; // else the sentence in other units is in the next snapshot
     },
   };
 }

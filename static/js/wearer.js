@@ -1,20 +1,26 @@
 // A wearer's page: strips over one time, current values as they come, and a fresh copy when an alert changes.
 
 import { Chart, timeText } from "./strip.js";
-import { now, refreshAges } from "./clock.js";
+import { now, refreshAges, zoneName } from "./clock.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
+import { about, startNotes } from "./notes.js";
 import { refreshParts, soon } from "./parts.js";
+import { showTable } from "./strip_table.js";
+import { doubtOf, showTiles, valueOf } from "./wearer_tiles.js";
 
 /** @typedef {{metrics: string[], height: number, lines: any[], spans: any[], [name: string]: any}} Strip */
 
 const AT_MOST = 600;
+const CHOSEN_PX = 300;
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement | null} */ (document.querySelector(selector));
 /** @type {Map<string, Chart>} */
 const charts = new Map();
 /** @type {{until: number, length: number, bucket: number, live: boolean, strips: Record<string, Strip>,
- *   paths: Record<string, [string, string]>, decimals: Record<string, number>}} */
+ *   paths: Record<string, [string, string]>, decimals: Record<string, number>, notes: number[]}} */
 let data;
+/** Where the cursor is, in seconds; null outside the strips. @type {number | null} */
+let cursorAt = null;
 
 function read() {
   data = JSON.parse(find("#wearer-data")?.textContent ?? "{}");
@@ -23,7 +29,7 @@ function read() {
 /** @param {Strip} strip */
 function content(strip) {
   const spans = strip.spans.map((span) => (span.firing ? { ...span, to: Math.max(span.to, data.until) } : span));
-  return /** @type {any} */ ({ ...strip, spans, since: data.until - data.length, until: data.until });
+  return /** @type {any} */ ({ ...strip, spans, notes: data.notes, since: data.until - data.length, until: data.until });
 }
 
 function draw() {
@@ -36,54 +42,57 @@ function draw() {
     const known = charts.get(name);
     if (known) known.show(content(strip));
     else charts.set(name, new Chart(/** @type {HTMLElement} */ (figure.querySelector(".plot")), content(strip), {
-      height: strip.height + (last ? 24 : 0),
+      height: (figure.classList.contains("chosen") ? CHOSEN_PX : strip.height) + (last ? 24 : 0),
       sync: "wearer",
       times: last,
       label: name,
       onCursor: (at, text) => readout(figure, at, text),
+      onZoom: zoomed,
+      onPick: (at, top) => picked(name, at, top),
     }));
   });
+}
+
+/** The part of the stretch that is shown stands in the address, so that a link shows it too. @param {[number, number] | null} part */
+function zoomed(part) {
+  const wanted = new URL(location.href);
+  if (part) wanted.searchParams.set("zoom", part.map(Math.round).join("_"));
+  else wanted.searchParams.delete("zoom");
+  if (wanted.href !== location.href) history.replaceState(null, "", wanted);
+  const button = find("#unzoom");
+  if (button) button.hidden = !part;
+}
+
+/** What the address says of it. @returns {[number, number] | null} */
+function zoomAsked() {
+  const [from, to] = (new URLSearchParams(location.search).get("zoom") ?? "").split("_").map(Number);
+  return from < to && to > data.until - data.length && from < data.until ? [from, to] : null;
+}
+
+/** A click on the edge of an episode opens its alert; any other is the moment of a note. @param {string} name @param {number} at @param {boolean} top */
+function picked(name, at, top) {
+  const reach = data.length / 150; // a short episode is a few pixels wide
+  const span = data.strips[name].spans.find((each) => at >= each.from - reach && at <= each.to + reach);
+  if (top && span) location.assign(`/alerts/${span.id}/`);
+  else about(at);
 }
 
 /** @param {HTMLElement} figure @param {number | null} at @param {string} text */
 function readout(figure, at, text) {
   /** @type {HTMLElement} */ (figure.querySelector(".strip-readout")).textContent = text;
+  if (at !== null || figure.matches(":hover")) cursorAt = at;
   const time = find("#readout");
-  if (time) time.textContent = at === null ? "" : `${timeText(at, Math.min(data.length, 172_800))} UTC`;
+  if (time) time.textContent = at === null ? "" : `${timeText(at, Math.min(data.length, 172_800))} ${zoneName}`;
 }
-
-/** The value of a metric in an event. @param {any} event @param {string} name */
-function valueOf(event, name) {
-  const [group, field] = data.paths[name];
-  const value = event[group]?.[field];
-  return typeof value === "number" ? value : null;
-}
-
-/** Why a value of these metrics is in doubt, in words. @param {any} event @param {string[]} names @returns {string} */
-const doubtOf = (event, names) => names.map((name) => event.doubts?.[name]).find(Boolean) ?? "";
 
 /** @param {any} event the contract's event */
 function show(event) {
   const heard = find("#heard");
-  const age = heard?.querySelector("[data-age]");
   if (heard?.dataset.heard && event.timestamp > heard.dataset.heard) {
     heard.dataset.heard = event.timestamp;
-    /** @type {HTMLElement} */ (age).dataset.age = event.timestamp;
+    /** @type {HTMLElement} */ (heard.querySelector("[data-age]")).dataset.age = event.timestamp;
   }
-  for (const tile of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".current"))) {
-    const names = (tile.dataset.metrics ?? "").split(" ");
-    const values = names.map((name) => valueOf(event, name));
-    const since = /** @type {HTMLElement} */ (tile.querySelector(".age"));
-    if (values.some((value) => value === null) || (since.dataset.age ?? "") > event.timestamp) continue;
-    const text = /** @type {HTMLElement} */ (tile.querySelector(".value"));
-    text.textContent = values.map((value, place) => value?.toFixed(data.decimals[names[place]])).join("/");
-    const doubt = doubtOf(event, names);
-    text.classList.remove("none");
-    text.classList.toggle("suspect", Boolean(doubt));
-    /** @type {HTMLElement} */ (tile.querySelector(".doubt")).textContent = doubt;
-    since.dataset.age = event.timestamp;
-    if (tile.dataset.heard) tile.dataset.heard = event.timestamp;
-  }
+  showTiles(event, data);
   if (data.live) append(event);
   refreshAges(find(".wearer-page") ?? document);
 }
@@ -93,7 +102,7 @@ function append(event) {
   const at = Date.parse(event.timestamp) / 1000;
   for (const strip of Object.values(data.strips)) {
     if (strip.kind === "stages") continue;
-    const values = strip.metrics.map((name) => valueOf(event, name));
+    const values = strip.metrics.map((name) => valueOf(event, name, data));
     if (values.some((value) => value === null)) continue;
     strip.lines.forEach((line, place) => add(line, at, /** @type {number} */ (values[place]), doubtOf(event, strip.metrics)));
   }
@@ -133,40 +142,6 @@ async function refresh() {
   draw();
 }
 
-/** @param {HTMLDetailsElement} details */
-function table(details) {
-  const name = /** @type {HTMLElement} */ (details.closest("[data-strip]")).dataset.strip ?? "";
-  const strip = data.strips[name];
-  const holder = /** @type {HTMLElement} */ (details.querySelector(".rows"));
-  const element = document.createElement("table");
-  element.className = "table";
-  const times = strip.lines[0].at;
-  const heads = strip.kind === "stages" ? ["Stage"] : strip.metrics.length > 1 ? ["Systolic", "Diastolic"] : ["Average", "Lowest", "Highest"];
-  const inDoubt = strip.lines[0].doubts.some(Boolean);
-  line(element.createTHead(), ["Time (UTC)", ...heads, ...(inDoubt ? ["In doubt"] : [])], "th");
-  const body = element.createTBody();
-  for (let place = times.length - 1; place >= 0; place -= 1) {
-    const first = strip.lines[0];
-    const cells = strip.kind === "stages" ? [strip.stages[place]]
-      : strip.metrics.length > 1 ? strip.lines.map((each) => each.avg[place].toFixed(strip.decimals))
-        : [first.avg, first.min, first.max].map((column) => column[place].toFixed(strip.decimals));
-    if (inDoubt) cells.push(first.doubts[place]);
-    line(body, [new Date(times[place] * 1000).toISOString().slice(0, 19).replace("T", " "), ...cells], "td");
-  }
-  holder.replaceChildren(element);
-}
-
-/** @param {HTMLTableSectionElement} part @param {string[]} cells @param {"th" | "td"} tag */
-function line(part, cells, tag) {
-  const row = part.insertRow();
-  cells.forEach((text, place) => {
-    const cell = document.createElement(tag);
-    cell.textContent = text;
-    if (place) cell.className = "number";
-    row.append(cell);
-  });
-}
-
 /** @param {number} step */
 function range(step) {
   const links = [...document.querySelectorAll(".ranges a")];
@@ -175,18 +150,37 @@ function range(step) {
 }
 
 for (const details of /** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll(".as-table"))) {
-  details.addEventListener("toggle", () => details.open && table(details));
+  const name = /** @type {HTMLElement} */ (details.closest("[data-strip]")).dataset.strip ?? "";
+  const holder = /** @type {HTMLElement} */ (details.querySelector(".rows"));
+  details.addEventListener("toggle", () => details.open && showTable(data.strips[name], holder));
 }
 const refreshSoon = soon(() => void refresh());
 document.body.addEventListener("telara:triaged", () => void refresh());
 live.addEventListener("alert", refreshSoon);
+live.addEventListener("planned", refreshSoon);
 live.addEventListener("vital", (event) => show(/** @type {CustomEvent} */ (event).detail));
+addEventListener("telara:over", refreshSoon);
 live.onResync(refresh);
 key("[", "shorter range", () => range(-1));
 key("]", "longer range", () => range(1));
 key("a", "acknowledge the first alert", () => find(".card.loud button[hx-post]")?.click());
 
+find("#unzoom")?.addEventListener("click", () => {
+  charts.forEach((chart) => chart.unzoom());
+  zoomed(null);
+});
+document.querySelector('[data-opens="plan"]')?.addEventListener("click", () => {
+  const plan = /** @type {HTMLDetailsElement | null} */ (document.querySelector(".plan"));
+  if (plan) plan.open = true;
+});
+
 read();
+startNotes(() => cursorAt);
 draw();
+const part = zoomAsked();
+if (part) {
+  charts.forEach((chart) => chart.zoom(part));
+  zoomed(part);
+}
 setInterval(() => (data.live ? advance() : undefined), 1000);
 setInterval(() => (data.live || document.hidden || live.state === "lost" ? undefined : void refresh()), 60_000);

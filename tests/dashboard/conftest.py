@@ -1,16 +1,18 @@
 """What the tests of the pages and sockets share."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.core import mail
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
 
 from devices.models import User
+from devices.tasks import send_mails
 from tests.dashboard.pages import Visit
-from tests.made import make_user, make_wearer
+from tests.made import confirm, make_user
 
 
 @pytest.fixture(autouse=True)
@@ -27,46 +29,30 @@ async def _close_connections_of_threads() -> AsyncIterator[None]:
 
 @pytest.fixture
 def visit() -> Visit:
-    """A browser signed in as that person; as nobody for None."""
+    """A browser signed in as that person, a moment ago; as nobody for None."""
 
     def signed_in(user: User | None) -> Client:
         client = Client()
         if user is not None:
             client.force_login(user)
+            confirm(client)
         return client
 
     return signed_in
 
 
 @pytest.fixture
-def wearer(db: None) -> User:
-    return make_wearer("user_001", display_name="Ann")
+def alice() -> User:
+    return make_user("alice")
 
 
 @pytest.fixture
-def other(db: None) -> User:
-    """Another wearer, whom the analyst does not watch."""
-    return make_wearer("user_002")
+def mailing(settings) -> Callable[[], list[mail.EmailMessage]]:
+    """A mail server is set up. Call it to have the worker do its work: what was sent until now."""
+    settings.TELARA_MAIL, settings.TELARA_URL = True, "http://testserver"
 
+    def sent() -> list[mail.EmailMessage]:
+        send_mails()
+        return mail.outbox
 
-@pytest.fixture
-def analyst(wearer: User) -> User:
-    """Watches `wearer`."""
-    return make_user("analyst", watches=(wearer,))
-
-
-@pytest.fixture
-def lead(db: None) -> User:
-    """May see everyone."""
-    return make_user("lead", "view_all_wearers")
-
-
-@pytest.fixture
-def stranger(db: None) -> User:
-    return make_user("stranger")
-
-
-@pytest.fixture
-def staff(db: None) -> User:
-    """Staff without any permission: the admin is theirs, people's data is not."""
-    return make_user("staff", is_staff=True)
+    return sent

@@ -12,6 +12,7 @@ from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 from django.test import Client
 
+from dashboard.live.feed import feed
 from devices.models import User
 from telara.asgi import application
 
@@ -63,9 +64,14 @@ async def signed_in(user: User, query: str = "") -> AsyncIterator[Socket]:
     assert await socket.connect()
     first = await frame(socket)
     assert first["type"] == "status"
-    await asyncio.sleep(0.3)  # the process's subscription
+    await listening()
     yield socket
     await socket.disconnect()
+
+
+async def listening() -> None:
+    """Wait until this process hears what is announced."""
+    await asyncio.wait_for(feed()._listening.wait(), 5)
 
 
 async def frame(socket: Socket, timeout: float = 5) -> dict[str, Any]:

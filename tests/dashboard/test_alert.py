@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,11 +12,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from alerts.models import Alert, AlertChange
-from alerts.services.triage import alert_acknowledge, alert_comment
-from dashboard.alert import evidence_of, rule_of
+from alerts.explain import rule_of
+from alerts.models import Alert, AlertChange, Channel, Delivery, Incident, Notice, Route
+from alerts.notify.incidents import incidents_update
+from alerts.services.triage import alert_acknowledge, alert_comment, alert_snooze
+from dashboard.alert.evidence import evidence_of
 from devices.metrics import Flag
-from devices.models import Reading, User
+from devices.models import Baseline, Reading, User
 from devices.times import rfc3339
 from tests.dashboard.pages import Visit, read
 from tests.made import NOON, make_alert, make_rule
@@ -158,6 +161,17 @@ def test_the_chart_marks_the_readings_that_fired_and_where_it_fires_and_clears(
     assert (chart.lowest, chart.highest) == ("70", "120")
 
 
+def test_the_line_stops_where_nothing_was_measured_though_the_episode_goes_on(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    """The rule lets 60 s pass; a line over half a minute without a reading would show what nobody measured."""
+    for until in (NOON - timedelta(seconds=30), NOON + timedelta(seconds=2)):
+        read(wearer, times=10, until=until, every=timedelta(seconds=1), heart_rate=120, activity_level=3)
+    data = page(visit(analyst), fired(wearer)).context["chart"].data
+    times = data["lines"][0]["at"]
+    assert [later - at > data["gapAfter"] for at, later in pairwise(times)].count(True) == 1
+
+
 def test_where_the_readings_are_gone_the_sentence_and_the_table_stay(visit: Visit, wearer: User, analyst: User) -> None:
     text = page(visit(analyst), fired(wearer)).text
     assert "No readings of this time are stored any more" in text
@@ -200,9 +214,36 @@ def test_the_timeline_says_who_did_what(visit: Visit, wearer: User, analyst: Use
     alert_acknowledge(alert=alert, by=analyst, at=timezone.now())
     alert_comment(alert=alert, by=analyst, at=timezone.now(), note="called <her>")
     response = page(visit(analyst), alert)
-    assert [change.action for change in response.context["changes"]] == ["comment", "acknowledge", "opened"]
+    assert [moment.text for moment in response.context["timeline"]] == [
+        "7 readings so far, heart rate 118 bpm on average",
+        "Note by analyst",
+        "Acknowledged by analyst",
+        "Opened, 0.0 s after the reading that opened it",
+        "First matching reading, 1 Mar 2026",
+    ]
     assert "Acknowledged by analyst" in response.text
     assert "called &lt;her&gt;" in response.text
+
+
+def test_the_timeline_says_until_when_it_was_snoozed_also_afterwards(visit: Visit, wearer: User, analyst: User) -> None:
+    alert, now = fired(wearer), timezone.now()
+    until = now + timedelta(minutes=15)
+    alert_snooze(alert=alert, by=analyst, at=now, until=until)
+    alert_acknowledge(alert=alert, by=analyst, at=now + timedelta(seconds=1))
+    assert f"Snoozed until {until:%H:%M} by analyst" in page(visit(analyst), alert).text
+
+
+def test_it_stands_beside_what_was_usual_when_it_opened(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = fired(wearer)
+    assert "Beside what is usual" not in page(visit(analyst), alert).text
+    learned = {"user": wearer, "metric": "heart_rate", "zone": "UTC", "valid_from": NOON - timedelta(days=1)}
+    Baseline.objects.bulk_create(
+        Baseline(**learned, local_hour=hour, median=63, mad=3, values=900, days=9) for hour in range(24)
+    )
+    read(wearer, times=5, until=NOON, heart_rate=70)
+    shown = page(visit(analyst), alert)
+    assert "47 bpm above, usual 54 to 72" in shown.text
+    assert set(shown.context["chart"].data["band"]["low"]) == {54.1}
 
 
 @pytest.mark.parametrize(
@@ -237,6 +278,52 @@ def test_acknowledging_without_scripts_leads_back_to_the_page(visit: Visit, wear
     response = visit(analyst).post(f"/triage/{alert.pk}/acknowledge/", {"next": address})
     assert response.url == address
     assert "Acknowledged by analyst" in page(visit(analyst), alert).text
+
+
+def test_those_of_one_incident_are_named_first_however_old(visit: Visit, wearer: User, lead: User) -> None:
+    old = make_alert(wearer, opened_at=NOON - timedelta(days=3), rule=make_rule("old"))
+    alert = make_alert(wearer, rule=make_rule("new"))
+    make_alert(wearer, alert_class="technical", rule=make_rule("other"))
+    incidents_update(at=NOON - timedelta(days=3))
+    Delivery.objects.create(
+        channel=Channel.objects.create(owner=lead, name="phone", kind="webhook", shown="x", sealed_address="x"),
+        notice=Notice.objects.create(
+            route=Route.objects.create(owner=lead, channel=Channel.objects.get()),
+            incident=Incident.objects.get(members__alert=alert),
+            since=NOON,
+        ),
+        kind="start",
+        severity="HIGH",
+        state="sent",
+        made_at=NOON,
+        done_at=NOON,
+    )
+    shown = page(visit(lead), alert)
+    assert [a.rule.rule_id for a in shown.context["related"]] == ["old", "other"]
+    assert shown.text.count("same incident") == 1
+    assert "lead was told by webhook: Start, HIGH" in shown.text
+    assert old.pk in shown.context["mates"]
+
+
+def test_what_was_told_with_others_was_told_once_that_message_arrived(visit: Visit, wearer: User, lead: User) -> None:
+    alert = make_alert(wearer)
+    incidents_update(at=NOON)
+    channel = Channel.objects.create(owner=lead, name="phone", kind="webhook", shown="x", sealed_address="x")
+    incident, route = Incident.objects.get(), Route.objects.create(owner=lead, channel=channel)
+    more = Delivery.objects.create(channel=channel, kind="more", made_at=NOON, next_at=NOON)
+    notice = Notice.objects.create(route=route, incident=incident, since=NOON)
+    of_it = {"channel": channel, "notice": notice, "bundle": more, "severity": "HIGH", "made_at": NOON, "done_at": NOON}
+    Delivery.objects.create(**of_it, kind="start", state="bundled")
+    Delivery.objects.create(**of_it, kind="higher", state="dropped")
+    shown = page(visit(lead), alert)
+    assert "was told" not in shown.text
+    assert "Nobody was sent a message about it" in shown.text
+    arrived_at = NOON + timedelta(minutes=1)
+    Delivery.objects.filter(pk=more.pk).update(state="sent", next_at=None, done_at=arrived_at)
+    shown = page(visit(lead), alert)
+    assert "Nobody was sent a message about it" not in shown.text
+    (told,) = (moment for moment in shown.context["timeline"] if moment.kind == "message")
+    assert (told.at, told.text) == (arrived_at, "lead was told by webhook: Start, HIGH, with others")
 
 
 def test_it_asks_the_same_number_of_queries_for_few_and_many_related(visit: Visit, wearer: User, analyst: User) -> None:
@@ -284,6 +371,7 @@ def test_an_alert_of_the_pipeline_says_what_happened_and_whose_it_is(visit: Visi
     text = words_of(shown)
     assert "Readings lost unread Pipeline" in text
     assert "offset_gap, until none came for 10m" in text
+    assert "The broker no longer holds messages that were never read" in text
     assert "50 times so far" in text
     assert text.count("messages were gone.") == 40
     assert "10 more: an alert keeps the first and the last 20." in text

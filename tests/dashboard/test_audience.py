@@ -8,7 +8,8 @@ import pytest
 from dashboard.live import outlet
 from dashboard.live.audience import Audience
 from dashboard.live.outlet import Outlet
-from dashboard.live.visitor import Credentials, Sight
+from dashboard.live.visitor import Sight
+from devices.credentials import Credentials
 
 
 class Wire:

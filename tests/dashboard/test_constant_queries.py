@@ -14,7 +14,7 @@ from tests.dashboard.pages import Visit, just_now
 from tests.made import make_alert, make_partitions
 
 pytestmark = pytest.mark.django_db
-PAGES = ("/", "/overview/parts/", "/wearers/", "/alerts/", "/wearers/many_0/", "alert")
+PAGES = ("/", "/overview/parts/", "/wearers/", "/alerts/", "/wearers/many_0/", "alert", "/devices/")
 
 
 def people_with_alerts(numbers: range) -> None:
@@ -35,7 +35,7 @@ def people_with_alerts(numbers: range) -> None:
     del values["alert_id"], values["user_id"]
     ended = {"episode": "ended", "end": "cleared", "started_at": now - timedelta(hours=1)}
     Alert.objects.bulk_create(
-        Alert(**(values | change), user=user, triaged_by=user if user.pk % 3 else None)
+        Alert(**(values | change), user=user, triaged_by=user if user.pk % 3 else None, assignee=user)
         for user in made
         for change in ({}, ended)
     )

@@ -8,9 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from alerts.models import Alert
-from dashboard.desk import PAGE, TECHNICAL_BELOW, shown_count
+from dashboard.desk.rows import PAGE, TECHNICAL_BELOW
+from dashboard.facets import shown_count
 from devices.models import User
-from tests.dashboard.pages import Visit
+from tests.dashboard.pages import Visit, read_out
 from tests.made import NOON, make_alert, make_rule
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +29,7 @@ def titles(response: Any) -> list[str]:
 
 
 def counts(response: Any, name: str) -> dict[str, str]:
-    return {facet.label: facet.count for facet in response.context[name]}
+    return {facet.label: facet.count for facet in getattr(response.context["facets"], name)}
 
 
 def test_nobody_sees_alerts_without_signing_in(visit: Visit) -> None:
@@ -135,7 +136,7 @@ def test_it_finds_by_name_title_and_rule(visit: Visit, wearer: User, other: User
 def test_an_empty_list_says_when_the_last_one_was_closed(visit: Visit, wearer: User, analyst: User) -> None:
     assert "Nothing open" in visit(analyst).get("/alerts/").text
     opened(wearer, 0, triage="closed", close_reason="true", triaged_at=NOON)
-    assert "Last closed 1 Mar 12:00 UTC" in visit(analyst).get("/alerts/").text
+    assert "Last closed 1 Mar 12:00 UTC" in read_out(visit(analyst).get("/alerts/").text)
 
 
 def test_pages_follow_each_other_without_a_gap_or_a_repeat(visit: Visit, wearer: User, analyst: User) -> None:
@@ -190,6 +191,50 @@ def test_a_snooze_that_is_too_long_is_shown_and_cannot_be_chosen(visit: Visit, w
 
 def test_counts_stop_at_ten_thousand() -> None:
     assert (shown_count(9_999), shown_count(10_000)) == ("9,999", "9,999+")
+
+
+def test_counts_say_that_there_may_be_more_where_not_all_alerts_were_read(
+    visit: Visit, wearer: User, analyst: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.desk.facets.COUNTED", 3)
+    for minute in range(4):
+        opened(wearer, minute)
+    page = visit(analyst).get("/alerts/")
+    assert (counts(page, "views")["Open"], page.context["facets"].matching, len(titles(page))) == ("3+", "3+", 4)
+
+
+def test_what_is_open_is_counted_however_many_newer_ones_are_closed(
+    visit: Visit, wearer: User, analyst: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.desk.facets.COUNTED", 3)
+    for minute in (1, 2):
+        opened(wearer, minute, severity="CRITICAL")
+    for minute in (3, 4, 5, 6):
+        opened(wearer, minute, triage="closed", close_reason="true")
+    page = visit(analyst).get("/alerts/")
+    assert (counts(page, "severities")["Critical"], page.context["facets"].matching) == ("2", "2")
+    assert (counts(page, "views")["Open"], counts(page, "views")["Closed"]) == ("2", "1+")
+    assert visit(analyst).get("/alerts/?view=closed").context["facets"].matching == "1+"
+
+
+def test_every_facet_counts_what_the_others_leave(visit: Visit, wearer: User, other: User, lead: User) -> None:
+    a, b = make_rule("rule-a"), make_rule("rule-b")
+    opened(wearer, 1, rule=a, title="Hypoxia")
+    opened(wearer, 2, rule=b, severity="LOW", title="Hypoxia", triage="acknowledged", triaged_by=lead)
+    opened(other, 3, rule=a, severity="LOW", assignee=lead, alert_class="technical")
+    opened(other, 4, rule=a, triage="closed", close_reason="true")
+    page = visit(lead).get("/alerts/?severity=LOW&rule=rule-a")
+    assert titles(page) == ["Tachycardia at rest"]
+    assert counts(page, "severities")["High"] == "1"
+    assert counts(page, "classes") == {"All": "1", "Clinical": "0", "Technical": "1"}
+    rules, wearers, holders = (
+        {facet.label: facet.count for facet in group.shown} for group in page.context["facets"].groups
+    )
+    assert rules == {"rule-a": "1", "rule-b": "1"}
+    assert wearers == {"user_002": "1"}
+    assert holders == {"Me": "1", "Nobody": "0"}
+    searched = visit(lead).get("/alerts/?q=HYPO")
+    assert counts(searched, "views") | {"Mine": "1", "Open": "2", "Closed": "0"} == counts(searched, "views")
 
 
 @pytest.mark.parametrize(("reason", "word"), [("late", "retrospective"), ("cooldown", "quiet")])

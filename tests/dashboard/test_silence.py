@@ -8,10 +8,10 @@ import pytest
 from django.utils import timezone
 
 from alerts.models import Alert
-from dashboard.alert_chart import CHOICES
-from dashboard.silence import silence_chart, silence_of
+from dashboard.alert.chart import CHOICES
+from dashboard.alert.silence import silence_chart, silence_of
 from devices.models import User
-from tests.dashboard.pages import Visit, just_now, read
+from tests.dashboard.pages import Visit, just_now, read, read_out
 from tests.made import NOON, make_alert, make_rule
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ def silent(
 
 
 def page(visit: Visit, who: User, alert: Alert) -> str:
-    text: str = " ".join(visit(who).get(f"/alerts/{alert.pk}/").text.split())
+    text: str = " ".join(read_out(visit(who).get(f"/alerts/{alert.pk}/").text).split())
     return text
 
 

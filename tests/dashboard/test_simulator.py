@@ -7,7 +7,9 @@ from devices.models import Simulation
 from tests.made import make_user, make_wearer
 
 pytestmark = pytest.mark.django_db
-INJECT = {"form": "inject", "inject-user_id": "user_003", "inject-anomaly": "tachycardia_at_rest"}
+INJECT = {
+    "form": "inject", "inject-user_id": "user_003", "inject-anomaly": "tachycardia_at_rest", "inject-bad_data": "0.1",
+}  # fmt: skip
 START = {"form": "start", "start-wearers": "5", "start-hertz": "1", "start-seed": "1", "start-bad_data": "0"}
 
 
@@ -32,9 +34,11 @@ def test_it_injects_an_anomaly_at_two_readings_a_second(simulant: Client) -> Non
     assert simulant.post("/simulator/", INJECT).status_code == 302
     run = Simulation.objects.get()
     assert (run.wearer_id, run.anomaly, run.hertz, run.state) == ("user_003", "tachycardia_at_rest", 2.0, "requested")
+    assert run.bad_data == 0.1
     assert run.requested_by is not None
     page = simulant.get("/simulator/")
     assert b"tachycardia_at_rest" in page.content
+    assert page.context["simulated"] == ["user_003"]
 
 
 def test_it_starts_people_until_stopped(simulant: Client) -> None:
@@ -53,6 +57,7 @@ def test_it_starts_people_until_stopped(simulant: Client) -> None:
         ("start-wearers", "many"),
         ("start-hertz", "-1"),
         ("start-bad_data", "2"),
+        ("start-bad_data", "nan"),
         ("start-repeat_s", "10"),
     ],
 )

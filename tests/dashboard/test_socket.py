@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +12,23 @@ from django.utils import timezone
 
 from alerts.services.triage import alert_close
 from dashboard.live import feed, outlet
-from devices.live import announce
+from devices.background import tick_write
+from devices.live import announce, planned_changed
 from devices.models import Assignment, PipelineStatus, User
 from devices.tokens import token_make
 from telara.asgi import application
-from tests.dashboard.sockets import HOST, Socket, close_code, cookie_of, frame, frames, open_socket, signed_in
-from tests.made import make_alert, make_rule, make_user, make_wearer
+from tests.dashboard.sockets import (
+    HOST,
+    Socket,
+    close_code,
+    cookie_of,
+    frame,
+    frames,
+    listening,
+    open_socket,
+    signed_in,
+)
+from tests.made import PASSWORD, make_alert, make_rule, make_user, make_wearer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_close_connections_of_threads")]
 in_thread = sync_to_async
@@ -134,6 +145,15 @@ async def test_an_alert_reaches_those_who_may_see_the_person(wearer: User, analy
         assert await frames(nobody, "alert", within=0.3) == []
 
 
+async def test_what_is_planned_reaches_those_who_may_see_the_person(
+    wearer: User, analyst: User, stranger: User
+) -> None:
+    async with signed_in(analyst) as assigned, signed_in(stranger) as nobody:
+        planned_changed(person=wearer.pk, user_id=wearer.username)
+        assert await frames(assigned, "planned") == [{"user_id": "user_001"}]
+        assert await frames(nobody, "planned", within=0.1) == []
+
+
 async def test_of_many_events_a_second_the_newest_come_four_times_a_second_at_most(wearer: User, chief: User) -> None:
     async with signed_in(chief) as listener:
         for second in range(50):
@@ -192,12 +212,16 @@ async def test_two_analysts_get_the_revision_of_their_own_wearers(wearer: User, 
     assert revisions == [5, 0]
 
 
-async def test_without_a_consumer_the_status_says_so(chief: User) -> None:
+async def test_without_a_consumer_the_status_says_so_and_when_one_was_heard(chief: User) -> None:
+    gone = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    await in_thread(PipelineStatus.objects.create)(consumer="gone", updated_at=gone, started_at=gone)
+    await in_thread(tick_write)(at=gone)
     listener = open_socket(session=await in_thread(cookie_of)(chief))
     await listener.connect()
     status = (await frame(listener))["data"]
     await listener.disconnect()
     assert (status["consumers"], status["lag"], status["events_per_second"]) == (0, None, None)
+    assert (status["heard_at"], status["worker_at"]) == ("2026-03-01T12:00:00.000Z", "2026-03-01T12:00:00.000Z")
 
 
 @pytest.mark.parametrize("door", ["/logout/", "/admin/logout/"])
@@ -210,13 +234,38 @@ async def test_logging_out_closes_the_sockets_of_that_session_only(chief: User, 
     for each in (leaving, staying):
         await each.connect()
         await frame(each)
-    await asyncio.sleep(0.3)
+    await listening()
     assert (await in_thread(client.get)(door)).status_code == 405
     assert len(await frames(leaving, "status", within=2.2)) >= 1
     await in_thread(client.post)(door)
     assert await close_code(leaving) == 4401
     assert len(await frames(staying, "status", within=2.2)) >= 1
     await staying.disconnect()
+
+
+async def test_a_session_that_is_signed_out_closes_its_sockets(chief: User) -> None:
+    here, there = Client(), Client()
+    for client in (here, there):
+        await in_thread(client.post)("/login/", {"username": "chief", "password": PASSWORD})
+    sockets = [open_socket(session=client.cookies["sessionid"].value) for client in (there, here)]
+    for each in sockets:
+        await each.connect()
+        await frame(each)
+    await listening()
+    await in_thread(here.post)("/settings/security/sessions/end-others/")
+    assert await close_code(sockets[0]) == 4401
+    await sockets[1].disconnect()
+
+
+async def test_staff_who_lack_the_second_factor_that_they_must_have_hear_nothing(chief: User, settings: Any) -> None:
+    settings.TELARA_STAFF_SECOND_FACTOR = True
+    session = await in_thread(cookie_of)(chief)
+    for is_staff in (False, True):
+        await in_thread(User.objects.filter(pk=chief.pk).update)(is_staff=is_staff)
+        socket = open_socket(session=session)
+        await socket.connect()
+        first = await socket.receive_output(5)
+        assert first.get("code") == (4401 if is_staff else None)
 
 
 async def test_a_right_taken_away_ends_within_the_next_look(
@@ -249,7 +298,7 @@ async def test_a_token_revoked_in_the_admin_closes_its_sockets_at_once(wearer: U
     holder = open_socket(token=made.secret, origin=None)
     assert await holder.connect()
     await frame(holder)
-    await asyncio.sleep(0.3)
+    await listening()
     await in_thread(admin.post)(f"/admin/devices/apitoken/{made.token.pk}/delete/", {"post": "yes"})
     assert await close_code(holder) == 4401
 

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from alerts.models import Alert, RuleVersion, Summary
-from dashboard.wearer import alerts_of
+from dashboard.wearer.views import alerts_of
 from devices.metrics import Flag
-from devices.models import Device, User
+from devices.models import Baseline, Device, User
 from tests.dashboard.pages import Visit, just_now, read
 from tests.made import make_alert, make_rule
 
@@ -59,7 +59,7 @@ def test_without_readings_it_says_so_and_keeps_its_axes(visit: Visit, wearer: Us
     assert strips(response)["heart_rate"].words == "not measured in this time"
 
 
-@pytest.mark.parametrize("name", ["5m", "1h", "24h", "7d", "30d"])
+@pytest.mark.parametrize("name", ["5m", "15m", "1h", "6h", "24h", "7d", "30d"])
 def test_every_range_is_at_most_600_points_and_loses_no_peak(
     visit: Visit, wearer: User, analyst: User, name: str
 ) -> None:
@@ -74,7 +74,7 @@ def test_every_range_is_at_most_600_points_and_loses_no_peak(
 def test_a_range_that_does_not_exist_is_refused(visit: Visit, wearer: User, analyst: User) -> None:
     response = visit(analyst).get("/wearers/user_001/?range=2y")
     assert response.status_code == 400
-    assert "5m, 1h, 24h, 7d, 30d" in response.text
+    assert "5m, 15m, 1h, 6h, 24h, 7d, 30d" in response.text
 
 
 def test_a_stretch_without_readings_is_a_gap(visit: Visit, wearer: User, analyst: User) -> None:
@@ -216,3 +216,32 @@ def test_a_time_to_come_is_now_and_what_is_no_time_is_refused(visit: Visit, wear
         response = visit(analyst).get("/wearers/user_001/", {"until": wrong})
         assert response.status_code == 400
         assert "That is no time" in response.text
+
+
+def test_the_address_keeps_range_time_and_strip(visit: Visit, wearer: User, analyst: User) -> None:
+    read(wearer, times=3, until=just_now(), heart_rate=70, hrv_ms=40)
+    client, until = visit(analyst), (timezone.now() - timedelta(days=2)).isoformat()
+    response = client.get("/wearers/user_001/", {"range": "6h", "until": until, "metric": "hrv_ms"})
+    query = response.context["query"]
+    assert (query.range.name, query.metric) == ("6h", "hrv")
+    assert [strip.name for strip in response.context["strips"]][:2] == ["hrv", "heart_rate"]
+    assert query.address(range="1h").startswith("?range=1h&until=")
+    assert query.address(range="1h").endswith("&metric=hrv")
+    assert "metric=hrv" in query.earlier
+    assert query.later > query.earlier
+    assert client.get("/wearers/user_001/?metric=hrv").context["query"].later == ""
+    assert client.get("/wearers/user_001/?metric=mood").status_code == 400
+
+
+def test_a_current_value_stands_beside_what_is_usual_at_this_hour(visit: Visit, wearer: User, analyst: User) -> None:
+    now = just_now()
+    read(wearer, times=1, until=now, heart_rate=118, spo2_percent=97)
+    learned = {"user": wearer, "metric": "heart_rate", "zone": "UTC", "valid_from": now - timedelta(days=1)}
+    Baseline.objects.bulk_create(
+        Baseline(**learned, local_hour=hour, median=63, mad=3, values=900, days=9) for hour in range(24)
+    )
+    tiles = {tile.label: tile for tile in visit(analyst).get("/wearers/user_001/").context["tiles"]}
+    usual = tiles["Heart rate"].usual
+    assert (usual.text, usual.word) == ("54\N{EN DASH}72", "above usual")
+    assert 0 <= usual.left < usual.left + usual.width < usual.place <= 100
+    assert (tiles["SpO₂"].usual, tiles["SpO₂"].learning) == (None, "learning what is usual, 0 of 7 days")

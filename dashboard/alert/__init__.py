@@ -1,0 +1,1 @@
+"""An alert: why did this fire, and is it true?"""

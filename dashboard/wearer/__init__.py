@@ -1,0 +1,1 @@
+"""A wearer: how is this person, and is this unusual for them?"""
