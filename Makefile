@@ -42,7 +42,7 @@ demo: $(RUNTIME) $(VENDOR) ## everything in one terminal, until Ctrl-C (PORT=800
 	@$(MANAGE) demo
 
 test: $(DEVELOPMENT) $(VENDOR) ## run the whole suite (ARGS="-k rules" for a part of it)
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(DEVELOPMENT) ## every check that runs nothing; all of them, also after one failed
 	@failed=; check() { echo "$$*"; "$$@" || failed="$$failed $$*;"; }; \
@@ -70,7 +70,7 @@ chaos: $(DEVELOPMENT) ## the whole fault matrix, on services of its own, in abou
 
 fuzz: $(DEVELOPMENT) ## a million damaged events, 10,000 odd requests (ARGS="200000 --seed 7")
 	@$(BIN)/python -m tests.ingestion.fuzz $(ARGS)
-	@TELARA_FUZZ_REQUESTS=150 $(BIN)/python -m pytest --quiet --numprocesses=2 tests/api/test_fuzz.py
+	@TELARA_FUZZ_REQUESTS=150 $(BIN)/python -m pytest --quiet --numprocesses=3 tests/api/test_fuzz.py
 
 lock: $(VENV) ## pin what requirements*.in and package.json ask for
 	@for name in requirements requirements-dev requirements-node; do \
@@ -82,6 +82,7 @@ lock: $(VENV) ## pin what requirements*.in and package.json ask for
 
 up: ## start Telara on Apache Kafka, PostgreSQL and Redis, by docker compose
 	$(COMPOSE) up --build --detach --wait
+	@$(COMPOSE) exec --no-TTY web python manage.py first_administrator --url "http://$$($(COMPOSE) port web 8000 | sed 's/^127\.0\.0\.1/localhost/')"
 
 down: ## stop what `make up` started; the data stay
 	$(COMPOSE) down

@@ -8,9 +8,11 @@ from typing import Any
 import psycopg2
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from alerts.models import Alert, Rule, RuleVersion
+from devices.confirmed import CONFIRMED, CONFIRMED_FOR
 from devices.models import Assignment, Installation, User
 from devices.partitions import TABLE, partition_of
 
@@ -24,6 +26,13 @@ def make_user(username: str, *permissions: str, watches: tuple[User, ...] = (), 
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     Assignment.objects.bulk_create(Assignment(analyst=user, wearer=wearer) for wearer in watches)
     return user
+
+
+def confirm(client: Client) -> None:
+    """As if whoever is signed in there had just shown that it is they."""
+    session = client.session
+    session[CONFIRMED] = (timezone.now() + CONFIRMED_FOR).isoformat()
+    session.save()
 
 
 def make_wearer(username: str = "user_001", **fields: Any) -> User:

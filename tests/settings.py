@@ -1,13 +1,19 @@
 """Settings of the tests: those of the project, on the services of the environment or the embedded ones."""
 
 import os
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from telara import embedded
 
 embedded.join(["manage.py", "test"])
-os.environ.setdefault("TELARA_LIVE_PREFIX", f"telara-test-{uuid4().hex[:12]}")
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+os.environ.setdefault("TELARA_TEST_RUN", uuid4().hex[:12])  # workers and the processes of tests inherit it
+os.environ["TELARA_LIVE_PREFIX"] = f"telara-test-{os.environ['TELARA_TEST_RUN']}-{WORKER}"  # they hear no other's news
+# A database of Redis for each worker of the suite and its processes: what one counts or clears is no other's.
+_database = 1 + int(WORKER.removeprefix("gw")) % 15
+os.environ["REDIS_URL"] = urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{_database}").geturl()
 os.environ.setdefault("SECRET_KEY", "of the tests, where all services are named")
 
 from telara.settings import *  # noqa: E402, F403
@@ -18,7 +24,5 @@ TELARA_FAILPOINTS = os.environ.get("TELARA_FAILPOINTS", "")
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 TELARA_KAFKA_GROUP = "telara-tests"
-# A database of Redis for each worker of the suite: what one of them clears, another may be counting on.
-_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-CACHES["default"]["LOCATION"] = urlsplit(REDIS_URL)._replace(path=f"/{1 + _worker % 15}").geturl()  # noqa: F405
+TELARA_NOTIFY_NETWORKS = (ip_network("127.0.0.0/8"),)  # where the tests listen
 WHITENOISE_AUTOREFRESH = True  # no collectstatic before the tests

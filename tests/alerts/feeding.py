@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.detection import Detected, Detection
-from alerts.models import Alert
+from alerts.models import Alert, AlertChange
 from alerts.rule_files import RuleFile, parse_rule
 from alerts.services.rules import rules_load
 from devices.models import Installation, User
@@ -130,3 +130,11 @@ def the_alert(**which: Any) -> Alert:
     """The one alert that stands, or the one that `which` says."""
     alerts = Alert.objects.filter(**which) if which else Alert.objects.exclude(episode="withdrawn")
     return alerts.select_related("rule", "user").get()
+
+
+def beats(start: float, count: int, rate: float = 120, step: float = 1) -> list[tuple[float, float]]:
+    return [(start + number * step, rate) for number in range(count)]
+
+
+def actions(alert: Alert) -> list[str]:
+    return list(AlertChange.objects.filter(alert=alert).order_by("revision").values_list("action", flat=True))

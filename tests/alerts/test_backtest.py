@@ -95,7 +95,7 @@ def test_the_table_is_for_people(readings: Path) -> None:
     assert out.endswith("2 episodes\n")
     left_out, of_the_pipeline, *said = err.splitlines()
     assert left_out.startswith("left out device-silent-urgent, device-silent: ")
-    assert of_the_pipeline.startswith("left out offset-gap, reject-storm, split-person: ")
+    assert of_the_pipeline.startswith("left out no-consumer, offset-gap, reject-storm, split-person, undelivered: ")
     refused = ["1 rows refused: bad_timestamp", "1 rows refused: out_of_range"]
     assert said == [*refused, "always NULL, since files hold no baselines: heart_rate_z, hrv_ms_z"]
 

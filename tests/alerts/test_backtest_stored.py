@@ -21,23 +21,13 @@ from alerts.stored_history import Scope, one_view
 from devices.baselines import baselines_holding
 from devices.metrics import Flag
 from devices.models import Baseline, User
-from tests.alerts.feeding import RACING, Feed, at, load, person_one
+from tests.alerts.feeding import RACING, Feed, at, beats, load, person_one
 from tests.ingestion.rows import frame, row
 from tests.made import make_wearer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EASY = RACING.replace("{count: 3, within: 60s}", "{count: 1}")
 LOW = RACING.replace("id: racing", "id: low").replace("> 100", "< 60")
-
-
-@pytest.fixture
-def feed() -> Feed:
-    load(RACING)
-    return Feed()
-
-
-def beats(start: float, count: int, rate: float = 120) -> list[tuple[float, float]]:
-    return [(start + number, rate) for number in range(count)]
 
 
 def everyone(**scope: Any) -> Scope:

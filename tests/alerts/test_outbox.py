@@ -44,7 +44,7 @@ def test_it_refuses_to_run_outside_a_transaction() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_whoever_changes_an_alert_leaves_an_entry_of_each_revision() -> None:
-    """But for silences, which `tests/ingestion/test_absence.py` follows."""
+    """But for silences, which `tests/ingestion/test_absence_alerts.py` follows."""
     load(RACING)
     feed, ann, at = Feed(), make_user("ann"), NOON + timedelta(seconds=3)
     feed.send(*((second, 120) for second in range(3)))

@@ -8,7 +8,7 @@ from alerts.engine import RuleKey, RuleSet
 from alerts.models import Alert, Rule
 from alerts.rebuild import new_people, rebuild
 from alerts.rule_versions import active_rule_versions
-from tests.alerts.feeding import RACING, Feed, at, load, person_one, the_alert
+from tests.alerts.feeding import RACING, Feed, at, beats, load, person_one, the_alert
 from tests.made import make_alert, make_wearer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,10 +23,6 @@ def cut(second: float) -> datetime:
     floors = again.states[person_one().pk].floors or {}
     (floor,) = floors.values()
     return datetime.fromtimestamp(floor / 1e6, tz=at(0).tzinfo)
-
-
-def beats(start: float, count: int, rate: float = 120, step: float = 1) -> list[tuple[float, float]]:
-    return [(start + number * step, rate) for number in range(count)]
 
 
 def test_of_a_new_person_nothing_is_pending():

@@ -11,7 +11,7 @@ from alerts import stored_history
 from alerts.backtest_stored import backtest_stored, present_rules
 from alerts.stored_history import Scope, TookTooLongError, one_view, read_history
 from devices.models import User
-from tests.alerts.feeding import RACING, Feed, at, load, person_one
+from tests.alerts.feeding import Feed, at, person_one
 from tests.made import make_partitions, make_wearer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,12 +20,6 @@ INSERT INTO devices_reading (user_id, recorded_at, event_id, received_at, flags,
 SELECT %s, %s::timestamptz + n * interval '1 second', gen_random_uuid(), now(), 0, 80
   FROM generate_series(1, 200000) n
 """
-
-
-@pytest.fixture
-def feed() -> Feed:
-    load(RACING)
-    return Feed()
 
 
 def everyone(**scope: Any) -> Scope:

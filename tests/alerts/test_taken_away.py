@@ -11,21 +11,11 @@ from alerts.models.state import DetectionState
 from alerts.rule_versions import active_rule_versions
 from alerts.services.rules import episodes_end_with_rules, rule_disable, rule_enable, rule_write
 from devices.models import MetricWindow, PipelineStatus, User
-from tests.alerts.feeding import RACING, Feed, at, load, person_one, the_alert
+from tests.alerts.feeding import RACING, Feed, at, beats, load, person_one, the_alert
 from tests.made import make_wearer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LOW = RACING.replace("id: racing", "id: low").replace("> 100", "< 60")
-
-
-@pytest.fixture
-def feed() -> Feed:
-    load(RACING)
-    return Feed()
-
-
-def beats(start: float, count: int, rate: float = 120) -> list[tuple[float, float]]:
-    return [(start + number, rate) for number in range(count)]
 
 
 def consumer_lives(when: datetime) -> None:

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from devices.models import Device, User
 from devices.tokens import device_token_make, token_make
-from tests.made import make_user, make_wearer
+from tests.made import make_user
 
 Call = Callable[[User | None], APIClient]
 
@@ -35,37 +35,9 @@ def call() -> Call:
 
 
 @pytest.fixture
-def wearer(db: None) -> User:
-    return make_wearer("user_001", display_name="Ann")
-
-
-@pytest.fixture
-def other(db: None) -> User:
-    """Another wearer, whom the analyst does not watch."""
-    return make_wearer("user_002")
-
-
-@pytest.fixture
-def analyst(wearer: User) -> User:
-    """Watches `wearer`."""
-    return make_user("analyst", watches=(wearer,))
-
-
-@pytest.fixture
 def lead(db: None) -> User:
     """May see everyone, change rules, post readings for anyone."""
     return make_user("lead", "view_all_wearers", "add_readings", "change_rule", "change_device", "add_device")
-
-
-@pytest.fixture
-def stranger(db: None) -> User:
-    return make_user("stranger")
-
-
-@pytest.fixture
-def staff(db: None) -> User:
-    """Staff without any permission: the admin is theirs, people's data is not."""
-    return make_user("staff", is_staff=True)
 
 
 @pytest.fixture

@@ -29,6 +29,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from alerts.models import Channel, Incident, Mute, Route
+from alerts.notify.incidents import incidents_update
+from alerts.notify.sealing import seal
 from devices.models import Device, Reading, User
 from devices.tokens import token_make
 from tests.alerts.test_rules_service import yaml
@@ -69,10 +72,18 @@ def there(analyst: User) -> dict[str, Any]:
     wearer = User.objects.get(username="user_001")
     rule = make_rule(source=yaml("tachycardia-at-rest"))
     make_partitions(NOON)
+    alert = make_alert(wearer, rule=rule)
+    incidents_update(at=NOON)
+    mute = Mute.objects.create(
+        user=wearer, rules=[rule.rule_id], starts_at=NOON, ends_at=timezone.now() + timedelta(days=1), made_at=NOON
+    )
+    channel = Channel.objects.create(owner=analyst, name="phone", kind="webhook", shown="x", sealed_address=seal("x"))
+    Route.objects.create(owner=analyst, channel=channel, wearer=wearer)
     Reading.objects.create(user=wearer, recorded_at=NOON, received_at=NOON, event_id=uuid4(), heart_rate=100.0)
     return {
-        "user_id": wearer.username, "rule_id": rule.rule_id, "alert_id": str(make_alert(wearer, rule=rule).pk),
-        "device_id": Device.objects.create(user=wearer, kind="ring").pk,
+        "user_id": wearer.username, "rule_id": rule.rule_id, "alert_id": str(alert.pk),
+        "device_id": Device.objects.create(user=wearer, kind="ring").pk, "mute_id": mute.pk, "channel_id": channel.pk,
+        "incident_id": str(Incident.objects.get().pk),
     }  # fmt: skip
 
 

@@ -73,3 +73,22 @@ def test_a_stranger_reads_nothing_not_even_that_somebody_is_there(call, stranger
     client = call(stranger)
     answers = [client.get(f"{READINGS}?user_id={name}").json() for name in ("user_005", "nobody")]
     assert answers[0] == answers[1]
+
+
+def test_values_come_in_the_units_asked_for_under_names_of_their_own(call, wearer: User) -> None:
+    make_partitions(NOON)
+    Reading.objects.create(
+        user=wearer, recorded_at=NOON, received_at=NOON, event_id=UUID(int=1), flags=1 << 11 | 1 << 15,
+        skin_temp_c=43.0, blood_glucose_mg_dl=450.39, heart_rate=61.0,
+    )  # fmt: skip
+    client, units = call(wearer), "units=mmol/L,[degF]"
+    (row,) = client.get(f"{READINGS}?{units}").json()["results"]
+    assert (row["blood_glucose_mmol_l"], row["skin_temp_f"], row["heart_rate"]) == (25.0, 109.4, 61.0)
+    assert set(row["doubts"]) == {"skin_temp_f", "blood_glucose_mmol_l"}
+    assert not {"blood_glucose_mg_dl", "skin_temp_c"} & row.keys()
+    (row,) = client.get(f"{READINGS}?units=[degF]").json()["results"]
+    assert (row["blood_glucose_mg_dl"], row["skin_temp_f"]) == (450.39, 109.4)
+    newest = client.get(f"/api/v1/wearers/user_001/?{units}").json()["newest"]
+    assert newest["skin_temp_f"]["value"] == 109.4
+    wrong = client.get(f"{READINGS}?units=kelvin")
+    assert error(wrong, 400)["fields"].keys() == {"units"}

@@ -1,6 +1,7 @@
 """OpenAPI, and the page that shows it."""
 
 import json
+import re
 
 import pytest
 from django.core.management import call_command
@@ -30,9 +31,14 @@ def test_the_schema_names_every_address_of_the_contract() -> None:
             "windows",
             "simulations",
             "pipeline",
+            "mutes",
+            "incidents",
+            "notifications/channels",
+            "notifications/routes",
+            "notifications/deliveries",
         )
     }
-    actions = ("acknowledge", "snooze", "close", "reopen", "comment")
+    actions = ("acknowledge", "snooze", "close", "reopen", "comment", "assign")
     assert paths >= {f"/api/v1/alerts/{{alert_id}}/{action}/" for action in actions}
 
 
@@ -44,3 +50,16 @@ def test_the_docs_page_needs_nothing_inline_and_nothing_from_elsewhere() -> None
     assert "script-src 'self'" in response["Content-Security-Policy"].split("; ")
     assert "<script>" not in page
     assert "//cdn" not in page
+
+
+@pytest.mark.django_db
+def test_the_docs_page_lists_every_operation_and_each_of_its_links_leads_somewhere() -> None:
+    page = Client().get("/api/docs/").content.decode()
+    document = json.loads(Client().get("/api/schema/?format=json").content)
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r' href="#([^"]+)"', page)) <= {*ids, "main"}
+    operations = {
+        each["operationId"].replace("_", "-") for path in document["paths"].values() for each in path.values()
+    }
+    assert operations <= set(ids)

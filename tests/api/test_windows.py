@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from alerts.models import Summary
 from devices.models import MetricWindow, User
 from tests.api.test_errors import error
 from tests.made import NOON, make_wearer
@@ -77,3 +78,18 @@ def test_nobody_sees_the_minutes_of_a_stranger(call, wearer: User, minutes: None
     other = make_wearer("user_002")
     assert call(other).get(f"{WINDOWS}?user_id=user_001").status_code == 404
     assert call(other).get(WINDOWS).json()["results"] == []
+
+
+def test_a_minute_comes_in_the_units_asked_for(call, wearer: User) -> None:
+    MetricWindow.objects.create(
+        user=wearer, size_s=60, every_s=60, ended_at=NOON, received_at=NOON, is_fresh=True, count=2, flags=0,
+        count_skin_temp_c=2, avg_skin_temp_c=30, min_skin_temp_c=29, max_skin_temp_c=31, stddev_skin_temp_c=1,
+    )  # fmt: skip
+    (row,) = call(wearer).get(f"{WINDOWS}?units=[degF]").json()["results"]
+    assert row["metrics"] == {"skin_temp_f": {"count": 2, "avg": 86.0, "min": 84.2, "max": 87.8, "stddev": 1.8}}
+    Summary.objects.create(
+        user=wearer, period="hour", start=NOON, readings=2, alerts={}, made_at=NOON,
+        metrics={"skin_temp_c": {"count": 2, "min": 29, "avg": 30, "max": 31}},
+    )  # fmt: skip
+    (row,) = call(wearer).get("/api/v1/summaries/?units=[degF]").json()["results"]
+    assert row["metrics"] == {"skin_temp_f": {"count": 2, "min": 84.2, "avg": 86.0, "max": 87.8}}

@@ -30,12 +30,20 @@ import uvicorn
 uvicorn.run("telara.asgi:application", port=int(sys.argv[1]), lifespan="off", log_level="error",
             ws_per_message_deflate=False, timeout_graceful_shutdown=1)
 """
-PEOPLE = f"""
+RIGHTS = ["view_all_wearers", "run_simulator", "change_rule", "view_payload", "send_again"]
+BEGIN = f"""
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("load_rules")
 from django.contrib.auth.models import Permission
-from devices.models import User
+from datetime import timedelta
+from django.utils import timezone
+from devices.models import BackgroundTick, User
+BackgroundTick.objects.create(at=timezone.now() + timedelta(days=1))  # none runs here, and none is to be missed
 user = User.objects.create_user("analyst", password={PASSWORD!r})
-user.user_permissions.set(Permission.objects.filter(codename__in=["view_all_wearers", "run_simulator", "change_rule"]))
+user.user_permissions.set(Permission.objects.filter(codename__in={RIGHTS}))
 User.objects.create_superuser("boss", password={PASSWORD!r})
+User.objects.create_user("careful", password={PASSWORD!r})
 """
 
 
@@ -94,9 +102,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def site(chromium: Browser) -> Iterator[Site]:
     with copied() as copy:
-        copy.run("manage.py", "migrate", "--verbosity=0")
-        copy.run("manage.py", "load_rules")
-        copy.run("manage.py", "shell", "--no-imports", "-c", PEOPLE)
+        copy.run("manage.py", "shell", "--no-imports", "-c", BEGIN)
         site = Site(copy)
         try:
             site.start_consumer()
@@ -122,16 +128,22 @@ class Seen:
             self.complaints.append(message.text)
 
 
+def sign_in(page: Page, site: Site, who: str) -> None:
+    """By the form, as anybody does; where that leads is theirs."""
+    page.goto(f"{site.address}/login/")
+    page.fill("#id_username", who)
+    page.fill("#id_password", PASSWORD)
+    page.click("form button.primary")
+    page.wait_for_selector("main h1", state="attached")
+    page.wait_for_selector(".top", state="attached")
+
+
 @pytest.fixture
 def seen(chromium: Browser, site: Site) -> Iterator[Seen]:
     """The overview as the analyst has it after signing in, at 1440x900."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
     found = Seen(context.new_page())
     found.listen()
-    found.page.goto(f"{site.address}/login/")
-    found.page.fill("#id_username", "analyst")
-    found.page.fill("#id_password", PASSWORD)
-    found.page.click("form button.primary")
-    found.page.wait_for_selector('h1:text("Overview")', state="attached")
+    sign_in(found.page, site, "analyst")
     yield found
     context.close()

@@ -10,6 +10,19 @@ from tests.browser.conftest import Seen, Site
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 LIVE = ':root[data-connection="live"]'
 LOST = ':root[data-connection="lost"]'
+TICKED = """
+from datetime import timedelta
+from django.utils import timezone
+from devices.models import BackgroundTick
+BackgroundTick.objects.update(at=timezone.now() + timedelta(days={days}, minutes=-1))
+"""
+APART = """async (wanted) => {
+    const page = document.querySelector("script[src*=overview]").src;
+    const { movedApart } = await import(page.replace(/overview[^/]*$/, "line_labels.js"));
+    return movedApart(wanted, 24, 12, 132);
+}"""
+# As laid out, before they are moved: where a box ends up holds the rounding of where it begins.
+LAID_OUT = "labels => labels.map(getComputedStyle).map(({ width, height }) => [parseFloat(width), parseFloat(height)])"
 
 
 @pytest.fixture
@@ -72,10 +85,24 @@ def test_keys_reach_everything_and_the_help_lists_them(wearers: Page, seen: Seen
     assert seen.complaints == []
 
 
+def test_names_of_lines_that_meet_stand_a_finger_apart_around_where_they_meet(wearers: Page) -> None:
+    def placed(*wanted: float) -> list[float]:
+        return [float(each) for each in wearers.evaluate(APART, wanted)]
+
+    assert placed(60, 60, 60, 60) == [24, 48, 72, 96]
+    assert placed(61, 50, 100) == [67.5, 43.5, 100]
+    assert placed(10, 11, 12, 13, 14, 15) == [12, 36, 60, 84, 108, 132]
+    assert placed(131, 130) == [132, 108]
+    boxes = wearers.locator("[data-chart=hrv_ms] .chart-label").evaluate_all(LAID_OUT)
+    assert len(boxes) >= 3
+    assert all(width >= 24 and height >= 24 for width, height in boxes), boxes
+
+
 def test_it_greys_itself_when_the_consumer_is_gone_and_comes_back(wearers: Page, site: Site) -> None:
     site.processes["consumer"].send_signal(signal.SIGSTOP)
     try:
         wearers.wait_for_selector(LOST, state="attached", timeout=20_000)
+        expect(wearers.locator("#announce-critical")).to_contain_text("Disconnected")
         expect(wearers.locator("#connection-banner")).to_contain_text("Alerts may be missing")
         struck = wearers.locator("[data-person=user_001] [data-metric=heart_rate]")
         assert "line-through" in struck.evaluate("element => getComputedStyle(element).textDecorationLine")
@@ -88,6 +115,16 @@ def test_it_greys_itself_when_the_consumer_is_gone_and_comes_back(wearers: Page,
         site.processes["consumer"].send_signal(signal.SIGCONT)
     wearers.wait_for_selector(LIVE, state="attached", timeout=20_000)
     expect(wearers.locator("#connection-banner")).to_be_hidden()
+
+
+def test_it_says_that_nobody_is_told_while_no_background_worker_runs(wearers: Page, site: Site) -> None:
+    site.copy.run("manage.py", "shell", "--no-imports", "-c", TICKED.format(days=0))
+    pill, line = wearers.locator("#live-pill"), wearers.locator("#untold")
+    expect(pill).to_contain_text("Nobody is told", timeout=45_000)
+    expect(line).to_contain_text("no background worker since")
+    site.copy.run("manage.py", "shell", "--no-imports", "-c", TICKED.format(days=1))
+    expect(pill).to_contain_text("Live", timeout=15_000)
+    expect(line).to_be_hidden()
 
 
 def test_it_greys_itself_when_the_site_is_gone_and_reads_it_anew(wearers: Page, site: Site) -> None:
@@ -114,6 +151,7 @@ def test_no_page_scrolls_sideways_on_a_phone(wearers: Page, site: Site, seen: Se
     links = wearers.locator(".nav a").all()
     pages = [link.get_attribute("href") for link in links]
     wearers.set_viewport_size({"width": 360, "height": 780})
+    expect(wearers.locator('.choice [data-show="nodata"]')).to_have_css("column-gap", "4px")
     widths = {}
     for page in pages:
         wearers.goto(f"{site.address}{page}")
@@ -121,6 +159,13 @@ def test_no_page_scrolls_sideways_on_a_phone(wearers: Page, site: Site, seen: Se
         widths[page] = wearers.evaluate("document.documentElement.scrollWidth")
     assert widths == dict.fromkeys(pages, 360)
     assert seen.complaints == []
+
+
+def test_a_page_more_than_one_person_may_have_open_says_so(wearers: Page) -> None:
+    wearers.route_web_socket("**/ws/vitals", lambda socket: socket.close(code=4429))
+    wearers.reload()
+    expect(wearers.locator("#connection-banner")).to_contain_text("You have more pages open than one person may")
+    expect(wearers.get_by_role("button", name="Try now")).to_be_visible()
 
 
 def test_the_theme_is_remembered(wearers: Page) -> None:

@@ -1,15 +1,30 @@
 """The lists and pages in a real browser: nothing breaks the policy, nothing scrolls sideways, and all of it lives."""
 
+import re
+import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from devices.second_factor import code_at
 from tests.browser.conftest import PASSWORD, Seen, Site
+from tests.browser.passkeys import give_authenticator
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 LIVE = ':root[data-connection="live"]'
-RACING = ("--user", "racing", "--anomaly", "tachycardia_at_rest", "--rate", "2", "--duration", "600")
+RACING = (
+    "--user",
+    "racing",
+    "--anomaly",
+    "tachycardia_at_rest",
+    "--rate",
+    "2",
+    "--duration",
+    "600",
+    "--bad-data",
+    "0.1",
+)
 
 
 @pytest.fixture
@@ -47,9 +62,32 @@ def test_no_page_scrolls_sideways_on_a_phone_in_either_theme(page: Page, site: S
             "/wearers/racing/?range=5m",
             "/wearers/racing/",
             "/alerts/?q=nobody",
+            "/pipeline/",
+            "/devices/",
+            "/notifications/",
+            "/settings/",
+            "/settings/delete/",
         ):
             opened(page, site, path)
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+
+
+def test_a_channel_a_test_of_it_and_a_route_are_made(page: Page, site: Site) -> None:
+    opened(page, site, "/notifications/")
+    page.fill("[name=channel-name]", "Ward pager")
+    page.select_option("[name=channel-kind]", "webhook")
+    page.fill("[name=channel-address]", "https://8.8.8.8/secret-path")
+    page.get_by_role("button", name="Set up").click()
+    expect(page.locator(".made code")).to_contain_text("whsec_")
+    page.get_by_role("button", name="Send test to Ward pager").click()
+    expect(page.locator("#log")).to_contain_text("On its way")
+    expect(page.locator("main")).not_to_contain_text("whsec_")
+    page.select_option("[name=route-least_severity]", "CRITICAL")
+    page.get_by_role("button", name="Make route").click()
+    routes = page.get_by_role("region", name="Routes")
+    expect(routes.locator("li")).to_contain_text("CRITICAL and worse, by Ward pager")
+    page.get_by_role("button", name="Switch off the route by Ward pager").click()
+    expect(routes.locator("li")).to_contain_text("off")
 
 
 def test_keys_decide_about_the_row_under_the_cursor_and_take_it_back(page: Page, site: Site) -> None:
@@ -74,6 +112,25 @@ def test_keys_decide_about_the_row_under_the_cursor_and_take_it_back(page: Page,
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("Tachycardia at rest")
+
+
+def test_what_is_selected_is_decided_about_at_once_by_keys(page: Page, site: Site) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    opened(page, site, "/alerts/?wearer=racing&severity=HIGH")
+    page.keyboard.press("j")
+    expect(page.locator("#preview .alert-title h2")).to_have_text("Tachycardia at rest")
+    top = page.locator(".desk-row.cursor").bounding_box()
+    page.keyboard.press("x")
+    expect(page.locator("#bulk-count")).to_have_text("1 selected")
+    assert page.locator(".desk-row.cursor").bounding_box() == top
+    page.keyboard.press("s")
+    expect(page.locator("#bulk").get_by_role("button", name="4 h")).to_be_disabled()
+    page.keyboard.press("1")
+    expect(page.locator("#undo")).to_contain_text("1 snoozed")
+    expect(page.locator(".desk-row .triage [data-until]").first).to_contain_text("4 m")
+    expect(page.locator("#bulk")).to_be_hidden()
+    page.keyboard.press("u")
+    expect(page.locator("#undo")).to_contain_text("1 taken back")
 
 
 def close(page: Page) -> None:
@@ -113,8 +170,37 @@ def test_a_wearers_values_move_and_each_strip_is_a_table_too(page: Page, site: S
     strip.get_by_text("Show as table").click()
     expect(strip.locator("tbody tr").first).to_contain_text(":")
     page.locator("h1").click()
+    page.keyboard.press("n")
+    page.keyboard.type("slept badly")
+    page.locator("#note-form").get_by_role("button", name="Add note").click()
+    expect(page.locator(".notes .note").first).to_have_text("slept badly")
+    a_fresh_copy_leaves_the_actions_alone(page)
+    plot = strip.locator(".u-over").bounding_box()
+    assert plot is not None
+    page.mouse.move(plot["x"] + 100, plot["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(plot["x"] + 300, plot["y"] + 40)
+    page.mouse.up()
+    expect(page.get_by_role("button", name="Whole range")).to_be_visible()
+    assert "zoom=" in page.url
+    page.get_by_role("button", name="Whole range").click()
+    assert "zoom=" not in page.url
+    page.locator("h1").click()
     page.keyboard.press("]")
-    expect(page.locator('.ranges [aria-current="true"]')).to_have_text("1 h")
+    expect(page.locator('.ranges [aria-current="true"]')).to_have_text("15 m")
+
+
+def a_fresh_copy_leaves_the_actions_alone(page: Page) -> None:
+    """On the page of a wearer with a note: only what changed is replaced."""
+    actions = page.locator(".head-actions")
+    page.evaluate('document.querySelector(".notes .note").stays = true')
+    actions.evaluate('each => each.insertAdjacentHTML("beforeend", "<details open></details>")')
+    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
+        page.evaluate('dispatchEvent(new Event("telara:over"))')
+    actions.get_by_role("button", name="Pin").click()
+    expect(actions.get_by_role("button", name="Pinned")).to_be_visible()
+    expect(actions.locator("details[open]")).to_be_attached()
+    assert page.evaluate('document.querySelector(".notes .note").stays') is True
 
 
 def test_the_list_of_wearers_moves_without_a_reload(page: Page, site: Site) -> None:
@@ -124,7 +210,31 @@ def test_the_list_of_wearers_moves_without_a_reload(page: Page, site: Site) -> N
     first = row.locator("[data-metric=heart_rate]").inner_text()
     expect(row.locator("[data-metric=heart_rate]")).not_to_have_text(first, timeout=30_000)
     expect(row.locator(".spark path").first).to_be_attached()
+    expect(row.locator(".col-cadence")).to_contain_text("on time, ")
     assert page.evaluate("window.stays") is True
+    page.locator(".columns-menu summary").press("Enter")
+    page.get_by_label("SpO₂").press("Space")
+    page.get_by_role("button", name="Keep").press("Enter")
+    expect(page.locator("th.col-spo2")).to_have_count(0)
+    expect(page.get_by_role("columnheader", name="Wearer")).to_have_attribute("aria-sort", "ascending")
+    page.locator(".columns-menu summary").press("Enter")
+    page.get_by_role("button", name="Show all").press("Enter")
+    expect(page.locator("th.col-spo2")).to_be_visible()
+
+
+def test_what_was_refused_opens_in_its_place_and_is_sent_again(page: Page, site: Site) -> None:
+    opened(page, site, "/pipeline/")
+    page.evaluate("window.stays = true")
+    with_bytes = page.locator("td.size", has_text=re.compile("[1-9]"))  # the simulator spoils some to nothing
+    row = page.locator(".quarantine-row:has(input:enabled)").filter(has=with_bytes).last
+    expect(row).to_be_visible(timeout=30_000)
+    row.locator(".words").click()
+    message = page.locator("tr.opened")
+    expect(message.locator(".hex")).to_contain_text("0000  ")
+    assert page.evaluate("window.stays") is True
+    message.get_by_role("button", name="Send this one again").click()
+    expect(page.locator("main > .banner")).to_contain_text("1 message was sent again")
+    expect(page.locator(".quarantine-row .again").filter(has_text="refused again")).to_be_visible(timeout=15_000)
 
 
 VIOLATIONS = "addEventListener('securitypolicyviolation', e => console.error(`${e.violatedDirective} ${e.blockedURI}`))"
@@ -143,15 +253,121 @@ def test_no_page_breaks_the_policy_the_admins_and_the_apis_included(page: Page, 
     seen.page.wait_for_url("**/admin/")
     for path in (
         "/", "/wearers/", "/wearers/racing/", "/alerts/", alert, "/rules/", "/rules/tachycardia-at-rest/",
-        "/simulator/", "/admin/", "/admin/alerts/alert/", "/admin/devices/user/", "/admin/devices/user/1/change/",
-        "/admin/devices/reading/?person=racing", "/admin/password_change/", "/api/docs/",
+        "/simulator/", "/pipeline/", "/devices/", "/notifications/",
+        "/admin/", "/admin/alerts/alert/", "/admin/devices/user/", "/admin/devices/user/1/change/",
+        "/admin/devices/reading/?person=racing", "/admin/password_change/",
+        "/people/", "/people/person/racing/", "/people/teams/", "/people/invitations/", "/audit/",
+        "/settings/", "/settings/delete/", "/api/docs/",
     ):  # fmt: skip
         answer = seen.page.goto(f"{site.address}{path}", wait_until="load")
         assert answer is not None
         assert answer.status == 200, path
-    seen.page.click("text=/api/v1/alerts/ >> nth=0")
-    expect(seen.page.locator(".opblock.is-open")).to_be_visible()
+    seen.page.locator(".operation summary").first.click()
+    expect(seen.page.locator(".operation[open] .operation-body").first).to_be_visible()
     seen.page.goto(f"{site.address}/nowhere/")
     # 404: that page itself, and the icon that the admin does not name
     assert [said for said in seen.complaints if "404" not in said] == []
     context.close()
+
+
+def give_password(page: Page, site: Site) -> None:
+    """By a name, not a number: passkeys belong to one."""
+    page.goto(f"{site.address.replace('127.0.0.1', 'localhost')}/login/?next=/settings/security/")
+    page.fill("#id_username", "careful")
+    page.fill("#id_password", PASSWORD)
+    page.click("form button.primary")
+
+
+def give_code(page: Page, code: str) -> None:
+    page.fill("#id_code", code)
+    page.press("#id_code", "Enter")
+
+
+def log_out(page: Page) -> None:
+    page.click(".row-do >> text=Log out")
+    page.wait_for_selector("#id_password")
+
+
+def code_of(secret: str, *, ahead: int = 0) -> str:
+    return code_at(secret=secret, counter=int(time.time()) // 30 + ahead)
+
+
+def set_up_app_and_passkey(page: Page) -> tuple[str, list[str]]:
+    """The app's secret, and the recovery codes."""
+    page.click("text=Set up")
+    secret = page.inner_text("#secret").replace(" ", "")
+    give_code(page, code_of(secret))
+    codes = page.locator(".codes li").all_inner_texts()
+    page.click("text=I have them")
+    page.click("text=Add a passkey")
+    page.fill("#id_name", "this laptop")
+    page.click("text=Make it")
+    page.wait_for_selector("text=The passkey is set up.")
+    return secret, codes
+
+
+def test_signing_in_by_app_passkey_and_recovery_code_and_out_everywhere(chromium: Browser, site: Site) -> None:
+    contexts = [chromium.new_context() for _ in range(2)]
+    found = Seen(page := contexts[0].new_page())
+    found.listen()
+    give_authenticator(page)
+    give_password(page, site)
+    secret, codes = set_up_app_and_passkey(page)
+    assert len(codes) == 10
+    log_out(page)
+    give_password(page, site)
+    give_code(page, code_of(secret, ahead=1))
+    page.wait_for_selector("text=this laptop")
+    log_out(page)
+    give_password(page, site)
+    page.click("text=Use a passkey")
+    page.wait_for_selector("text=this one")
+    log_out(page)
+    give_password(page, site)
+    give_code(page, codes[0])
+    page.wait_for_selector("text=9 left, each works once")
+
+    other = contexts[1].new_page()
+    give_password(other, site)
+    give_code(other, codes[1])
+    other.wait_for_selector(LIVE, state="attached")
+    page.reload()
+    page.click("text=Sign out everywhere else")
+    page.wait_for_selector("text=Signed out of 1 other session.")
+    other.wait_for_selector("#connection-banner:visible >> text=signed out")
+    assert found.complaints == []
+    for context in contexts:
+        context.close()
+
+
+def test_somebody_is_invited_watches_and_is_out_at_once(page: Page, site: Site, chromium: Browser) -> None:
+    boss, nora = (chromium.new_context(timezone_id="Europe/Vienna").new_page() for _ in range(2))
+    boss.goto(f"{site.address}/login/?next=/people/teams/")
+    boss.fill("#id_username", "boss")
+    boss.fill("#id_password", PASSWORD)
+    boss.click("form button.primary")
+    boss.fill("[name=name]", "Night")
+    boss.get_by_role("button", name="Make team").click()
+    boss.get_by_label("User id of a wearer").fill("racing")
+    boss.get_by_role("button", name="Add wearer").click()
+    boss.get_by_role("link", name="Invite", exact=True).click()
+    boss.select_option("[name=role]", "analyst")
+    boss.select_option("[name=team]", label="Night")
+    boss.get_by_role("button", name="Make the link").click()
+    nora.goto(boss.locator("#invitation-link").inner_text())
+    assert nora.url == f"{site.address}/invitation/"
+    expect(nora.locator("[name=time_zone]")).to_have_value("Europe/Vienna")
+    for name, value in (("username", "nora"), ("password", PASSWORD), ("again", PASSWORD)):
+        nora.fill(f"[name={name}]", value)
+    nora.get_by_role("button", name="Make my account").click()
+    expect(nora.locator('[data-person="racing"]').first).to_be_visible()
+    opened(nora, site, "/wearers/racing/")
+    boss.goto(f"{site.address}/people/teams/")
+    boss.get_by_role("link", name="Night").click()
+    boss.get_by_role("button", name="Remove nora from the analysts").click()
+    nora.wait_for_selector(':root:not([data-connection="live"])', state="attached", timeout=5_000)
+    answer = nora.goto(f"{site.address}/wearers/racing/")
+    assert answer is not None
+    assert answer.status == 403
+    for each in (boss, nora):
+        each.context.close()

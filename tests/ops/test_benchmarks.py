@@ -18,7 +18,7 @@ NAMED = {
 }
 
 
-@pytest.mark.parametrize("name", ["growth", "ingest", "late", "latency", "reading_back", "sockets"])
+@pytest.mark.parametrize("name", ["growth", "ingest", "late", "latency", "pages", "reading_back", "sockets"])
 @pytest.mark.parametrize(
     "environ",
     [{}, {"DATABASE_URL": NAMED["DATABASE_URL"]}, NAMED | {"TELARA_EMBEDDED": "kafka"}],

@@ -14,6 +14,12 @@ from django.core.management import get_commands
 ROOT = Path(__file__).resolve().parents[2]
 SECRETS = {"POSTGRES_PASSWORD": "pg-s3cret", "REDIS_PASSWORD": "redis-s3cret", "SECRET_KEY": "key-s3cret"}
 OURS = {"setup", "web", "consumer", "worker", "beat", "simulator"}
+# What the file itself decides, or nobody sets in production.
+OF_THE_FILE = {
+    "TELARA_DEMO_PASSWORD", "TELARA_KAFKA_GROUP", "TELARA_KAFKA_GROUP_PROTOCOL", "TELARA_KAFKA_PARTITIONS",
+    "TELARA_KAFKA_REPLICATION", "TELARA_BATCH_MESSAGES", "TELARA_BATCH_AGE_MS", "TELARA_LIVE_PREFIX",
+    "TELARA_FAILPOINTS", "TELARA_EMBEDDED", "TELARA_CLUSTER_ID",
+}  # fmt: skip
 # Why these have no check is said in the file.
 UNCHECKED = {"setup", "consumer", "beat", "simulator"}
 
@@ -39,6 +45,19 @@ def test_it_has_every_service_and_process(services: dict[str, Any]) -> None:
     assert set(services) == OURS | {"postgres", "kafka", "redis"}
 
 
+def test_what_an_operator_may_set_reaches_telara_with_the_default_that_is_written_down() -> None:
+    rows = re.findall(r"^\| (`TELARA_.+?) \|(.*?)\|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    named = [re.findall(r"`([^`]+)`", cell) for row in rows for cell in row]
+    defaults = {name: default for names, row in zip(named[::2], named[1::2], strict=True) for name, default in
+                zip(names, row or [""] * len(names), strict=False)}  # fmt: skip
+    given = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["x-telara"]["environment"]
+    expected = {name: f"${{{name}:-{default}}}" for name, default in defaults.items() if name not in OF_THE_FILE}
+    expected["TELARA_ERASURE_KEY"] = "${TELARA_ERASURE_KEY:-}"  # empty: SECRET_KEY
+    assert {name: given.get(name) for name in expected} == expected
+    shown = (ROOT / ".env.example").read_text()
+    assert [name for name in expected if f"#{name}=" not in shown] == []
+
+
 @pytest.mark.parametrize("name", SECRETS)
 def test_it_does_not_start_without_a_secret_and_names_it(name: str) -> None:
     answer = compose(**{key: value for key, value in SECRETS.items() if key != name})
@@ -49,8 +68,8 @@ def test_it_does_not_start_without_a_secret_and_names_it(name: str) -> None:
 def test_no_secret_is_written_down(services: dict[str, Any]) -> None:
     for name, service in services.items():
         for key, value in (service.get("environment") or {}).items():
-            if re.search("PASSWORD|SECRET_KEY|AUTH|_URL", key):
-                assert "s3cret" in str(value), (name, key)
+            if re.search("PASSWORD|SECRET_KEY|AUTH|_URL", key) and key != "TELARA_URL":  # that one is for everybody
+                assert not value or "s3cret" in str(value), (name, key)
 
 
 def test_only_the_web_process_is_published_and_on_this_machine_only(services: dict[str, Any]) -> None:
@@ -66,6 +85,11 @@ def test_every_service_has_limits(services: dict[str, Any]) -> None:
 def test_every_service_has_a_check_or_a_reason_for_none(services: dict[str, Any]) -> None:
     unchecked = {name for name, service in services.items() if service["healthcheck"]["test"] == ["NONE"]}
     assert unchecked == UNCHECKED
+
+
+def test_what_is_waited_for_is_the_server_that_stays(services: dict[str, Any]) -> None:
+    """While PostgreSQL's image makes its first tables, a server listens on the socket alone, and ends again."""
+    assert "--host=127.0.0.1" in services["postgres"]["healthcheck"]["test"]
 
 
 def test_every_image_is_pinned(services: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ import psutil
 from telara.embedded import postgres
 from telara.embedded.checkout import ROOT, Checkout
 
-LEFT_OUT = shutil.ignore_patterns(".*", "var", "node_modules", "staticfiles", "__pycache__")
+# What was compiled comes along, but for what a process is just writing, and for what only pytest reads.
+LEFT_OUT = shutil.ignore_patterns(".*", "var", "node_modules", "staticfiles", "*.pyc.*", "*-pytest-*.pyc")
 JOIN = """
 import os, sys, time
 from telara import embedded

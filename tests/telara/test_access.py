@@ -67,7 +67,7 @@ def test_error_pages_have_them_too(there: World, monkeypatch: pytest.MonkeyPatch
     def bug(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("dashboard.desk.read_query", bug)
+    monkeypatch.setattr("dashboard.desk.views.read_query", bug)
     answers = [there.ask("analyst", "GET", "/alerts/"), there.ask("analyst", "GET", "/nowhere/")]
     settings.ALLOWED_HOSTS = ["telara.test"]
     answers.append(Client().get("/", headers={"Host": "evil.test"}))
@@ -87,7 +87,7 @@ def _is_strict(policy: str) -> bool:
 HEADERS: dict[str, Callable[[str], bool]] = {
     "Content-Security-Policy": _is_strict,
     "X-Content-Type-Options": "nosniff".__eq__,
-    "Referrer-Policy": "same-origin".__eq__,
+    "Referrer-Policy": ("same-origin", "no-referrer").__contains__,
     "X-Frame-Options": "DENY".__eq__,
     "Cross-Origin-Opener-Policy": "same-origin".__eq__,
     "Cross-Origin-Resource-Policy": "same-origin".__eq__,

@@ -15,7 +15,7 @@ from telara.management.commands.demo import ensure_port_is_free
 from tests.telara.checkouts import Copy, await_death, await_that, copied
 
 READY = "Telara is ready at http://127.0.0.1:{port}/  user: demo  password: "
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.own_services]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from redis.retry import Retry
 from telara.embedded import needs, postgres
 from tests.telara.checkouts import JOIN, LEAVE, Copy, await_death, await_that, copied
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.own_services]
 
 
 @pytest.fixture

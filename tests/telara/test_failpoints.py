@@ -10,15 +10,18 @@ from uuid import uuid4
 import httpx
 import polars as pl
 import pytest
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from alerts.due_hours import DueHours
-from alerts.models import Alert, DueHour, OutboxEntry, RuleVersion, Summary
+from alerts.models import Alert, Delivery, DueHour, Incident, OutboxEntry, Route, RuleVersion, Summary
 from alerts.outbox import outbox_add
 from alerts.rule_files import read_rule_files
+from alerts.services.notifications import channel_make
 from alerts.services.rules import rules_load
 from alerts.services.triage import alert_snooze
+from devices.erasures import erased_among, erasure_ask
 from devices.failpoints import POINTS, OutboxPoint, TaskPoint
 from devices.models import Baseline, MetricWindow, Reading, Simulation, User
 from devices.partitions import Partitions
@@ -27,6 +30,7 @@ from devices.simulator.plan import Wish
 from devices.tokens import token_make
 from ingestion.mishaps import mishap_note
 from ingestion.models import Mishap, PartitionLedger
+from tests.alerts.notify.hook import hook
 from tests.ingestion.running import consumer, make_group, make_topic
 from tests.ingestion.topic import messages_of
 from tests.made import NOON, make_alert, make_installation, make_rule, make_user, make_wearer
@@ -40,7 +44,8 @@ DAY = timedelta(days=1)
 @pytest.fixture(scope="module")
 def telara(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[Nursery]:
     """Telara as in production, whose environment names every point."""
-    with nursery(tmp_path_factory.mktemp("nursery"), TELARA_FAILPOINTS=",".join(POINTS)) as made:
+    named = {"TELARA_FAILPOINTS": ",".join(POINTS), "TELARA_NOTIFY_NETWORKS": "127.0.0.0/8"}
+    with nursery(tmp_path_factory.mktemp("nursery"), **named) as made:
         yield made
 
 
@@ -205,6 +210,28 @@ def test_what_goes_with_old_readings_goes(telara: Nursery) -> None:
     assert not MetricWindow.objects.exists()
 
 
+def test_a_message_of_an_alarm_is_sent_again_under_the_same_id(telara: Nursery) -> None:
+    wearer, task = make_wearer(), "alerts.tasks.tell"
+    with hook() as listener:
+        channel, _ = channel_make(
+            owner=wearer, name="phone", kind="webhook", address=listener.url, networks=settings.TELARA_NOTIFY_NETWORKS
+        )
+        Route.objects.create(owner=wearer, channel=channel)
+        make_alert(wearer, opened_at=timezone.now())
+        where = {"SECRET_KEY": settings.SECRET_KEY}
+        dies_at(telara, "incident_before_commit", task, **where)
+        assert not Incident.objects.exists()
+        dies_at(telara, "notify_after_claim", task, **where)
+        assert (Delivery.objects.get().attempts, listener.told) == (1, [])
+        for point in ("notify_before_note", "notify_after_note"):
+            Delivery.objects.update(next_at=timezone.now())
+            dies_at(telara, point, task, **where)
+        assert telara.run(task, **where) == 0
+        first, second = listener.told
+    assert first == second
+    assert (Delivery.objects.get().state, Delivery.objects.get().attempts) == ("sent", 3)
+
+
 def test_a_slice_of_a_simulation_is_sent_again_as_the_same_events(telara: Nursery) -> None:
     where, task = {"TELARA_TOPIC_RAW": make_topic()}, "ingestion.tasks.step_simulations"
     began = timezone.now() - timedelta(seconds=20)
@@ -251,3 +278,18 @@ def test_a_post_whose_answer_never_came_is_sent_again_and_stored_once(telara: Nu
     with consumer(tmp_path, "--topics", topic, "--group", make_group(), "--until-caught-up") as running:
         assert running.process.wait(60) == 0
     assert [str(row.event_id) for row in Reading.objects.all()] == [event["event_id"]]
+
+
+def test_an_erasure_that_is_killed_goes_on_from_where_it_was(telara: Nursery) -> None:
+    user, task = make_wearer(), "ingestion.tasks.carry_out_erasures"
+    readings(user, last_ago=DAY, count=3)
+    make_alert(user)
+    erasure_ask(user=user, at=timezone.now(), grace=timedelta())
+    dies_at(telara, "erasure_before_commit", task)
+    assert not User.objects.filter(username=user.username).exists()
+    assert (Reading.objects.count(), Alert.objects.count()) == (3, 1)
+    dies_at(telara, "erasure_after_commit", task)
+    assert (Reading.objects.count(), Alert.objects.count()) == (0, 1)
+    assert telara.run(task) == 0
+    assert not User.objects.filter(pk=user.pk).exists()
+    assert erased_among([user.username]) == {user.username}

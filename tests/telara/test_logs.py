@@ -111,6 +111,15 @@ def test_a_refused_row_is_cut_out_of_a_traceback(lines: Lines) -> None:
     assert line["event"] == "Internal Server Error: /api/v1/readings/"
 
 
+@pytest.mark.parametrize("level", ["debug", "info", "warning"])
+def test_the_secret_of_an_invitation_is_in_no_line(lines: Lines, level: str) -> None:
+    secret = "aB3_-" * 8 + "xyz"
+    getattr(logging.getLogger("some.library"), level)("Not Found: %s", f"/invitation/{secret}/")
+    getattr(structlog.get_logger("telara.requests"), level)("request", path=f"/invitation/{secret}/")
+    foreign, own = lines()
+    assert (foreign["event"], own["path"]) == (f"Not Found: /invitation/{WITHHELD}/", f"/invitation/{WITHHELD}/")
+
+
 def test_debugging_shows_everything(lines: Lines) -> None:
     structlog.get_logger("x").debug("decoded", heart_rate=118)
     assert lines()[0]["heart_rate"] == 118
@@ -123,13 +132,13 @@ def test_a_terminal_gets_the_same_line_without_values() -> None:
     root, before = logging.getLogger(), logging.getLogger().handlers[:]
     configure(config)
     try:
-        raise ValueError("heart_rate: 118")
+        raise ValueError("heart_rate: 118.75")
     except ValueError:
-        structlog.get_logger("x").exception("batch refused", rows=3, heart_rate=118)
+        structlog.get_logger("x").exception("batch refused", rows=3, heart_rate=118.75)
     root.handlers[:] = before
     assert "batch refused" in stream.getvalue()
     assert "ValueError" in stream.getvalue()
-    assert "118" not in stream.getvalue()
+    assert "118.75" not in stream.getvalue()
 
 
 def test_a_level_that_is_none_is_named() -> None:

@@ -15,6 +15,7 @@ from telara.embedded.checkout import ROOT
 from telara.processes import Keeper, Process, house, people, usual
 from tests.telara.checkouts import await_death, await_that
 
+pytestmark = pytest.mark.own_services  # of none: what it keeps are small processes
 SLEEPS = ("-c", "import time; time.sleep(60)")
 DIES = ("-c", "import sys; print('first'); sys.exit('the last thing it said')")
 DEAF = ("-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); time.sleep(60)")

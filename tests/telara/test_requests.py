@@ -27,12 +27,17 @@ def test_it_names_the_request_and_logs_what_came_of_it(log: list[Any]) -> None:
         seen.append(get_contextvars()["request_id"])
         return HttpResponse(status=404)
 
-    answer: Any = request_log(view)(RequestFactory().get("/wearers/u1/?heart_rate=118"))
+    answer: Any = request_log(view)(RequestFactory().get("/wearers/u1/?heart_rate=118.40625"))
     assert answer["X-Request-ID"] == seen[0]
     (line,) = log
     assert (line["method"], line["path"], line["status"], line["log_level"]) == ("GET", "/wearers/u1/", 404, "info")
-    assert "118" not in str(line)
+    assert "118.40625" not in str(line)
     assert "request_id" not in get_contextvars()
+
+
+def test_a_link_tells_its_secret_to_no_log(log: list[Any]) -> None:
+    request_log(lambda _: HttpResponse())(RequestFactory().get("/invitation/the-secret/"))
+    assert log[0]["path"] == "/invitation/[withheld]"
 
 
 def test_it_works_on_the_event_loop_too(log: list[Any]) -> None:

@@ -14,7 +14,7 @@ from alerts.tasks import end_snoozes
 from devices.models import MetricWindow
 from devices.partitions import Partitions
 from devices.tasks import drop_old_readings
-from ingestion.models import QuarantinedMessage
+from ingestion.models import PipelineMinute, QuarantinedMessage
 from ingestion.tasks import drop_old_quarantine
 from telara.celery import app
 from telara.embedded.checkout import ROOT
@@ -61,6 +61,15 @@ def test_quarantine_is_kept_for_two_weeks() -> None:
         )  # fmt: skip
     drop_old_quarantine()
     assert [message.offset for message in QuarantinedMessage.objects.all()] == [13]
+
+
+@pytest.mark.django_db
+def test_what_consumers_did_in_each_minute_is_kept_for_a_week() -> None:
+    for days in (6, 8):
+        at = timezone.now() - timedelta(days=days)
+        PipelineMinute.objects.create(minute=at, consumer="c", started_at=at, stored=days)
+    drop_old_quarantine()
+    assert [minute.stored for minute in PipelineMinute.objects.all()] == [6]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -38,6 +38,8 @@ def test_named_services_need_a_secret_key_of_their_own() -> None:
         ("TELARA_UNKNOWN_USERS", "ignore"),
         ("TELARA_KAFKA_GROUP_PROTOCOL", "new"),
         ("TELARA_RETENTION_DAYS", "ever"),
+        ("EMAIL_URL", "telara:hush@mail"),
+        ("EMAIL_URL", "smtp+tls://telara:hush@mail:587"),  # and no TELARA_URL, to which its links would lead
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named_without_a_password(name: str, value: str) -> None:

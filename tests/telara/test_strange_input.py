@@ -23,14 +23,20 @@ WORST = ("\x00", "9" * 90, f"{EARLIEST}_{uuid4()}", LATEST, "000001" + "9" * 20,
 PARAMETERS = {
     "/": ("range", "view"),
     "/overview/parts/": ("range", "view"),
-    "/wearers/": ("q", "show", "sort", "rows", "after"),
+    "/wearers/": ("q", "show", "group", "kind", "sort", "rows", "after", "before"),
     "/wearers/user_001/": ("until", "range", "compare"),
-    "/alerts/": ("q", "view", "episode", "severity", "class", "wearer", "before"),
+    "/wearers/user_001/export/profile.csv": ("units",),
+    "/alerts/": ("q", "view", "episode", "severity", "class", "wearer", "rule", "who", "before"),
     "/rules/": ("new", "q"),
     "/rules/tachycardia-at-rest/": ("from", "to"),
     "/rules-backtest/progress/": ("run",),
     "/simulator/": ("q",),
+    "/pipeline/": ("range", "reason", "topic", "since", "until", "before", "message"),
+    "/devices/": ("q", "kind", "show", "sort", "rows", "after", "before"),
+    "/notifications/": ("q",),
     "/login/": ("next",),
+    "/login/reset/": ("link",),
+    "/settings/security/confirm/": ("next",),
     "/admin/": ("q",),
     "/admin/alerts/alert/": ("q", "severity", "p", "o", "opened_at__gte"),
     "/admin/devices/user/": ("q", "is_wearer__exact", "e"),
@@ -39,6 +45,8 @@ PARAMETERS = {
 FIELDS = (
     "minutes", "note", "reason", "revision", "next", "form", "source", "based_on", "days", "rule_id", "enabled", "run",
     "username", "password", "start-wearers", "start-rate", "inject-wearer", "inject-anomaly", "wearer",
+    "message", "rules", "from", "until", "why", "alert", "all", "query", "to", "at", "name",
+    "user_id", "kind", "external_id", "display_name", "time_zone", "code", "credential", "email", "columns",
 )  # fmt: skip
 
 
@@ -73,8 +81,12 @@ def test_no_address_is_too_strange(page: str, client: Client, alert: Alert) -> N
 @pytest.mark.parametrize(
     "page",
     [*(f"/triage/ALERT/{action}/" for action in ("acknowledge", "snooze", "close", "reopen", "comment", "undo")),
+     *(f"/triage/bulk/{action}/" for action in ("acknowledge", "snooze", "close", "assign", "undo")),
+     "/wearers/user_001/mutes/", "/alerts/views/",
      "/triage/technical/snooze/", "/rules/", "/rules/tachycardia-at-rest/", "/rules/tachycardia-at-rest/switch/",
-     "/rules/tachycardia-at-rest/compare/", "/rules-lint/", "/rules-backtest/", "/simulator/", "/login/"],
+     "/rules/tachycardia-at-rest/compare/", "/rules-lint/", "/rules-backtest/", "/simulator/", "/pipeline/again/",
+     "/login/", "/login/forgot/", "/settings/security/confirm/",
+     "/settings/", "/settings/devices/", "/settings/tokens/"],
 )  # fmt: skip
 def test_no_form_is_too_strange(page: str, client: Client, alert: Alert) -> None:
     path, good = page.replace("ALERT", str(alert.pk)), {"reason": "benign", "minutes": "5", "note": "seen"}

@@ -6,6 +6,7 @@ import pytest
 
 from tests.telara.checkouts import Copy, copied
 
+pytestmark = pytest.mark.own_services
 COUNT = "from alerts.models import Rule; print('rules:', Rule.objects.count())"
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import IPv4Address
 from itertools import count
 from typing import Any
@@ -18,14 +19,19 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RegexPattern
 from django.utils import timezone
 
-from devices.models import Device, Reading, Simulation, User
-from devices.tokens import device_token_make
+from alerts.models import Channel, Incident, Mute, Route
+from alerts.notify.incidents import incidents_update
+from alerts.notify.sealing import seal
+from devices.models import Device, Note, Reading, Simulation, Team, User
+from devices.teams import member_add, wearer_add
+from devices.tokens import device_token_make, token_make
 from tests.alerts.test_rules_service import yaml
-from tests.made import NOON, make_alert, make_partitions, make_rule, make_user, make_wearer
+from tests.made import NOON, confirm, make_alert, make_partitions, make_rule, make_user, make_wearer
 
 PERSONAS = ("nobody", "wearer", "analyst", "outsider", "staff", "device")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _VISITS, _THIS_MACHINE = count(), IPv4Address("127.1.0.0")
+DAY = timedelta(days=1)
 OF_PAGES = ("GET", "POST")
 LOGIN = "login"  # in place of a status: sent to sign in
 REFUSED = {"401", "403", "405", LOGIN}
@@ -42,10 +48,22 @@ BODIES: dict[str, Any] = {
     "/api/v1/alerts/<alert_id>/snooze/": {"minutes": 5},
     "/api/v1/alerts/<alert_id>/close/": {"reason": "benign"},
     "/api/v1/alerts/<alert_id>/comment/": {"note": "seen"},
+    "/api/v1/alerts/<alert_id>/assign/": {"to": None},
+    "/api/v1/mutes/": {"user_id": "user_001", "rules": ["tachycardia-at-rest"], "minutes": 5, "why": "gym"},
     "/api/v1/rules/": {"source": yaml()},
     "/api/v1/rules/<rule_id>/": {"source": yaml("tachycardia-at-rest")},
     "/api/v1/rules/backtest/": {"source": yaml(), "user_id": "user_001"},
     "/triage/technical/snooze/": {"minutes": "5"},
+    "/wearers/": {"columns": ["", "heart"]},
+    "/wearers/<user_id>/mutes/": {"rules": ["tachycardia-at-rest"], "until": "12:00", "why": "gym"},
+    "/wearers/<user_id>/pin/": {"to": "on"},
+    "/wearers/<user_id>/notes/": {"text": "slept badly"},
+    "/alerts/views/": {"name": "night", "query": "?view=firing"},
+    "/settings/": {"time_zone": "UTC", "glucose_unit": "mg/dL", "temperature_unit": "Cel"},
+    "/settings/devices/": {"kind": "scale"},
+    "/settings/devices/<device_id>/name/": {"name": "left wrist"},
+    "/settings/tokens/": {"name": "a script"},
+    "/settings/delete/": {"password": "wrong"},
     "/login/": {"username": "nobody", "password": "wrong"},
 }
 QUERIES = {f"/api/v1/{name}/": {"user_id": "user_001"} for name in ("readings", "windows", "summaries")}
@@ -53,7 +71,7 @@ QUERIES = {f"/api/v1/{name}/": {"user_id": "user_001"} for name in ("readings", 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A wearer with one of everything, an analyst who watches them, and one who watches another.
+    """A wearer with one of everything, an analyst who watches them by a team, and one of another team.
 
     `here` are the path parameters of what belongs to the wearer, `nowhere` those of what is not there at all.
     """
@@ -87,21 +105,44 @@ def world() -> World:
     wearer, other = make_wearer(), make_wearer("user_002")
     people = {
         "wearer": wearer,
-        "analyst": make_user("analyst", watches=(wearer,)),
-        "outsider": make_user("outsider", watches=(other,)),
+        "analyst": make_user("analyst"),
+        "outsider": make_user("outsider"),
         "staff": make_user("staff", is_staff=True),
     }
+    night, day = Team.objects.create(name="Night"), Team.objects.create(name="Day")
+    for team, analyst, watched in ((night, "analyst", wearer), (day, "outsider", other)):
+        member_add(team=team, person=people[analyst])
+        wearer_add(team=team, person=watched)
     rule = make_rule("tachycardia-at-rest", source=yaml("tachycardia-at-rest"))
     make_partitions(NOON)
     Reading.objects.create(user=wearer, recorded_at=NOON, received_at=NOON, event_id=uuid4(), heart_rate=100.0)
     device = Device.objects.create(user=wearer, kind="ring")
     run = Simulation.objects.create(runner="worker", starts_at=NOON, requested_at=NOON, wearers=1)
+    channel = Channel.objects.create(owner=wearer, name="phone", kind="webhook", shown="x", sealed_address=seal("x"))
+    note = Note.objects.create(person=wearer, by=wearer, about=NOON, written_at=NOON, text="slept badly")
+    mute = Mute.objects.create(
+        user=wearer, rules=[rule.rule_id], starts_at=NOON, ends_at=timezone.now() + DAY, made_at=NOON, why="gym"
+    )
+    alert = make_alert(wearer, rule=rule)
+    incidents_update(at=NOON)
     here = {
         "user_id": wearer.username,
-        "alert_id": str(make_alert(wearer, rule=rule).pk),
+        "alert_id": str(alert.pk),
+        "incident_id": str(Incident.objects.get().pk),
         "rule_id": rule.rule_id,
         "device_id": str(device.pk),
+        "token_id": str(token_make(user=wearer, at=timezone.now(), lifetime=timedelta(days=1)).token.pk),
+        "file": "devices.csv",
         "simulation_id": str(run.pk),
+        "channel_id": str(channel.pk),
+        "route_id": str(Route.objects.create(owner=wearer, channel=channel).pk),
+        "mute_id": str(mute.pk),
+        "note_id": str(note.pk),
+        "view_id": "99999",
+        "passkey_id": "99999",
+        "session_id": "99999",
+        "team_id": str(night.pk),
+        "secret": "nothing",
         "action": "acknowledge",
         "rest": "nothing",
         "url": "nothing",
@@ -111,6 +152,7 @@ def world() -> World:
         "id": "99999",
     }
     nowhere = here | {"user_id": "user_999", "alert_id": str(uuid4()), "device_id": "99999", "simulation_id": "99999"}
+    nowhere["token_id"] = "99999"
     token = device_token_make(device=device, at=timezone.now())
     return World({name: _session(user) for name, user in people.items()}, token, here, nowhere)
 
@@ -118,6 +160,7 @@ def world() -> World:
 def _session(user: User) -> str:
     client = Client()
     client.force_login(user)
+    confirm(client)  # so that rights decide, and not how long ago somebody signed in
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
