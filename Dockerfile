@@ -4,7 +4,7 @@
 FROM node:22.12.0-bookworm-slim AS vendor
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --silent
+RUN npm ci --silent --omit=dev
 RUN mkdir -p vendor/uplot \
     && cp node_modules/uplot/dist/uPlot.esm.js node_modules/uplot/dist/uPlot.min.css node_modules/uplot/LICENSE vendor/uplot/
 

@@ -53,6 +53,16 @@ _VALUE_IN_TEXT = re.compile(
 _GROUP_IN_TEXT = re.compile(r"""(\b(?:vitals|activity|sleep|environment)\b\\?["']\s*:\s*)\{[^}]*\}?""")
 # libpq's lines after the first: DETAIL and CONTEXT quote rows ("Failing row contains (...)", "COPY s, column x: ...").
 _ROW_IN_TEXT = re.compile(r"^(DETAIL|CONTEXT):  .*$", re.MULTILINE)
+# The secret of an invitation is part of its address: whoever has it makes themselves an account.
+_SECRET_IN_ADDRESS = re.compile(r"(/invitation/)[A-Za-z0-9_-]{20,}")
+
+
+def without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The line without secrets that are parts of addresses, at every level: a structlog processor."""
+    return {
+        key: _SECRET_IN_ADDRESS.sub(rf"\1{WITHHELD}", value) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
 
 
 def without_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -152,6 +162,7 @@ def _last_processors(*, as_json: bool) -> list[Processor]:
     return [
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
+        without_secrets,
         without_values,
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         end,

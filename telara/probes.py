@@ -27,7 +27,7 @@ from redis.retry import Retry
 
 from alerts.models import Alert, OutboxEntry
 from alerts.models.alert import EpisodeState
-from devices.models import PipelineStatus
+from devices.models import BackgroundTick, Erasure, PipelineStatus
 
 
 class AwayError(Exception):
@@ -59,6 +59,8 @@ class DatabaseAnswer:
     firing: tuple[tuple[str, str, int], ...] = ()  # class, severity, alerts
     outbox_pending: int = 0
     outbox_since: datetime | None = None
+    ticked_at: datetime | None = None  # when the background worker last worked
+    erasures_failing: int = 0
 
 
 class Query(Protocol):
@@ -104,14 +106,22 @@ def _read(query: Query) -> DatabaseAnswer:
     firing = Alert.objects.filter(episode=EpisodeState.FIRING).order_by("alert_class", "severity")
     unsent = OutboxEntry.objects.filter(sent_at=None)
     oldest = _rows(query, unsent.order_by("pk").values_list("created_at")[:1])
-    pending = _rows(query, unsent.order_by().values(all=Value(1)).annotate(n=Count("pk")).values_list("n"))
+    ticks = _rows(query, BackgroundTick.objects.values_list("at"))
+    failing = Erasure.objects.filter(failing_since__isnull=False)
     return DatabaseAnswer(
         unapplied=(),
         consumers=tuple(Consumer(*row) for row in _rows(query, consumers)),
         firing=tuple(_rows(query, firing.values_list("alert_class", "severity", Count("pk")))),
-        outbox_pending=pending[0][0] if pending else 0,
+        outbox_pending=_count(query, unsent),
         outbox_since=oldest[0][0] if oldest else None,
+        ticked_at=ticks[0][0] if ticks else None,
+        erasures_failing=_count(query, failing),
     )
+
+
+def _count(query: Query, asked: QuerySet[Any, Any]) -> int:
+    rows = _rows(query, asked.order_by().values(all=Value(1)).annotate(n=Count("pk")).values_list("n"))
+    return int(rows[0][0]) if rows else 0
 
 
 def _rows(query: Query, asked: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:

@@ -15,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 log = structlog.get_logger(__name__)
 
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+_SECRET = re.compile(r"^(/invitation/).+", re.DOTALL)
 _OFTEN = ("/health", "/metrics", "/static/")  # probes, scrapes and files: at DEBUG
 
 
@@ -50,5 +51,10 @@ def _finish(request: HttpRequest, response: HttpResponseBase, name: str, began: 
     response.headers["X-Request-ID"] = name
     write = log.debug if request.path.startswith(_OFTEN) else log.info
     took = round(time.perf_counter() - began, 4)
-    write("request", method=request.method, path=request.path, status=response.status_code, took_s=took)
+    write("request", method=request.method, path=_said(request.path), status=response.status_code, took_s=took)
     return response
+
+
+def _said(path: str) -> str:
+    """The path, without the secret that a link has in it."""
+    return _SECRET.sub(r"\1[withheld]", path)

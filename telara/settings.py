@@ -5,6 +5,7 @@ With nothing set, `manage.py` joins the embedded services first and puts their a
 
 import os
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,11 +53,15 @@ INSTALLED_APPS = [
     "channels",
     "rest_framework",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
 ]
 MIDDLEWARE = [
     "telara.requests.request_log",
+    "telara.origin.audit_origin",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "telara.headers.private_answers",
@@ -67,7 +72,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "telara.signed_in.SignedInMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.reader.ReaderMiddleware",
 ]
 ROOT_URLCONF = "telara.urls"
 ASGI_APPLICATION = "telara.asgi.application"
@@ -120,10 +128,43 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
 
+# Signing in: django-allauth's stages and models; the pages, the limits of tries and the mail are Telara's own.
+ACCOUNT_ADAPTER = "devices.allauth_adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_TIMEOUT = 600  # seconds between the password and the second factor
+MFA_ADAPTER = "devices.allauth_adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Telara"
+PASSWORD_RESET_TIMEOUT = int(timedelta(days=1).total_seconds())
+TELARA_STAFF_SECOND_FACTOR: bool = env.bool("TELARA_STAFF_SECOND_FACTOR", default=False)
+try:
+    _mail = Environment.email_url_config(env.str("EMAIL_URL", default="") or "dummymail://")
+    if not _mail.get("EMAIL_BACKEND"):
+        raise ValueError
+except (ValueError, KeyError, TypeError, environ.ImproperlyConfigured):  # its text stays unsaid: it may hold a password
+    raise environ.ImproperlyConfigured("EMAIL_URL: it is smtp+tls://user:password@host:587.") from None
+TELARA_MAIL = _mail["EMAIL_BACKEND"] != "django.core.mail.backends.dummy.EmailBackend"
+TELARA_URL: str = env.str("TELARA_URL", default="")  # how people reach the site, for links in messages
+if TELARA_MAIL and not TELARA_URL:
+    raise environ.ImproperlyConfigured("EMAIL_URL needs TELARA_URL, the site that links in mails lead to: https://...")
+EMAIL_BACKEND: str = _mail["EMAIL_BACKEND"]
+EMAIL_HOST: str = _mail.get("EMAIL_HOST") or "localhost"
+EMAIL_PORT: int = _mail.get("EMAIL_PORT") or (465 if _mail.get("EMAIL_USE_SSL") else 587)
+EMAIL_HOST_USER: str = _mail.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD: str = _mail.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS: bool = bool(_mail.get("EMAIL_USE_TLS"))
+EMAIL_USE_SSL: bool = bool(_mail.get("EMAIL_USE_SSL"))
+EMAIL_FILE_PATH: str = _mail.get("EMAIL_FILE_PATH") or ""
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL: str = env.str("TELARA_MAIL_FROM", default="Telara <telara@localhost>")
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+FORMAT_MODULE_PATH = "telara.formats"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -179,6 +220,9 @@ TELARA_TOPIC_DEAD_LETTER = "biometrics-dead-letter"
 TELARA_UNKNOWN_USERS: str = env.str("TELARA_UNKNOWN_USERS", default="provision")
 TELARA_FRESHNESS = timedelta(minutes=env.int("TELARA_FRESHNESS_MINUTES", default=15))
 TELARA_RETENTION_DAYS: int = env.int("TELARA_RETENTION_DAYS", default=0)  # 0: for ever
+TELARA_AUDIT_DAYS: int = env.int("TELARA_AUDIT_DAYS", default=0)  # 0: for ever
+TELARA_ERASURE_GRACE = timedelta(hours=env.int("TELARA_ERASURE_GRACE_HOURS", default=24))
+TELARA_ERASURE_KEY: str = env.str("TELARA_ERASURE_KEY", default="")  # empty: SECRET_KEY
 TELARA_PARTITION_BY: str = env.str("TELARA_PARTITION_BY", default="month")
 TELARA_BATCH_MESSAGES: int = env.int("TELARA_BATCH_MESSAGES", default=16_000)
 TELARA_BATCH_AGE = timedelta(milliseconds=env.int("TELARA_BATCH_AGE_MS", default=200))
@@ -204,6 +248,8 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [REDIS_URL], "prefix": TELARA_LIVE_PREFIX},
     }
 }
+# Sockets of one person that show all they may see; twenty times as many that are narrowed to one wearer.
+TELARA_SOCKETS_PER_PERSON: int = env.int("TELARA_SOCKETS_PER_PERSON", default=60)
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -247,15 +293,22 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "CloseReasonEnum": "alerts.models.alert.CloseReason",
+        "DeliveryStateEnum": "alerts.models.notification.Delivery.State",
         "EndEnum": "alerts.models.alert.End",
         "EpisodeEndEnum": ["cleared", "gap", "open"],
+        "IncidentStateEnum": "alerts.models.incident.IncidentState",
+        "MuteStateEnum": ["on", "planned", "over"],
+        "SeverityEnum": "alerts.models.alert.Severity",
         "SleepStageEnum": ["awake", "light", "deep", "rem"],
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "devices.openapi.describe_errors"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
 }
+
+# Notifications: the private networks that channels may lead to.
+try:
+    TELARA_NOTIFY_NETWORKS = tuple(ip_network(each) for each in env.list("TELARA_NOTIFY_NETWORKS", default=[]))
+except ValueError as error:
+    raise environ.ImproperlyConfigured(f"TELARA_NOTIFY_NETWORKS: {error}.") from None
 
 TELARA_METRICS_TOKEN: str = env.str("TELARA_METRICS_TOKEN", default="")  # empty: only this machine may scrape
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")

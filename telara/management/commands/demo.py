@@ -29,7 +29,11 @@ from telara.processes import Keeper, house, people, usual
 
 HOST = "127.0.0.1"
 PATIENCE = 90.0  # seconds until the pages answer, on a slow machine
-PERMISSIONS = ("view_all_wearers", "add_readings", "run_simulator", "change_rule")
+PERMISSIONS = (
+    "view_all_wearers", "add_readings", "run_simulator", "change_rule", "view_payload", "send_again", "manage_people",
+    "view_audit",
+)  # fmt: skip
+APPS = ("devices", "alerts", "ingestion")
 
 
 class Command(BaseCommand):
@@ -67,10 +71,11 @@ class Command(BaseCommand):
         connections.close_all()
         self._say(f"starting {', '.join(process.name for process in processes)} (logs are in {keeper.logs})")
         keeper.start(processes)
-        address = f"http://{HOST}:{settings.PORT}/"
+        address = f"http://127.0.0.1:{settings.PORT}/"
         if not self._wait_for_pages(keeper, address, is_interrupted):
             return
         self._write(f"Telara is ready at {address}  user: demo  password: {password}")
+        self._say(f"passkeys need a name: http://localhost:{settings.PORT}/")
         self._say("stop it with Ctrl-C")
         while not is_interrupted():
             keeper.check()
@@ -169,7 +174,5 @@ def make_analyst(checkout: Checkout) -> str:
     if not analyst.check_password(password):
         analyst.set_password(password)
         analyst.save(update_fields=["password"])
-    analyst.user_permissions.add(
-        *Permission.objects.filter(content_type__app_label__in=("devices", "alerts"), codename__in=PERMISSIONS)
-    )
+    analyst.user_permissions.add(*Permission.objects.filter(content_type__app_label__in=APPS, codename__in=PERMISSIONS))
     return password
