@@ -36,9 +36,9 @@ from alerts.services.triage import (
 from devices.api import wearer_looked_at
 from devices.authentication import person
 from devices.errors import ApiError
-from devices.looks import look_note
 from devices.models import Look, User
 from devices.paging import KeysetPagination
+from devices.rights.looks import look_note
 from devices.serializers import InUnits, UnitsQuery, units_of
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Final
 
 from alerts.models import Alert, AlertChange
 from alerts.models.alert import Triage
-from devices.audit import Noted, audit_note_all
 from devices.models import User, Verb
+from devices.rights.audit import Noted, audit_note_all
 
 _NOTED_ELSEWHERE: Final = ("mute", "mute_end")  # as what was done to the mute
 

@@ -15,9 +15,9 @@ from alerts.models.alert import AlertClass, EpisodeState, Severity, Triage
 from alerts.models.incident import IncidentState
 from devices.authentication import person
 from devices.fields import AwareDateTimeField
-from devices.looks import look_note
 from devices.models import Look
 from devices.paging import KeysetPagination
+from devices.rights.looks import look_note
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

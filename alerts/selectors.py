@@ -11,8 +11,8 @@ from django.db.models import Prefetch, Q, QuerySet
 from alerts.models import Alert, Rule, RuleVersion, Summary
 from alerts.models.alert import AlertClass, AlertQuerySet, EpisodeState, Severity, Triage
 from devices.models import User, named
+from devices.rights.watching import watchers_of
 from devices.selectors import sees_everyone
-from devices.watching import watchers_of
 
 OPEN: Final = (Triage.NEW, Triage.ACKNOWLEDGED, Triage.SNOOZED)
 FACETS: Final = ("severity", "triage", "episode", "alert_class", "alert_type")

@@ -116,8 +116,8 @@ def usual() -> pl.DataFrame:
 
 
 def run(frame: pl.DataFrame) -> None:
-    from ingestion.receipts import People
-    from ingestion.windows import Windows  # which needs Django's models
+    from ingestion.evaluate.receipts import People
+    from ingestion.evaluate.windows import Windows  # which needs Django's models
 
     by_source: dict[Source, list[Rule]] = defaultdict(list)
     for rule in over_rows(read_rules()[0]):

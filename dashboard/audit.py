@@ -24,9 +24,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.export.formats import cell_of
-from devices.audit import audit_entries, audit_note
-from devices.confirmed import confirm_first, is_confirmed
+from devices.account.confirmed import confirm_first, is_confirmed
 from devices.models import AuditEntry, Team, User, Verb
+from devices.rights.audit import audit_entries, audit_note
 from devices.streamed import Streamed
 from devices.times import rfc3339
 

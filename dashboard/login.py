@@ -12,13 +12,13 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from dashboard.account.known_browser import browser_note
+from devices.account.attempts import WAIT_S, WAIT_TEXT, attempt_failed, attempts_forget, attempts_left, tries
+from devices.account.confirmed import confirm_note
+from devices.account.mail import mail_is_on
+from devices.account.second_factor import factors_hold
 from devices.addresses import caller_address
-from devices.attempts import WAIT_S, WAIT_TEXT, attempt_failed, attempts_forget, attempts_left, tries
-from devices.confirmed import confirm_note
 from devices.live import session_ended
-from devices.mail import mail_is_on
 from devices.models import User, named
-from devices.second_factor import factors_hold
 
 log = structlog.get_logger(__name__)
 

@@ -19,7 +19,7 @@ class ReaderMiddleware(MiddlewareMixin):
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], _args: tuple[Any, ...], _kwargs: dict[str, Any]
     ) -> None:
-        is_page = view.__module__.startswith(("dashboard.", "ingestion.pages", "telara.api_docs"))
+        is_page = view.__module__.startswith(("dashboard.", "ingestion.page.pages", "telara.api_docs"))
         is_admin = request.resolver_match is not None and request.resolver_match.app_name == "admin"
         user = request.user if is_page or is_admin else None
         read_in(user.units if isinstance(user, User) and is_page else CANONICAL)

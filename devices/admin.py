@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from devices.account.confirmed import confirm_first, is_confirmed
 from devices.admin_account import AccountActions
 from devices.admin_base import ModelAdmin, OfVisiblePeople, ReadOnlyAdmin, ReadOnlyPeopleAdmin, TabularInline, signed_in
-from devices.confirmed import confirm_first, is_confirmed
 from devices.live import rights_changed
 from devices.models import (
     ApiToken,
@@ -28,7 +28,7 @@ from devices.models import (
     Simulation,
     User,
 )
-from devices.people import may_come_in_as
+from devices.rights.people import may_come_in_as
 from devices.tokens import device_token_make, device_token_revoke
 
 
@@ -76,7 +76,7 @@ class PersonAdmin(AccountActions, ModelAdmin, UserAdmin):  # type: ignore[type-a
         ),
         ("Dates", {"fields": ["last_login", "date_joined"]}),
     ]
-    readonly_fields = ["is_active", "last_login", "date_joined"]  # what else ends with is_active: devices.people
+    readonly_fields = ["is_active", "last_login", "date_joined"]  # what else ends with is_active: devices.rights.people
     inlines = [WatchesInline, WatchedByInline]
     actions = ["make_password_link", "take_second_factor"]
 

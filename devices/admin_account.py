@@ -10,14 +10,14 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from devices.account_log import account_changed
+from devices.account.account_log import account_changed
+from devices.account.confirmed import confirm_first, is_confirmed
+from devices.account.passwords import link_secret
+from devices.account.second_factor import factors_take_away
+from devices.account.sessions import sessions_end
 from devices.addresses import site_link
 from devices.admin_base import signed_in
-from devices.confirmed import confirm_first, is_confirmed
 from devices.models import User, Verb
-from devices.passwords import link_secret
-from devices.second_factor import factors_take_away
-from devices.sessions import sessions_end
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin

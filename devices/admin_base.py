@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 
-from devices.audit import audit_note
-from devices.looks import look_note
 from devices.models import Assignment, Look, User, Verb
+from devices.rights.audit import audit_note
+from devices.rights.looks import look_note
 
 if TYPE_CHECKING:  # only the stubs know that these are generic
     PlainAdmin = admin.ModelAdmin[Any]

@@ -14,10 +14,10 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError as ApiValidationError
 
 from devices.admin_base import signed_in
-from devices.looks import look_note
 from devices.metrics import METRICS
 from devices.models import Look, Reading, User
 from devices.paging import after, cursor_decoded, cursor_of
+from devices.rights.looks import look_note
 from devices.selectors import flag_names, readings_of, wearer_get
 
 ROWS: Final = 100

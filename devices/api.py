@@ -13,16 +13,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from devices import openapi  # noqa: F401  # registers what it knows of tokens
+from devices.account.attempts import WAIT_S, attempt_failed, attempts_forget, attempts_left
+from devices.account.confirmed import is_confirmed
+from devices.account.second_factor import factors_hold
 from devices.addresses import caller_address
-from devices.attempts import WAIT_S, attempt_failed, attempts_forget, attempts_left
 from devices.authentication import person
 from devices.code_api import second_factor_ask
-from devices.confirmed import is_confirmed
 from devices.errors import ApiError
-from devices.looks import look_note
 from devices.models import ApiToken, Device, Look, MetricWindow, User, named
 from devices.paging import KeysetPagination
-from devices.second_factor import factors_hold
+from devices.rights.looks import look_note
 from devices.selectors import devices_visible, wearer_get, wearers_visible, windows_of
 from devices.serializers import (
     Credentials,

@@ -6,4 +6,4 @@ class DevicesConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to sign-ins."""
-        import devices.signins  # noqa: F401
+        import devices.account.signins  # noqa: F401

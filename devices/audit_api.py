@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
 
-from devices.audit import audit_entries
 from devices.authentication import IsPerson, person
 from devices.models import AuditEntry, Verb, Way
 from devices.paging import KeysetPagination
+from devices.rights.audit import audit_entries
 from devices.serializers import SpanQuery
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 
+from devices.account.second_factor import NEEDED, lacks_second_factor
 from devices.models import ApiToken, Device, User
-from devices.second_factor import NEEDED, lacks_second_factor
 from devices.tokens import device_find, token_find
 
 if TYPE_CHECKING:

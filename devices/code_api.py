@@ -5,12 +5,12 @@ from typing import Final
 from django.utils import timezone
 from rest_framework import status
 
-from devices.account_log import proof_failed
-from devices.attempts import WAIT_S
-from devices.code_tries import code_tries_forget, code_try
+from devices.account.account_log import proof_failed
+from devices.account.attempts import WAIT_S
+from devices.account.code_tries import code_tries_forget, code_try
+from devices.account.second_factor import NEEDED, Factors, code_use, factors_of, must_have_one
 from devices.errors import ApiError
 from devices.models import User
-from devices.second_factor import NEEDED, Factors, code_use, factors_of, must_have_one
 
 _APP: Final = "Send the code of your authenticator app, or a recovery code, as `code`."
 _PASSKEY: Final = (

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Coalesce
 
-from devices.audit import audit_note
-from devices.mail_news import news_note
+from devices.account.mail_news import news_note
 from devices.models import ErasedPerson, Erasure, User, Verb
+from devices.rights.audit import audit_note
 
 _PURPOSE: Final = b"telara.erased-people"
 

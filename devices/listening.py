@@ -1,5 +1,5 @@
 """Until when everything that was received is known: consumers note it in the ledger of their partitions
-(`ingestion.listening`), and whoever says that somebody is silent asks for it here."""
+(`ingestion.stream.listening`), and whoever says that somebody is silent asks for it here."""
 
 from datetime import datetime, timedelta
 from typing import Final

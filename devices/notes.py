@@ -6,8 +6,8 @@ from typing import Final
 from django.db import transaction
 from django.db.models import QuerySet
 
-from devices.audit import audit_note
 from devices.models import Note, User, Verb
+from devices.rights.audit import audit_note
 
 AHEAD: Final = timedelta(minutes=1)  # clocks differ
 

@@ -2,8 +2,8 @@
 
 from django.db import IntegrityError, transaction
 
-from devices.audit import audit_note
 from devices.models import Device, User, Verb
+from devices.rights.audit import audit_note
 
 
 class DeviceExistsError(Exception):

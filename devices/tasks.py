@@ -9,14 +9,14 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from devices.audit import audit_drop
+from devices.account.mail_out import mails_forget, mails_send
+from devices.account.sessions import sessions_forget
 from devices.baselines import baselines_drop, baselines_make
-from devices.invitations import invitations_forget
-from devices.mail_out import mails_forget, mails_send
 from devices.models import Look
 from devices.partitions import Span, any_older_than, drop_older_than, make_ahead
 from devices.retention import windows_drop
-from devices.sessions import sessions_forget
+from devices.rights.audit import audit_drop
+from devices.rights.invitations import invitations_forget
 from devices.tokens import tokens_drop_expired
 
 log = structlog.get_logger(__name__)

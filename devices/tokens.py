@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
-from devices.audit import audit_note
 from devices.hashing import new_secret, secret_hash
 from devices.live import rights_changed
 from devices.models import ApiToken, Device, User, Verb
+from devices.rights.audit import audit_note
 
 USED_EVERY = timedelta(minutes=1)  # last_used_at and last_seen_at are touched no oftener
 

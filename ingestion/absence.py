@@ -19,7 +19,7 @@ from alerts.rule_versions import absence_rules
 from devices.failpoints import reach
 from devices.heard import Heard, heard_again, last_heard, silent_people
 from devices.simulations import simulated_to_stop
-from ingestion.listening import listened
+from ingestion.stream.listening import listened
 
 LOCK: Final = 0x7E1A_0003  # advisory lock: beat may fire twice, the second one leaves
 AT_ONCE: Final = 1_000  # some seconds of work; the next step goes on

@@ -8,9 +8,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from devices.admin_base import ReadOnlyAdmin, signed_in
-from ingestion.inspector import bytes_seen, may_see_bytes
 from ingestion.models import OffsetGap, PartitionLedger, QuarantinedMessage
-from ingestion.shown_bytes import as_text
+from ingestion.page.inspector import bytes_seen, may_see_bytes
+from ingestion.page.shown_bytes import as_text
 
 SHOWN: Final = 2048  # bytes; more is not kept
 HEALTH_DATA: Final = {"key_as_text", "payload_as_text", "payload_as_hex"}

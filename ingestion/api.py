@@ -22,12 +22,12 @@ from devices.paging import KeysetPagination
 from devices.parsers import read_body
 from devices.selectors import readings_of
 from devices.serializers import InUnits, ReadingQuery
-from ingestion.exact import parse_json
+from ingestion.decode.exact import parse_json
+from ingestion.decode.verdicts import Limits, limits_of
 from ingestion.gate import FULL, MOST_POSTS
 from ingestion.intake import MAX_BODY, MAX_ITEMS, NotTakenError, Taken, Terms, take_in
-from ingestion.sending import web_producer
+from ingestion.send.sending import web_producer
 from ingestion.serializers import EventSchema, ReadingSerializer, TakenAnswer
-from ingestion.verdicts import Limits, limits_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -1,9 +1,9 @@
 """Forgetting a person: everything that any table holds of them, in transactions of a few thousand rows.
 
 It begins with one transaction: the account loses its name, its rights and its password, the keyed hash of the name is
-kept, and the worker that wrote for the person has it taken away (`ingestion.writers`), so that its transactions are
-over. What comes for the name from then on is refused, and nothing is added to what there is. Then batch after batch
-is deleted, and at last the account. Whoever is killed leaves nothing behind but what the next one goes on with.
+kept, and the worker that wrote for the person has it taken away (`ingestion.write.writers`), so that its transactions
+are over. What comes for the name from then on is refused, and nothing is added to what there is. Then batch after
+batch is deleted, and at last the account. Whoever is killed leaves nothing behind but what the next one goes on with.
 
 Which tables there are is asked of the models: what belongs to a person by a foreign key that cascades is found here
 without being named. `ingestion.erasure_traces` names the rest: what knows people by their name alone.
@@ -28,7 +28,7 @@ from devices.models import Erasure, Reading, User
 from devices.partitions import TABLE
 from ingestion.erasure_traces import trace_remove
 from ingestion.models import LateStretch
-from ingestion.writers import Writer
+from ingestion.write.writers import Writer
 
 log = structlog.get_logger(__name__)
 ROWS: Final = 5_000  # of plain tables a transaction

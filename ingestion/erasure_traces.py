@@ -18,9 +18,9 @@ from django.db.models import Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from alerts.models import Alert, OutboxEntry, SavedView
-from devices.audit import audit_forget
 from devices.erasures import name_hash
 from devices.models import Erasure, Invitation, Note, Simulation, Team, User
+from devices.rights.audit import audit_forget
 from ingestion.models import Mishap, Placement, QuarantinedMessage
 
 REPLACED: Final = "somebody"

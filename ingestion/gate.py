@@ -18,7 +18,7 @@ from channels.db import database_sync_to_async
 from django.db import Error  # InterfaceError, of a connection that closed, is no DatabaseError
 from django.utils import timezone
 
-from devices.credentials import Credentials, credentials_of, sender_find
+from devices.account.credentials import Credentials, credentials_of, sender_find
 from ingestion.intake import MAX_BODY
 
 log = structlog.get_logger(__name__)

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from devices.models import User
-from ingestion.exact import MAX_BYTES, judge_event
-from ingestion.producer import Outgoing, Producer
-from ingestion.verdicts import Code, Limits, Rejected
+from ingestion.decode.exact import MAX_BYTES, judge_event
+from ingestion.decode.verdicts import Code, Limits, Rejected
+from ingestion.send.producer import Outgoing, Producer
 
 MAX_ITEMS: Final = 1_000
 MAX_BODY: Final = 1024 * 1024

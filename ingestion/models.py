@@ -11,7 +11,7 @@ class PartitionLedger(models.Model):
     `epoch` is the fence: every assignment raises it, and a batch commits only under the epoch it began with. The
     backend's pid and start name the database connection of the owner, so that a stopped one can be ended.
     What was received in [listening_since, consumed_until] is known without a gap: while the owner listens, the broker
-    answers, and everything is stored (`ingestion.listening`).
+    answers, and everything is stored (`ingestion.stream.listening`).
     """
 
     cluster_id = models.CharField(max_length=64)
@@ -194,7 +194,7 @@ class Placement(models.Model):
 
 class PersonWriter(models.Model):
     """The worker that alone remembers a person rightly: the last that stored or judged their readings
-    (`ingestion.writers`)."""
+    (`ingestion.write.writers`)."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
     writer = models.BigIntegerField()

@@ -17,10 +17,10 @@ from ingestion.company import company_look
 from ingestion.erasure import erasures_step
 from ingestion.mishaps import mishaps_step
 from ingestion.models import PipelineMinute, QuarantinedMessage
-from ingestion.producer import Producer
-from ingestion.publish import AlertPublisher, outbox_sweep, publisher_make
-from ingestion.sending import producer_make
-from ingestion.simulations import simulations_due, simulations_step
+from ingestion.send.producer import Producer
+from ingestion.send.publish import AlertPublisher, outbox_sweep, publisher_make
+from ingestion.send.sending import producer_make
+from ingestion.send.simulations import simulations_due, simulations_step
 
 QUARANTINE_KEPT_FOR: Final = timedelta(days=14)
 MINUTES_KEPT_FOR: Final = timedelta(days=7)

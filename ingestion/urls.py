@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ingestion import pages
+from ingestion.page import pages
 
 urlpatterns = [
     path("pipeline/", pages.pipeline, name="pipeline"),

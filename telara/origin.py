@@ -7,12 +7,12 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
-from devices.audit import answering
+from devices.rights.audit import answering
 
 
 @sync_and_async_middleware
 def audit_origin(get_response: Any) -> Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]:
-    """Middleware: names the request to `devices.audit`."""
+    """Middleware: names the request to `devices.rights.audit`."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponseBase:

@@ -129,12 +129,12 @@ LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
 
 # Signing in: django-allauth's stages and models; the pages, the limits of tries and the mail are Telara's own.
-ACCOUNT_ADAPTER = "devices.allauth_adapters.AccountAdapter"
+ACCOUNT_ADAPTER = "devices.account.allauth_adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGIN_TIMEOUT = 600  # seconds between the password and the second factor
-MFA_ADAPTER = "devices.allauth_adapters.SecondFactorAdapter"
+MFA_ADAPTER = "devices.account.allauth_adapters.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Telara"
 PASSWORD_RESET_TIMEOUT = int(timedelta(days=1).total_seconds())

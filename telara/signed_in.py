@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 from django_htmx.http import HttpResponseClientRedirect
 
+from devices.account.second_factor import NEEDED, lacks_second_factor
+from devices.account.sessions import session_note
 from devices.addresses import caller_exactly
 from devices.models import User
-from devices.second_factor import NEEDED, lacks_second_factor
-from devices.sessions import session_note
 
 OPEN: Final = ("login", "logout", "security", "health", "metrics")  # beginnings of names: the way there, and out
 

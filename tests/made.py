@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from alerts.models import Alert, Rule, RuleVersion
-from devices.confirmed import CONFIRMED, CONFIRMED_FOR
+from devices.account.confirmed import CONFIRMED, CONFIRMED_FOR
 from devices.models import Assignment, Installation, User
 from devices.partitions import TABLE, partition_of
 

@@ -33,7 +33,7 @@ from alerts.notify.wanted import ROUTE_GONE, reason_not_to
 from alerts.reworded import description_in
 from devices.failpoints import reach
 from devices.models import User
-from devices.watching import may_see
+from devices.rights.watching import may_see
 
 log = structlog.get_logger(__name__)
 LOCK: Final = 0x7E1A_0011  # advisory lock of a session: a second run leaves

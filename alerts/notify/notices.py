@@ -19,8 +19,8 @@ from alerts.notify.decide import NAME, RANK, TOGETHER, Decision, Member, Plan, P
 from alerts.notify.hours import quiet_until
 from alerts.rewriting import rows_rewrite
 from devices.models import User
+from devices.rights.watching import watch_pairs
 from devices.selectors import sees_everyone
-from devices.watching import watch_pairs
 
 AT_ONCE: Final = 500  # notices a step
 BROKEN_WAITS: Final = timedelta(minutes=1)

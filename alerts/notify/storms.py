@@ -22,7 +22,7 @@ from alerts.notify.decide import RANK
 from alerts.notify.notices import members_of
 from alerts.notify.wanted import ENDS, NEWS, ROUTE_GONE, reason_not_to
 from devices.models import User
-from devices.watching import may_see
+from devices.rights.watching import may_see
 
 WINDOW: Final = timedelta(minutes=5)
 MOST: Final = 10

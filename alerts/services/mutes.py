@@ -20,8 +20,8 @@ from alerts.mutes import UNMUTABLE
 from alerts.outbox import outbox_add
 from alerts.rule_versions import UnreadableRuleError, engine_rule
 from devices import live
-from devices.audit import audit_note
 from devices.models import User, Verb
+from devices.rights.audit import audit_note
 
 # A day out, and not the night after it: whoever forgets a mute is watched again before they have slept.
 LONGEST_MUTE: Final = timedelta(hours=12)

@@ -10,8 +10,8 @@ from alerts.models import Channel, Delivery, Route
 from alerts.notify.places import Network
 from alerts.notify.sealing import seal
 from alerts.notify.senders import BadAddressError, address_checked, new_signing_secret
-from devices.audit import audit_note
 from devices.models import User, Verb
+from devices.rights.audit import audit_note
 
 MOST_CHANNELS: Final = 20
 MOST_ROUTES: Final = 50

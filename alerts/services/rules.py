@@ -21,9 +21,9 @@ from alerts.models import Alert, Rule, RuleChange, RuleVersion
 from alerts.models.alert import End, EpisodeState
 from alerts.outbox import outbox_add
 from alerts.rule_files import Problem, RuleFile, parse_rule
-from devices.audit import audit_note
 from devices.failpoints import reach
 from devices.models import PipelineStatus, User, Verb
+from devices.rights.audit import audit_note
 
 TAKES_EFFECT: Final = timedelta(seconds=10)
 CONSUMER_GONE: Final = timedelta(seconds=10)  # since its status row was last written

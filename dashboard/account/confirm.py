@@ -11,8 +11,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from dashboard.account.proof import Proof, factor_proof, password_proof, proof_page
-from devices.confirmed import confirm_note
-from devices.second_factor import has_second_factor
+from devices.account.confirmed import confirm_note
+from devices.account.second_factor import has_second_factor
 
 if TYPE_CHECKING:
     from devices.models import User

@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from devices.confirmed import confirm_first, is_confirmed
+from devices.account.confirmed import confirm_first, is_confirmed
 
 View = Callable[..., HttpResponse]
 

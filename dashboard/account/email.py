@@ -12,9 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from dashboard.account.confirmed import confirmed
 from dashboard.account.links import link_held, link_hold, link_over
 from dashboard.account.security import page
-from devices.addresses import caller_address
-from devices.attempts import WAIT_TEXT, mail_asked, mails_left
-from devices.mail import (
+from devices.account.attempts import WAIT_TEXT, mail_asked, mails_left
+from devices.account.mail import (
     TakenError,
     email_confirm,
     email_of,
@@ -24,6 +23,7 @@ from devices.mail import (
     email_wish_drop,
     mail_is_on,
 )
+from devices.addresses import caller_address
 
 if TYPE_CHECKING:
     from devices.models import User

@@ -15,9 +15,8 @@ from dashboard.account.passkeys import hindrance, options_to_make, passkey_made
 from dashboard.account.proof import LONGEST_CODE
 from dashboard.account.qr import app_address, qr_path
 from devices import sealing
-from devices.models import User
-from devices.passwords import tokens_revoke
-from devices.second_factor import (
+from devices.account.passwords import tokens_revoke
+from devices.account.second_factor import (
     Factors,
     LastFactorError,
     app_add,
@@ -29,6 +28,7 @@ from devices.second_factor import (
     passkey_add,
     passkey_rename,
 )
+from devices.models import User
 
 PENDING: Final = "app_secret"  # in the session, sealed, until a code shows that the app has it
 _SEALED: Final = {"salt": "dashboard.account.factors", "purpose": "secret that an app is being set up with"}

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from devices.browsers import browser_of
-from devices.mail_news import news_note
+from devices.account.browsers import browser_of
+from devices.account.mail_news import news_note
 from devices.models import User, Verb
 
 COOKIE: Final = "telara_known"

@@ -11,8 +11,8 @@ from allauth.mfa.webauthn.internal import auth
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from devices.account.second_factor import Factors
 from devices.models import User
-from devices.second_factor import Factors
 
 LONGEST: Final = 16_384  # characters of an answer; those of browsers have some hundred
 BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")  # "public-key" too

@@ -18,12 +18,12 @@ from dashboard.account.confirmed import confirmed
 from dashboard.account.known_browser import browser_keep
 from dashboard.account.links import link_held, link_hold, link_over
 from dashboard.account.proof import password_proof
+from devices.account.attempts import WAIT_S, WAIT_TEXT, mail_asked, mails_left
+from devices.account.confirmed import confirm_note
+from devices.account.mail import mail_is_on, password_link_ask
+from devices.account.passwords import link_person, password_set, tokens_revoke
 from devices.addresses import caller_address
-from devices.attempts import WAIT_S, WAIT_TEXT, mail_asked, mails_left
-from devices.confirmed import confirm_note
-from devices.mail import mail_is_on, password_link_ask
 from devices.models import Verb
-from devices.passwords import link_person, password_set, tokens_revoke
 
 if TYPE_CHECKING:
     from devices.models import User

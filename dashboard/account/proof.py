@@ -8,12 +8,12 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from dashboard.account.passkeys import hindrance, options_to_show, passkey_shown
-from devices.account_log import proof_failed
+from devices.account.account_log import proof_failed
+from devices.account.attempts import WAIT_S, WAIT_TEXT, attempt_failed, attempts_forget, attempts_left, tries
+from devices.account.code_tries import code_tries_forget, code_try
+from devices.account.second_factor import code_use, factors_of, passkey_used
 from devices.addresses import caller_address
-from devices.attempts import WAIT_S, WAIT_TEXT, attempt_failed, attempts_forget, attempts_left, tries
-from devices.code_tries import code_tries_forget, code_try
 from devices.models import User
-from devices.second_factor import code_use, factors_of, passkey_used
 
 LONGEST_CODE: Final = 32
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.account.known_browser import browser_note
 from dashboard.account.proof import Proof, factor_proof, proof_page
-from devices.confirmed import confirm_note
+from devices.account.confirmed import confirm_note
 from devices.models import User
 
 

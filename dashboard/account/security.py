@@ -11,11 +11,11 @@ from django.views.decorators.http import require_POST
 
 from dashboard.account.confirmed import confirmed
 from dashboard.account.passkeys import hindrance
-from devices.mail import email_of, mail_is_on, mail_undelivered
+from devices.account.mail import email_of, mail_is_on, mail_undelivered
+from devices.account.second_factor import codes_left, factors_of, must_have_one
+from devices.account.sessions import session_end, sessions_end, sessions_of
 from devices.models import User
 from devices.sealing import UnreadableError
-from devices.second_factor import codes_left, factors_of, must_have_one
-from devices.sessions import session_end, sessions_end, sessions_of
 
 
 @login_required

@@ -25,8 +25,8 @@ from dashboard.alert.timeline import changes_of, timeline_of, told_of
 from dashboard.desk.rows import snoozes_for
 from dashboard.latest import newest_times
 from dashboard.plain import plain_words
-from devices.looks import look_note
 from devices.models import Look, User
+from devices.rights.looks import look_note
 
 RELATED_WITHIN: Final = timedelta(hours=24)
 RELATED_SHOWN: Final = 10

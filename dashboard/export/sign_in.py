@@ -4,7 +4,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 
 from dashboard.export.columns import Column, Table, belonging, listed
-from devices.browsers import browser_of
+from devices.account.browsers import browser_of
 from devices.models import ApiToken
 
 

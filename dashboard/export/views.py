@@ -17,9 +17,9 @@ from dashboard.export.formats import TYPES, Format, written
 from dashboard.export.snapshot import BusyError, Pieces, Snapshot
 from dashboard.export.tables import tables
 from dashboard.wearer.views import person_of
-from devices.confirmed import confirm_first, is_confirmed
-from devices.looks import look_note
+from devices.account.confirmed import confirm_first, is_confirmed
 from devices.models import Look, User
+from devices.rights.looks import look_note
 from devices.streamed import Streamed
 from devices.units import units_read
 

@@ -22,7 +22,7 @@ from dashboard.live.outlet import NOT_ALLOWED, NOT_SIGNED_IN, Kind, Outlet
 from dashboard.live.places import Places
 from dashboard.live.text import text_of
 from dashboard.live.visitor import Visitor, visitor_find
-from devices.credentials import Credentials
+from devices.account.credentials import Credentials
 from devices.live import GROUP
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import structlog
 
 from dashboard.live.visitor import Sight
-from devices.credentials import Credentials
+from devices.account.credentials import Credentials
 
 log = structlog.get_logger(__name__)
 MOST_WAITING: Final = 16 << 20  # characters, which sockets share: three times everybody, of ten thousand people

@@ -10,7 +10,7 @@ from django.db import Error  # InterfaceError, of a connection that closed, is n
 
 from dashboard.live.feed import Feed, feed, refusal
 from dashboard.live.outlet import TOO_MANY, Outlet, Send
-from devices.credentials import credentials_of
+from devices.account.credentials import credentials_of
 
 log = structlog.get_logger(__name__)
 TRY_LATER: Final = 1013

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from devices.credentials import Credentials, person_find
+from devices.account.credentials import Credentials, person_find
 from devices.models import User, named
 
 Sight = frozenset[int] | Literal["everyone"]  # keys of people

@@ -15,9 +15,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from dashboard.account.proof import Proof, factor_proof, password_proof, proof_page
+from devices.account.second_factor import has_second_factor
 from devices.erasures import erasure_ask, erasure_of, erasure_undo
 from devices.models import User
-from devices.second_factor import has_second_factor
 
 PROVEN: Final = "erasure_proven_until"  # in the session: until when it counts as shown that it is they
 PROVEN_FOR: Final = timedelta(minutes=10)

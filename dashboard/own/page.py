@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.export.tables import tables
 from dashboard.own.zones import ZoneField
-from devices.audit import audit_note, changes_between
 from devices.erasures import erasure_of
-from devices.looks import looks_at, who_sees
 from devices.metrics import CANONICAL
 from devices.models import User, Verb
 from devices.models.person import GLUCOSE_UNITS, TEMPERATURE_UNITS
-from devices.watching import teams_of
+from devices.rights.audit import audit_note, changes_between
+from devices.rights.looks import looks_at, who_sees
+from devices.rights.watching import teams_of
 
 LOOKS_SHOWN: Final = 30
 

@@ -17,11 +17,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.login import sign_in
 from dashboard.own.zones import ZoneField
+from devices.account.attempts import WAIT_S, links_left, unknown_link_opened
 from devices.addresses import caller_address
-from devices.attempts import WAIT_S, links_left, unknown_link_opened
-from devices.invitation_rules import invitation_state
-from devices.invitations import InvitationOverError, invitation_accept, invitation_find
 from devices.models import Invitation
+from devices.rights.invitation_rules import invitation_state
+from devices.rights.invitations import InvitationOverError, invitation_accept, invitation_find
 
 HELD: Final = "invitation"  # in the session: the key of the invitation whose link was opened
 

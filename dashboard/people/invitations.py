@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from dashboard.people.access import for_managers, reader
 from devices.addresses import site_link
-from devices.invitation_rules import Invited, invitation_states
-from devices.invitations import (
+from devices.models import Team, User, named
+from devices.rights.invitation_rules import Invited, invitation_states
+from devices.rights.invitations import (
     LIFETIME,
     LONGEST,
     InvitationError,
@@ -22,8 +23,7 @@ from devices.invitations import (
     invitations_managed,
     roles_offered,
 )
-from devices.models import Team, User, named
-from devices.teams import may_manage_people, teams_managed
+from devices.rights.teams import may_manage_people, teams_managed
 
 SHOWN: Final = 50
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from dashboard.people.access import for_managers, reader
 from devices.models import User, named
-from devices.people import (
+from devices.rights.people import (
     ROLES,
     Listed,
     PersonError,
@@ -28,8 +28,8 @@ from devices.people import (
     person_deactivate,
     with_role,
 )
+from devices.rights.teams import may_manage_people, teams_managed
 from devices.searching import found_in
-from devices.teams import may_manage_people, teams_managed
 
 PAGE: Final = 50
 WORDS: Final = {

@@ -12,8 +12,8 @@ from django.shortcuts import redirect, render
 
 from dashboard.people.access import for_managers, reader
 from devices.models import Team, TeamAnalyst, User, named
-from devices.people import people_managed
-from devices.teams import (
+from devices.rights.people import people_managed
+from devices.rights.teams import (
     TeamError,
     may_manage_people,
     member_add,

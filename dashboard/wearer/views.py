@@ -28,12 +28,12 @@ from dashboard.wearer.planned import planned_of
 from dashboard.wearer.query import BadQueryError, Query, read_query
 from dashboard.wearer.strips import BANDED, DRAWN, Strip, strips_of
 from dashboard.wearer.tiles import CURRENT, heard_of, tiles_of, usual_now, worst_of
-from devices.looks import look_note
 from devices.metrics import METRICS
 from devices.models import Look, User
 from devices.notes import notes_of
 from devices.pins import pinned_by
 from devices.reader import decimals_shown
+from devices.rights.looks import look_note
 from devices.selectors import wearer_get
 
 WALKED: Final = 20_000  # readings: more than a day of one every 5 s

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-# The doors are set for one transaction by devices.audit: erasure may put a hash in the place of a name, retention delete.
+# The doors are set for one transaction by devices.rights.audit: erasure may put a hash in the place of a name, retention delete.
 KEEP = """
 CREATE FUNCTION devices_audit_keep() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE door text := coalesce(current_setting('telara.audit_door', true), '');

@@ -93,7 +93,7 @@ class User(AbstractUser):
     hidden_columns = ArrayField(
         models.CharField(max_length=16), default=list, db_default=[], blank=True, editable=False
     )
-    # wrong tries of the second factor, until when they count: devices.code_tries
+    # wrong tries of the second factor, until when they count: devices.account.code_tries
     code_failures = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     code_wait_until = models.DateTimeField(null=True, editable=False)
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import OperationalError, ProgrammingError
 
-from ingestion.producer import NotAcknowledgedError
+from ingestion.send.producer import NotAcknowledgedError
 
 
 @contextmanager

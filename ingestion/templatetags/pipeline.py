@@ -2,7 +2,7 @@
 
 from django import template
 
-from ingestion.reasons import words_of
+from ingestion.page.reasons import words_of
 
 register = template.Library()
 

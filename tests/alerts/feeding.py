@@ -15,10 +15,10 @@ from alerts.rule_files import RuleFile, parse_rule
 from alerts.services.rules import rules_load
 from devices.models import Installation, User
 from devices.partitions import Partitions
-from ingestion.batch import Position
-from ingestion.evaluation import Evaluation
-from ingestion.late import Stretches, stretches_take
-from ingestion.store import store_while
+from ingestion.evaluate.evaluation import Evaluation
+from ingestion.evaluate.late import Stretches, stretches_take
+from ingestion.stream.batch import Position
+from ingestion.write.store import store_while
 from tests.ingestion.rows import frame, row
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from devices.audit import audit_note
 from devices.models import User, Verb
+from devices.rights.audit import audit_note
 from tests.api.conftest import Call
 from tests.made import NOON, make_user, make_wearer
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from devices.models import Device, User
-from ingestion.producer import Producer
-from ingestion.topics import partitions_of
+from ingestion.send.producer import Producer
+from ingestion.send.topics import partitions_of
 from tests.api.test_errors import error
 from tests.ingestion.topic import messages_of
 
@@ -41,7 +41,7 @@ def topic(made_topic: str, settings) -> str:
 def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that is not there."""
     monkeypatch.setattr("ingestion.intake.PATIENCE_S", 0.2)
-    monkeypatch.setattr("ingestion.sending._made", [Producer({"bootstrap.servers": "127.0.0.1:1"})])
+    monkeypatch.setattr("ingestion.send.sending._made", [Producer({"bootstrap.servers": "127.0.0.1:1"})])
 
 
 def sent(topic: str, *events: dict[str, Any]) -> list[tuple[str, dict]]:
@@ -182,7 +182,7 @@ class Forgetful(Producer):
 
 
 def test_what_the_broker_took_in_part_is_not_accepted(call, wearer: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingestion.sending._made", [Forgetful({"bootstrap.servers": "127.0.0.1:1"})])
+    monkeypatch.setattr("ingestion.send.sending._made", [Forgetful({"bootstrap.servers": "127.0.0.1:1"})])
     assert error(call(wearer).post(READINGS, [event(), event()], format="json"), 503)["code"] == "unavailable"
 
 

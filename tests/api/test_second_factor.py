@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from devices.attempts import MOST
+from devices.account.attempts import MOST
+from devices.account.second_factor import app_add, app_secret_new, code_at, codes_left, passkey_add
 from devices.models import User
-from devices.second_factor import app_add, app_secret_new, code_at, codes_left, passkey_add
 from devices.tokens import device_token_make
 from tests.api.test_errors import error
 from tests.made import PASSWORD, make_user

@@ -9,8 +9,8 @@ from alerts.models.alert import Severity
 from alerts.services.mutes import mute_add
 from alerts.services.notifications import channel_make, channel_test, route_make
 from devices.models import Device, User
+from devices.rights.teams import member_add, team_make, wearer_add
 from devices.services import device_add
-from devices.teams import member_add, team_make, wearer_add
 from devices.tokens import device_token_make, token_make
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from devices.second_factor import code_at
+from devices.account.second_factor import code_at
 from tests.browser.conftest import PASSWORD, Seen, Site
 from tests.browser.passkeys import give_authenticator
 

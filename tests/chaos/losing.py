@@ -4,8 +4,8 @@ from typing import Any
 
 from confluent_kafka import TopicPartition
 
-from ingestion import consumer
-from ingestion.consumer import Worker
+from ingestion.stream import consumer
+from ingestion.stream.consumer import Worker
 
 
 def change(*, step: Any = Worker.step) -> None:

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from ingestion.models import LateStretch, PartitionLedger
-from ingestion.publish import outbox_sweep, publisher_make
+from ingestion.send.publish import outbox_sweep, publisher_make
 from tests.chaos.traffic import Message, event_of, sound, traffic
 from tests.ingestion.running import Running, consumer, make_group, make_topic, until
 

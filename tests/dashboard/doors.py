@@ -8,12 +8,12 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from devices.models import User
-from devices.second_factor import (
+from devices.account.second_factor import (
     app_add,
     app_secret_new,
     code_at,
 )
+from devices.models import User
 from tests.made import PASSWORD
 
 NEW = "a much longer horse"

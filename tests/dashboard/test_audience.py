@@ -9,7 +9,7 @@ from dashboard.live import outlet
 from dashboard.live.audience import Audience
 from dashboard.live.outlet import Outlet
 from dashboard.live.visitor import Sight
-from devices.credentials import Credentials
+from devices.account.credentials import Credentials
 
 
 class Wire:

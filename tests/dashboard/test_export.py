@@ -22,7 +22,7 @@ from alerts.services.triage import alert_comment
 from dashboard.export import snapshot
 from dashboard.export.snapshot import LostError, Pieces, Snapshot
 from dashboard.export.tables import tables
-from devices.audit import audit_note
+from devices.account.second_factor import passkey_add
 from devices.metrics import CANONICAL, Units
 from devices.models import (
     ApiToken,
@@ -39,8 +39,8 @@ from devices.models import (
     Verb,
 )
 from devices.readings_file import read_cells
-from devices.second_factor import passkey_add
-from devices.teams import member_add, team_make, wearer_add
+from devices.rights.audit import audit_note
+from devices.rights.teams import member_add, team_make, wearer_add
 from tests.dashboard.pages import Visit, just_now, read
 from tests.made import make_alert, make_user
 

@@ -4,7 +4,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client, RequestFactory
 
-from devices import attempts
+from devices.account import attempts
 from devices.addresses import caller_address
 from devices.models import User
 from tests.made import PASSWORD, make_user

@@ -10,15 +10,15 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.account.known_browser import COOKIE
-from devices.attempts import MOST, MOST_OF_ADDRESS
-from devices.erasures import erasure_ask
-from devices.mail import email_of, email_wish
-from devices.models import User
-from devices.passwords import link_secret
-from devices.second_factor import (
+from devices.account.attempts import MOST, MOST_OF_ADDRESS
+from devices.account.mail import email_of, email_wish
+from devices.account.passwords import link_secret
+from devices.account.second_factor import (
     codes_left,
     factors_take_away,
 )
+from devices.erasures import erasure_ask
+from devices.models import User
 from tests.dashboard.doors import (
     FIREFOX,
     NEW,

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from devices.account.second_factor import app_add, app_secret_new, code_at, codes_left
 from devices.models import Erasure, User
-from devices.second_factor import app_add, app_secret_new, code_at, codes_left
 from tests.dashboard.pages import Visit
 from tests.made import PASSWORD, make_user
 

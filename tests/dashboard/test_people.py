@@ -11,9 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from devices.attempts import MOST_OF_ADDRESS, attempt_failed, attempts_left
+from devices.account.attempts import MOST_OF_ADDRESS, attempt_failed, attempts_left
 from devices.models import ApiToken, AuditEntry, Invitation, Team, TeamAnalyst, TeamWearer, User, Verb
-from devices.teams import member_add, wearer_add
+from devices.rights.teams import member_add, wearer_add
 from devices.tokens import token_make
 from tests.dashboard.pages import Visit
 from tests.made import NOON, make_user, make_wearer

@@ -10,12 +10,12 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.account.passkeys import LONGEST
-from devices.attempts import MOST
-from devices.models import ApiToken, User
-from devices.second_factor import (
+from devices.account.attempts import MOST
+from devices.account.second_factor import (
     codes_left,
     factors_of,
 )
+from devices.models import ApiToken, User
 from tests.dashboard.doors import (
     code,
     door,

@@ -12,15 +12,15 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from devices.attempts import MOST
-from devices.confirmed import CONFIRMED
-from devices.models import ApiToken, User
-from devices.second_factor import (
+from devices.account.attempts import MOST
+from devices.account.confirmed import CONFIRMED
+from devices.account.second_factor import (
     codes_left,
     has_second_factor,
     passkey_add,
 )
-from devices.sessions import session_note, sessions_forget, sessions_of
+from devices.account.sessions import session_note, sessions_forget, sessions_of
+from devices.models import ApiToken, User
 from devices.tokens import token_make
 from tests.dashboard.doors import (
     FIREFOX,

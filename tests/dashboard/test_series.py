@@ -11,9 +11,9 @@ from django.db import connection
 from dashboard.series import MOST_POINTS, RANGES, Series, series_of
 from devices.metrics import Flag
 from devices.models import MetricWindow, Reading, User
-from ingestion.late import Span
-from ingestion.window_rows import window_rows, windows_store
-from ingestion.windows import Windows
+from ingestion.evaluate.late import Span
+from ingestion.evaluate.window_rows import window_rows, windows_store
+from ingestion.evaluate.windows import Windows
 from tests.made import NOON, make_partitions
 
 pytestmark = pytest.mark.django_db

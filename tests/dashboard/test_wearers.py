@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from dashboard.wearers.columns import COLUMNS
 from dashboard.wearers.ranked import SORTS
 from devices.models import Assignment, Device, PipelineStatus, User
-from devices.teams import member_add, team_make, wearer_add
+from devices.rights.teams import member_add, team_make, wearer_add
 from tests.dashboard.pages import Visit, just_now, read
 from tests.made import make_alert, make_rule, make_wearer
 

@@ -16,7 +16,7 @@ from devices.simulator.events import encode
 from devices.simulator.grid import Rate
 from devices.simulator.people import people, wearer_ids
 from devices.simulator.stream import Stretch, readings
-from ingestion.replay import recording
+from ingestion.send.replay import recording
 from tests.ingestion.messages import NUMBERS, ODDITIES, TEXTS, TIMES, message
 from tests.real_files import EXCERPTS
 

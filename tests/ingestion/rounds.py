@@ -1,5 +1,5 @@
-"""A round of fuzzing: some messages made from one seed, judged one by one by `ingestion.exact`, and decoded by columns
-in batches of several kinds."""
+"""A round of fuzzing: some messages made from one seed, judged one by one by `decode.exact`, and decoded by columns in
+batches of several kinds."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,10 @@ from typing import Final
 
 import polars as pl
 
-from ingestion.batch import Batch
-from ingestion.columns import Decoded, decode, decode_columns, frame_of
-from ingestion.exact import judge
-from ingestion.verdicts import Accepted, Code, Limits, Rejected
+from ingestion.decode.columns import Decoded, decode, decode_columns, frame_of
+from ingestion.decode.exact import judge
+from ingestion.decode.verdicts import Accepted, Code, Limits, Rejected
+from ingestion.stream.batch import Batch
 from tests.ingestion.mutations import mutant, seeds
 
 NOW: Final = datetime(2026, 6, 1, tzinfo=UTC)

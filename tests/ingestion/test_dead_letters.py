@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from ingestion.models import QuarantinedMessage
-from ingestion.publish import AlertPublisher
+from ingestion.send.publish import AlertPublisher
 from tests.ingestion.running import make_topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db]

@@ -37,9 +37,9 @@ from alerts.notify.sealing import seal
 from alerts.outbox import outbox_add
 from alerts.services.triage import alert_acknowledge, alert_comment
 from dashboard.desk.query import read_query
-from devices.audit import audit_note
+from devices.account.mail import email_wish
+from devices.account.second_factor import passkey_add
 from devices.erasures import Failing, erasure_ask, erasure_undo, erasures_failing, name_hash
-from devices.mail import email_wish
 from devices.models import (
     AuditEntry,
     Baseline,
@@ -55,16 +55,16 @@ from devices.models import (
     User,
     Verb,
 )
-from devices.second_factor import passkey_add
-from devices.teams import member_add, wearer_add
+from devices.rights.audit import audit_note
+from devices.rights.teams import member_add, wearer_add
 from devices.tokens import token_make
 from ingestion import erasure as erasing
 from ingestion.erasure import erasure_begin, erasure_go_on, erasures_step
 from ingestion.erasure_traces import NAME_NOBODY
-from ingestion.inspector import why_not_again
 from ingestion.models import LateStretch, Mishap, PersonWriter, Placement, QuarantinedMessage
-from ingestion.publish import dead_letter_json
-from tests.ingestion.test_pipeline import NOW, Shop, event
+from ingestion.page.inspector import why_not_again
+from ingestion.send.publish import dead_letter_json
+from tests.ingestion.stream.test_pipeline import NOW, Shop, event
 from tests.made import make_alert, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,14 +9,14 @@ import pytest
 from django.db.models import Count
 
 from devices.models import Reading
-from ingestion import proof
-from ingestion.exact import judge, judge_event, parse_json
+from ingestion.decode import proof
+from ingestion.decode.exact import judge, judge_event, parse_json
+from ingestion.decode.verdicts import Accepted, Limits, Rejected
 from ingestion.intake import Terms, _judge
 from ingestion.models import QuarantinedMessage
-from ingestion.producer import Outgoing
-from ingestion.verdicts import Accepted, Limits, Rejected
+from ingestion.send.producer import Outgoing
 from tests.ingestion import fuzz, rounds
-from tests.ingestion.test_pipeline import Shop
+from tests.ingestion.stream.test_pipeline import Shop
 
 SEEDS, ROUND, STORED, BATCH = range(1, 11), 2_000, 4_000, 400
 

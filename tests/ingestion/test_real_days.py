@@ -15,10 +15,10 @@ from django.db import connection
 from alerts.models import Alert
 from devices.metrics import Flag
 from devices.models import Reading
-from ingestion.replay import Recorded, recording
+from ingestion.send.replay import Recorded, recording
 from tests import real_files
 from tests.alerts.feeding import load
-from tests.ingestion.test_pipeline import NOW, Shop
+from tests.ingestion.stream.test_pipeline import NOW, Shop
 from tests.ingestion.test_real_data import episodes
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]

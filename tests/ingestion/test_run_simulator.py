@@ -20,7 +20,7 @@ from django.utils import timezone
 from devices.models import Simulation
 from devices.simulations import NOTICE, simulation_start, simulation_stop, simulations_alive
 from devices.simulator.plan import Wish, plan_of
-from ingestion.headroom import PAST_MESSAGES
+from ingestion.send.headroom import PAST_MESSAGES
 from tests.ingestion.topic import messages_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]

@@ -7,8 +7,8 @@ from devices.simulator.grid import Rate
 from devices.simulator.people import people, wearer_ids
 from devices.simulator.spoil import WAYS, Spoilt, spoil
 from devices.simulator.stream import Stretch, readings
-from ingestion.exact import judge
-from ingestion.verdicts import Accepted, Limits, Rejected
+from ingestion.decode.exact import judge
+from ingestion.decode.verdicts import Accepted, Limits, Rejected
 from tests.made import NOON
 
 NOON_MS = round(NOON.timestamp() * 1000)

@@ -12,7 +12,7 @@ from alerts.services.rules import rules_load
 from devices.models import Installation, Reading
 from ingestion.mishaps import mishaps_step
 from ingestion.models import Mishap, Placement, QuarantinedMessage
-from ingestion.rejects import TELL_EVERY, Rejects
+from ingestion.stream.rejects import TELL_EVERY, Rejects
 from tests.ingestion.running import consumer, events, make_group, make_topic, send, send_to, until
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

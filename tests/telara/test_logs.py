@@ -33,13 +33,13 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
 
 
 def test_it_is_one_json_object_a_line_with_time_level_and_logger(lines: Lines) -> None:
-    structlog.get_logger("ingestion.consumer").info("batch stored", stored=200, duplicates=1)
+    structlog.get_logger("ingestion.stream.consumer").info("batch stored", stored=200, duplicates=1)
     (line,) = lines()
     assert line.pop("timestamp").endswith("Z")
     assert line == {
         "event": "batch stored",
         "level": "info",
-        "logger": "ingestion.consumer",
+        "logger": "ingestion.stream.consumer",
         "stored": 200,
         "duplicates": 1,
     }

@@ -23,7 +23,7 @@ from alerts.models import Channel, Incident, Mute, Route
 from alerts.notify.incidents import incidents_update
 from alerts.notify.sealing import seal
 from devices.models import Device, Note, Reading, Simulation, Team, User
-from devices.teams import member_add, wearer_add
+from devices.rights.teams import member_add, wearer_add
 from devices.tokens import device_token_make, token_make
 from tests.alerts.test_rules_service import yaml
 from tests.made import NOON, confirm, make_alert, make_partitions, make_rule, make_user, make_wearer

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 from django.utils import timezone
 
-from devices.invitations import LONGEST, first_administrator_invite
+from devices.rights.invitations import LONGEST, first_administrator_invite
 
 
 class Command(BaseCommand):

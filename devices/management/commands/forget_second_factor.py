@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 
+from devices.account.second_factor import factors_take_away
+from devices.account.sessions import sessions_end
 from devices.models import User, named
-from devices.second_factor import factors_take_away
-from devices.sessions import sessions_end
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from ingestion.management.explained import explained
-from ingestion.topics import Topic, topics_create, topics_touch
+from ingestion.send.topics import Topic, topics_create, topics_touch
 
 
 class Command(BaseCommand):

@@ -16,10 +16,10 @@ from django.utils import timezone
 from devices.readings_file import ReadingsFileError
 from ingestion.management.explained import explained
 from ingestion.management.stopping import stop_signals
-from ingestion.producer import Outgoing, Producer, SendingStoppedError
-from ingestion.replay import Recorded, Recording, recording, shift_to
-from ingestion.senders import sending
-from ingestion.sending import producer_make
+from ingestion.send.producer import Outgoing, Producer, SendingStoppedError
+from ingestion.send.replay import Recorded, Recording, recording, shift_to
+from ingestion.send.senders import sending
+from ingestion.send.sending import producer_make
 
 TELL_EVERY_S: Final = 1.0
 NAP_S: Final = 0.1

@@ -15,12 +15,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from devices.failpoints import armed
-from ingestion.consumer import DATABASE_ERRORS
-from ingestion.ledger import GroupConflict
 from ingestion.management.stopping import Stopping
-from ingestion.memory import memory_keep
-from ingestion.topics import topics_missing
-from ingestion.worker import Service, service_of
+from ingestion.send.topics import topics_missing
+from ingestion.stream.consumer import DATABASE_ERRORS
+from ingestion.stream.memory import memory_keep
+from ingestion.stream.worker import Service, service_of
+from ingestion.write.ledger import GroupConflict
 
 log = structlog.get_logger(__name__)
 LONGEST_WAIT_S = 5.0

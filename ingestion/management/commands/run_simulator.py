@@ -16,14 +16,14 @@ from django.utils import timezone
 from devices.simulations import claims, command_began, command_ended, command_lives, simulation_plan
 from devices.simulator.anomalies import ANOMALIES
 from devices.simulator.plan import Plan, Wish, plan_of
-from ingestion.headroom import MAX_MESSAGES, PAST_MESSAGES
 from ingestion.management.explained import explained
 from ingestion.management.stopping import stop_signals
-from ingestion.producer import SendingStoppedError
-from ingestion.senders import sending
-from ingestion.sending import producer_make
-from ingestion.simulation import Outlet, Run, Sent, never_held
-from ingestion.truth import Truth
+from ingestion.send.headroom import MAX_MESSAGES, PAST_MESSAGES
+from ingestion.send.producer import SendingStoppedError
+from ingestion.send.senders import sending
+from ingestion.send.sending import producer_make
+from ingestion.send.simulation import Outlet, Run, Sent, never_held
+from ingestion.send.truth import Truth
 
 NAP_S = 0.2
 LOOK_EVERY_S = 1.0

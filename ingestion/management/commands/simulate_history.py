@@ -9,13 +9,13 @@ from django.utils import timezone
 
 from devices.simulator.people import people, wearer_ids
 from devices.simulator.plan import DEFAULT_WEARERS
-from ingestion.headroom import PAST_MESSAGES
-from ingestion.history import history_send, spans
 from ingestion.management.explained import explained
 from ingestion.management.stopping import stop_signals
-from ingestion.producer import SendingStoppedError
-from ingestion.senders import sending
-from ingestion.sending import producer_make
+from ingestion.send.headroom import PAST_MESSAGES
+from ingestion.send.history import history_send, spans
+from ingestion.send.producer import SendingStoppedError
+from ingestion.send.senders import sending
+from ingestion.send.sending import producer_make
 
 
 class Command(BaseCommand):

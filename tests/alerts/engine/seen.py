@@ -13,8 +13,8 @@ from alerts.engine.clock import microseconds
 from alerts.engine.derived import derived
 from devices.metrics import METRICS, Flag
 from devices.plausible import NEVER
-from ingestion.receipts import People
-from ingestion.windows import Completed, Windows
+from ingestion.evaluate.receipts import People
+from ingestion.evaluate.windows import Completed, Windows
 from tests.alerts.engine.twin import Reading
 from tests.alerts.engine.twin_rows import Usual
 

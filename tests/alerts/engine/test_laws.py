@@ -30,7 +30,7 @@ from tests.alerts.engine.twin_rows import derived, windows
 
 # the package has functions of these names
 advancing = importlib.import_module("alerts.engine.advance")
-completing = importlib.import_module("ingestion.windows")
+completing = importlib.import_module("ingestion.evaluate.windows")
 deriving = importlib.import_module("alerts.engine.derived")
 reconciling = importlib.import_module("alerts.engine.reconcile")
 

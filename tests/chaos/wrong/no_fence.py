@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ingestion import pipeline
+from ingestion.stream import pipeline
 
 
 def change() -> None:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ingestion import pipeline
-from ingestion.writers import Writer
+from ingestion.stream import pipeline
+from ingestion.write.writers import Writer
 
 
 def change() -> None:

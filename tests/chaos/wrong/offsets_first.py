@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db import transaction
 
-from ingestion.ledger import advance, fence
-from ingestion.pipeline import Pipeline
+from ingestion.stream.pipeline import Pipeline
+from ingestion.write.ledger import advance, fence
 
 
 def change() -> None:

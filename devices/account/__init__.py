@@ -1,0 +1,1 @@
+"""How a person signs in, proves who they are, and hears of what changed."""

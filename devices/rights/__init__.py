@@ -1,0 +1,1 @@
+"""Who sees whom: teams, invitations, roles; and who looked at or changed what."""

@@ -1,0 +1,1 @@
+"""Bytes to readings: the columnar path that only accepts, and the exact one."""

@@ -1,0 +1,1 @@
+"""What follows from readings: windows, quality, rules, and what came late."""

@@ -1,0 +1,1 @@
+"""Whatever sends to Kafka: producer, topics, simulation, replay, the outbox."""
