@@ -226,7 +226,8 @@ def test_a_sender_whose_connection_dies_is_not_seen():
     with sending():
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database"
+                " WHERE d.datname = current_database() AND locktype = 'advisory' AND pid <> pg_backend_pid()"
             )
         deadline = time.monotonic() + 5
         while senders_active() and time.monotonic() < deadline:
