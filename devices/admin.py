@@ -113,7 +113,29 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class RightsAdmin(ModelAdmin, GroupAdmin):
-    """Groups of people, and their rights."""
+    """Groups of people, and their rights. Only a superuser gives those: others could make their own group one."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return signed_in(request).is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return signed_in(request).is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return signed_in(request).is_superuser
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The last that is written of a group, its rights."""
+        super().save_related(request, form, formsets, change)
+        transaction.on_commit(rights_changed)
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        super().delete_model(request, obj)
+        transaction.on_commit(rights_changed)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        super().delete_queryset(request, queryset)
+        transaction.on_commit(rights_changed)
 
 
 @admin.register(Device)

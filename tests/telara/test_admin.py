@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.utils import timezone
 
@@ -362,6 +362,41 @@ def test_only_a_superuser_gives_rights(wearer: User) -> None:
     forms = {f"{name}-{field}": 0 for name in ("assignments", "watchers") for field in ("TOTAL_FORMS", "INITIAL_FORMS")}
     client.post(path, given | forms)
     assert not User.objects.get(pk=keeper.pk).is_superuser
+
+
+def test_only_a_superuser_makes_changes_and_deletes_groups(boss: Client) -> None:
+    group = Group.objects.create(name="keepers")
+    rights = [f"{verb}_group" for verb in ("view", "add", "change", "delete")]
+    keeper = client_of(make_user("keeper", *rights, is_staff=True))
+    everybody = Permission.objects.get(codename="view_all_wearers")
+    given = {"name": "seers", "permissions": [everybody.pk]}
+    path = f"/admin/auth/group/{group.pk}/"
+    assert "keepers" in page(keeper.get("/admin/auth/group/"))
+    assert [keeper.post(to, given).status_code for to in ("/admin/auth/group/add/", f"{path}change/")] == [403] * 2
+    assert keeper.post(f"{path}delete/", {"post": "yes"}).status_code == 403
+    keeper.post("/admin/auth/group/", {"action": "delete_selected", "_selected_action": [group.pk], "post": "yes"})
+    assert list(Group.objects.values_list("name", "permissions")) == [("keepers", None)]
+    assert boss.post(f"{path}change/", given).status_code == 302
+    assert list(Group.objects.values_list("name", "permissions")) == [("seers", everybody.pk)]
+
+
+@pytest.mark.parametrize("way", ["changed", "deleted", "deleted with others"])
+def test_what_becomes_of_a_group_is_told_to_the_open_screens(
+    boss: Client, way: str, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("devices.admin.rights_changed", lambda: told.append(way))
+    group = Group.objects.create(name="seers")
+    path = "/admin/auth/group/"
+    with django_capture_on_commit_callbacks(execute=True):
+        if way == "changed":
+            boss.post(f"{path}{group.pk}/change/", {"name": "keepers"})
+        elif way == "deleted":
+            boss.post(f"{path}{group.pk}/delete/", {"post": "yes"})
+        else:
+            boss.post(path, {"action": "delete_selected", "_selected_action": [group.pk], "post": "yes"})
+    assert not Group.objects.filter(name="seers").exists()
+    assert told == [way]
 
 
 @pytest.mark.parametrize("fields", [{"is_superuser": True, "is_staff": True}, {"is_staff": True}, {}])
