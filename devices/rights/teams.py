@@ -64,15 +64,16 @@ def team_delete(*, team: Team, by: User | None = None) -> None:
         transaction.on_commit(rights_changed)
 
 
-def member_add(*, team: Team, person: User, role: str = TeamAnalyst.Role.MEMBER, by: User | None = None) -> None:
-    """`person` sees the team's wearers from now on; a member who is one already gets that role."""
+def member_add(*, team: Team, person: User, role: str | None = None, by: User | None = None) -> None:
+    """`person` sees the team's wearers from now on, as a member where no role is said; one who is in it already gets
+    that role, and keeps their own where none is said."""
     with transaction.atomic():
         member, is_new = TeamAnalyst.objects.select_for_update().get_or_create(
-            team=team, analyst=person, defaults={"role": role}
+            team=team, analyst=person, defaults={"role": role or TeamAnalyst.Role.MEMBER}
         )
         if is_new:
-            _note(Verb.MEMBER_ADDED, team, person, {"role": (None, str(role))}, by)
-        elif member.role != role:
+            _note(Verb.MEMBER_ADDED, team, person, {"role": (None, str(member.role))}, by)
+        elif role is not None and member.role != role:
             TeamAnalyst.objects.filter(pk=member.pk).update(role=role)
             _note(Verb.MEMBER_CHANGED, team, person, {"role": (member.role, str(role))}, by)
 

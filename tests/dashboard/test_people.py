@@ -134,6 +134,16 @@ def test_a_lead_cannot_reach_beyond_their_team(visit: Visit, night: Team, other:
     assert client.post(address, {"do": "member-add", "user_id": "user_001"}).status_code == 302
 
 
+def test_adding_who_leads_the_team_already_leaves_the_lead_with_them(visit: Visit, manager: User, night: Team) -> None:
+    address = f"/people/teams/{night.pk}/"
+    assert visit(manager).post(address, {"do": "member-add", "user_id": "nina"}).status_code == 302
+    nora = make_user("nora")
+    member_add(team=night, person=nora, role=TeamAnalyst.Role.LEAD)
+    assert visit(nora).post(address, {"do": "member-add", "user_id": "nina"}).status_code == 302
+    assert set(night.analysts.values_list("analyst__username", "role")) == {("nina", "lead"), ("nora", "lead")}
+    assert not AuditEntry.objects.filter(verb="member_changed").exists()
+
+
 def test_whoever_is_deactivated_is_out_at_once_and_comes_back_without_their_old_keys(
     visit: Visit, manager: User, analyst: User
 ) -> None:
