@@ -7,6 +7,11 @@ from typing import Any, Final
 import pytest
 from django.db import connection, transaction
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck, settings
+
+# A test says what is right, never how fast a busy machine finds that out.
+settings.register_profile("telara", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("telara")
 
 pytest_plugins = ["tests.personas"]
 KEPT: Final = {"django_migrations", "django_content_type", "auth_permission"}  # they are the same for every test

@@ -49,9 +49,7 @@ steps = st.lists(
 )
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate)
-)
+@settings(max_examples=25, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate))
 @given(readings, steps, st.randoms(use_true_random=False))
 def test_only_what_came_in_time_is_told_and_what_people_decided_is_theirs(drawn: Any, plan: list[Any], chance: Any):
     everybody = begin()

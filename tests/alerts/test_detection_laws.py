@@ -88,9 +88,7 @@ THEN = ("", "", "flush", "drop", "sweep", "save", "lose", "forget", "silence")
 steps = st.lists(st.builds(Step, st.integers(1, 12), st.sampled_from(THEN)), min_size=40)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate)
-)
+@settings(max_examples=40, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate))
 @given(readings, steps, st.randoms(use_true_random=False))
 def test_what_stands_is_what_the_engine_finds_in_all_rows_at_once(drawn: Any, plan: list[Step], chance: Any):
     everybody = begin()

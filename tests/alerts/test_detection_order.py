@@ -88,7 +88,7 @@ TWO_RULES = (
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(0, 2**32))
 def test_whatever_the_order_the_batches_and_the_crashes_the_episodes_are_those_of_a_backtest(seed: int):
     chance = random.Random(seed)  # noqa: S311  # no secret

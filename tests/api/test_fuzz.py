@@ -104,9 +104,7 @@ def test_no_request_is_too_strange(
         answers[response.status_code] += 1
         case.validate_response(response, checks=CHECKS)
 
-    quick = settings(
-        max_examples=REQUESTS, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-    )
+    quick = settings(max_examples=REQUESTS, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     for path in (None, given_path) if given_path else (None,):
         seed(1)(quick(given(case=operation.as_strategy(path_parameters=path))(call)))()
         typed = {each.name for each in operation.path_parameters} - {*(path or ()), *OF_ANY_TEXT}

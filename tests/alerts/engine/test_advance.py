@@ -25,7 +25,7 @@ def standing(rules: list[Rule], rows: pl.DataFrame, users: int = 1) -> dict[tupl
     }
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(cases(), min_size=1, max_size=4))
 def test_people_and_rules_do_not_touch_each_other(people: list) -> None:  # type: ignore[type-arg]
     rows = pl.concat([frame(case.readings, user) for user, case in enumerate(people)])

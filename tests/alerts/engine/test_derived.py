@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.engine.derived import DERIVED, derived
@@ -110,7 +110,6 @@ def baselines(draw: st.DrawFn) -> list[Row]:
     return rows
 
 
-@settings(deadline=None)
 @given(readings(), baselines(), st.lists(st.integers(0, 2), min_size=24, max_size=24))
 def test_it_is_the_definition_in_whatever_batches(rows: list[Row], known: list[Row], batches: list[int]) -> None:
     for number in range(3):

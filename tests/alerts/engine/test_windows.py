@@ -105,7 +105,7 @@ def windows_of(rows: list[dict[str, Any]], window: Window) -> dict[tuple[int, da
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROWS)
 def test_they_are_what_arithmetic_says(window: Window, rows: list[dict[str, Any]]) -> None:
     expected = by_arithmetic(rows, window)
@@ -118,7 +118,7 @@ def test_they_are_what_arithmetic_says(window: Window, rows: list[dict[str, Any]
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_does_not_show_in_the_last_digit(window: Window, rows: Any, random: Any) -> None:
     shuffled = random.sample(rows, len(rows))
@@ -143,7 +143,7 @@ def test_the_doubts_of_its_rows_are_those_of_the_window() -> None:
 
 @pytest.mark.parametrize("over", ["window(1m)", "window(1m, every 10s)"])
 @pytest.mark.parametrize("when", ["avg_heart_rate > 100", "max_heart_rate - min_heart_rate > 50 OR count >= 4"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ROWS, st.integers(1, 2), st.sampled_from(["1m", "2m", "5m"]))
 def test_a_rule_over_windows_means_what_it_means_over_any_rows(
     over: str, when: str, rows: list[dict[str, Any]], count: int, gap: str

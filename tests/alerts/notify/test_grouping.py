@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from uuid import UUID
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.notify.grouping import Known, Span, named, together
@@ -42,13 +42,11 @@ def connected(found: list[Span]) -> set[frozenset[UUID]]:
     return {frozenset(each.alert_id for each in group) for group in groups}
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spans)
 def test_those_that_share_a_moment_or_do_with_these_are_together(found: list[Span]) -> None:
     assert {frozenset(each.alert_id for each in group) for group in together(found)} == connected(found)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spans)
 def test_no_two_groups_are_one_incident(found: list[Span]) -> None:
     known = {each.alert_id: Known(UUID(int=number % 3), minute(number % 3)) for number, each in enumerate(found)}

@@ -25,13 +25,13 @@ def some(seed: int = 1, count: int = 3, hertz: float = 1.0, start: int = NOON, l
     return Stretch(people(seed, wearer_ids(count)), Rate.of(hertz), start, start + lasts_s * 1000)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**40), start=st.integers(1_000_000_000_000, 2_000_000_000_000), hertz=RATES)
 def test_the_same_seed_gives_the_same_readings(seed: int, start: int, hertz: float):
     assert_frame_equal(readings(some(seed, hertz=hertz, start=start)), readings(some(seed, hertz=hertz, start=start)))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     start=st.integers(1_700_000_000_000, 1_800_000_000_000),
     cuts=st.lists(st.integers(1, 299_999), max_size=6, unique=True),
@@ -47,7 +47,7 @@ def test_any_slicing_of_time_gives_the_same_readings(start: int, cuts: list[int]
     assert_frame_equal(pl.concat(slices), whole)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(start=st.integers(1_700_000_000_000, 1_800_000_000_000), others=st.integers(1, 9))
 def test_a_person_is_the_same_in_any_company(start: int, others: int):
     alone = Stretch(people(1, ["user_001"]), Rate.of(1.0), start, start + 60_000)

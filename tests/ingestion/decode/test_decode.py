@@ -74,7 +74,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"device_sources": row["device_sources"] or []}
 
 
-@settings(max_examples=30, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=30, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.integers(0, 2**64))
 def test_both_ways_give_one_verdict_and_the_same_values(seed: int):
     random = Random(seed)  # noqa: S311  # no secret

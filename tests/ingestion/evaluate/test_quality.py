@@ -212,7 +212,7 @@ def arrivals(steps: Sequence[tuple[int, dict[str, Any], int]], still: int) -> li
     return found
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(STEPS, st.integers(0, 40), st.lists(st.tuples(st.integers(0, 80), st.booleans()), max_size=12))
 def test_neither_batches_nor_restarts_make_a_difference(steps, still, cuts):
     Reading.objects.all().delete()

@@ -66,7 +66,7 @@ def test_postgres_reads_what_was_written(rows):
 
 
 @pytest.mark.django_db
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(ROWS, max_size=8))
 def test_any_rows_come_out_as_they_went_in(rows):
     assert as_postgres_reads(rows) == [as_postgres_says(row) for row in rows]

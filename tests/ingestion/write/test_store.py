@@ -86,7 +86,7 @@ def test_times_are_kept_to_the_microsecond_wherever_they_lie():
     assert (found.new.height, found.duplicates, found.conflicting) == (0, 4, 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(1, 350), min_size=1, max_size=40))
 def test_numbers_are_stored_exactly(values: list[float]):
     Reading.objects.all().delete()

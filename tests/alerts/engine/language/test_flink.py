@@ -76,7 +76,7 @@ def sqlite_says(sql: str, readings: list[dict[str, Any]]) -> list[bool | None]:
         return [None if said is None else bool(said) for (said,) in database.execute(f"SELECT {sql} FROM r")]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(conditions(), rows())
 def test_its_text_says_of_every_row_what_polars_says(text: str, readings: list[dict[str, Any]]) -> None:
     try:

@@ -17,7 +17,7 @@ def polars_says(text: str, readings: list[dict[str, Any]]) -> list[bool | None]:
     return pl.DataFrame(readings, schema=SCHEMA).select(said=to_polars(tree))["said"].to_list()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(conditions(), rows())
 def test_it_agrees_with_three_valued_logic(text: str, readings: list[dict[str, Any]]) -> None:
     try:

@@ -166,7 +166,7 @@ def read(text: str) -> Condition:
         raise
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(conditions(), st.randoms(use_true_random=False))
 def test_nothing_that_could_match_or_fail_to_is_ever_refused(text: str, random: Random) -> None:
     condition = read(text)
@@ -177,7 +177,7 @@ def test_nothing_that_could_match_or_fail_to_is_ever_refused(text: str, random: 
         assert refused_as_never not in {truth(condition.tree, row) for row in rows(random, text)}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(conditions(), conditions(), st.randoms(use_true_random=False))
 def test_no_clear_that_could_end_an_episode_is_ever_refused(clear: str, when: str, random: Random) -> None:
     clears, whens = read(clear), read(when)

@@ -26,7 +26,7 @@ def postgres_says(text: str, readings: list[dict[str, Any]]) -> list[bool | None
 
 
 @pytest.mark.django_db
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(conditions(), rows())
 def test_it_agrees_with_polars(text: str, readings: list[dict[str, Any]]) -> None:
     try:
