@@ -32,24 +32,34 @@ from devices.rights.people import may_come_in_as
 from devices.tokens import device_token_make, device_token_revoke
 
 
-class WatchesInline(TabularInline):
-    """Whom this person watches."""
+class AssignmentInline(TabularInline):
+    """Who watches whom: given or taken away, and never changed into another, so that the audit log says both."""
 
     model = Assignment
+    extra = 0
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return False
+
+
+class WatchesInline(AssignmentInline):
+    """Whom this person watches, of those whom the one who looks may see."""
+
     fk_name = "analyst"
     autocomplete_fields = ["wearer"]
-    extra = 0
     verbose_name = "wearer"
     verbose_name_plural = "watches"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Assignment]:
+        rows: QuerySet[Assignment] = super().get_queryset(request)
+        return rows.filter(wearer__in=User.objects.visible_to(signed_in(request)))
 
-class WatchedByInline(TabularInline):
+
+class WatchedByInline(AssignmentInline):
     """Who watches this person."""
 
-    model = Assignment
     fk_name = "wearer"
     autocomplete_fields = ["analyst"]
-    extra = 0
     verbose_name = "analyst"
     verbose_name_plural = "watched by"
 
@@ -152,6 +162,10 @@ class DeviceAdmin(OfVisiblePeople):
     list_per_page = 50
     show_full_result_count = False
     actions = ["make_token", "revoke_tokens"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """It stays with its person: its token would send in the name of another one."""
+        return [*super().get_readonly_fields(request, obj), *(["user"] if obj else [])]
 
     def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:  # noqa: ARG002
         """Only what was edited: a token made meanwhile stays."""

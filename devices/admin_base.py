@@ -17,12 +17,16 @@ from devices.rights.audit import audit_note
 from devices.rights.looks import look_note
 
 if TYPE_CHECKING:  # only the stubs know that these are generic
+    from django.contrib.admin.options import BaseModelAdmin
+
     PlainAdmin = admin.ModelAdmin[Any]
-    TabularInline = admin.TabularInline[Any, Any]
+    PlainInline = admin.TabularInline[Any, Any]
+    PlainOptions = BaseModelAdmin[Any]
     BasePaginator = Paginator[Any]
 else:
     PlainAdmin = admin.ModelAdmin
-    TabularInline = admin.TabularInline
+    PlainInline = admin.TabularInline
+    PlainOptions = object
     BasePaginator = Paginator
 
 MOST_LISTED: Final = 10_000
@@ -47,7 +51,20 @@ def _moments(field: "DateTimeField[Any, Any]") -> Callable[[Model], str | None]:
     return column
 
 
-class ModelAdmin(PlainAdmin):
+class _OfSeenPeople(PlainOptions):
+    """A form takes a person whom the one who sends it may see, whatever it offered."""
+
+    def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> QuerySet[Any] | None:
+        if db_field.remote_field.model is User:
+            return User.objects.visible_to(signed_in(request))
+        return super().get_field_queryset(db, db_field, request)
+
+
+class TabularInline(_OfSeenPeople, PlainInline):
+    """Rows below a page."""
+
+
+class ModelAdmin(_OfSeenPeople, PlainAdmin):
     """What is done here stands in the audit log too, with the fields before and after."""
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:

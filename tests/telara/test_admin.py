@@ -15,7 +15,7 @@ from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleVersion, Su
 from devices import admin_account
 from devices.admin_base import BoundedPaginator
 from devices.hashing import secret_hash
-from devices.models import ApiToken, AuditEntry, Device, Reading, User
+from devices.models import ApiToken, Assignment, AuditEntry, Device, Reading, User
 from devices.tokens import device_token_make
 from ingestion.models import PartitionLedger, QuarantinedMessage
 from tests.alerts.test_rules_service import yaml
@@ -397,6 +397,70 @@ def test_what_becomes_of_a_group_is_told_to_the_open_screens(
             boss.post(path, {"action": "delete_selected", "_selected_action": [group.pk], "post": "yes"})
     assert not Group.objects.filter(name="seers").exists()
     assert told == [way]
+
+
+@pytest.fixture
+def clerk(wearer: User) -> User:
+    """Staff who see one wearer, change people and devices, and say who watches whom."""
+    names = [f"{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in ("assignment", "device")]
+    return make_user("clerk", "view_user", "change_user", *names, is_staff=True, watches=(wearer,))
+
+
+def inlines(**rows: dict[str, object]) -> dict[str, object]:
+    """The rows below a person's form, of each kind one at most; `id` says that it is there already."""
+    given: dict[str, object] = {}
+    for prefix in ("assignments", "watchers"):
+        row = rows.get(prefix, {})
+        given |= {f"{prefix}-TOTAL_FORMS": int(bool(row)), f"{prefix}-INITIAL_FORMS": int("id" in row)}
+        given |= {f"{prefix}-0-{name}": value for name, value in row.items()}
+    return given
+
+
+def test_staff_let_nobody_watch_whom_they_may_not_see_themselves(clerk: User, wearer: User) -> None:
+    other, seen = make_wearer("user_002"), make_wearer("user_003")
+    Assignment.objects.create(analyst=clerk, wearer=seen)
+    path, person = f"/admin/devices/user/{wearer.pk}/change/", {"username": "user_001", "time_zone": "UTC"}
+    for row in ({"assignments": {"wearer": other.pk}}, {"watchers": {"analyst": other.pk}}):
+        assert "Select a valid choice" in page(client_of(clerk).post(path, person | inlines(**row)))
+    assert not Assignment.objects.exclude(analyst=clerk).exists()
+    assert client_of(clerk).post(path, person | inlines(assignments={"wearer": seen.pk})).status_code == 302
+    assert set(User.objects.visible_to(wearer)) == {wearer, seen}
+
+
+def test_who_watches_a_person_stays_so_when_staff_who_do_not_see_them_change_the_person(
+    clerk: User, wearer: User
+) -> None:
+    nina = make_user("nina", watches=(wearer,))
+    found = Assignment.objects.get(analyst=nina)
+    path = f"/admin/devices/user/{wearer.pk}/change/"
+    assert "nina" in page(client_of(clerk).get(path))
+    given = {"username": "user_001", "time_zone": "UTC", "display_name": "Anna"}
+    row = {"id": found.pk, "wearer": wearer.pk, "analyst": clerk.pk}
+    assert client_of(clerk).post(path, given | inlines(watchers=row)).status_code == 302
+    wearer.refresh_from_db()
+    assert (wearer.display_name, Assignment.objects.get(pk=found.pk).analyst) == ("Anna", nina)
+    assert client_of(clerk).post(path, given | inlines(watchers=row | {"DELETE": "on"})).status_code == 302
+    assert not Assignment.objects.filter(pk=found.pk).exists()
+
+
+def test_whom_somebody_watches_is_shown_to_who_may_see_them(clerk: User, boss: Client, wearer: User) -> None:
+    Assignment.objects.create(analyst=wearer, wearer=make_wearer("user_002"))
+    path = f"/admin/devices/user/{wearer.pk}/change/"
+    assert ["user_002" in page(client.get(path)) for client in (client_of(clerk), boss)] == [False, True]
+
+
+def test_a_device_is_given_to_nobody_whom_staff_may_not_see_and_stays_with_its_person(
+    clerk: User, wearer: User
+) -> None:
+    other, client = make_wearer("user_002"), client_of(clerk)
+    given = {"user": other.pk, "kind": "ring", "external_id": "R1", "cadence_s": ""}
+    assert "Select a valid choice" in page(client.post("/admin/devices/device/add/", given))
+    assert client.post("/admin/devices/device/add/", given | {"user": wearer.pk}).status_code == 302
+    device = Device.objects.get()
+    path = f"/admin/devices/device/{device.pk}/change/"
+    assert client.post(path, given | {"external_id": "R2"}).status_code == 302
+    device.refresh_from_db()
+    assert (device.user, device.external_id) == (wearer, "R2")
 
 
 @pytest.mark.parametrize("fields", [{"is_superuser": True, "is_staff": True}, {"is_staff": True}, {}])
