@@ -86,9 +86,13 @@ def erased_remember(*, name: str, at: datetime) -> None:
 
 
 def erased_among(names: Collection[str]) -> set[str]:
-    """Those of these names that belong to somebody who was forgotten; one query, none without names."""
+    """Those of these names that belong to somebody who was forgotten, and to nobody since.
+
+    One query, none without names, and a second where there are such.
+    """
     if not names:
         return set()
     hashes = {name_hash(name): name for name in names}
     found = ErasedPerson.objects.filter(name_hash__in=hashes).values_list("name_hash", flat=True)
-    return {hashes[each] for each in found}
+    erased = {hashes[each] for each in found}
+    return erased.difference(User.objects.filter(username__in=erased).values_list("username", flat=True))

@@ -14,7 +14,6 @@ from alerts.detection import Detected
 from alerts.due_hours import DueHours, Keys
 from alerts.engine.clock import length, moment
 from alerts.engine.rows import instants
-from devices.erasures import erased_among
 from devices.failpoints import reach
 from devices.models.reading import COLUMNS
 from devices.partitions import Partitions
@@ -29,7 +28,7 @@ from ingestion.write.copying import Later
 from ingestion.write.ledger import Claim, Owner, advance, fence
 from ingestion.write.people import people_changed, register_devices, resolve_people
 from ingestion.write.pgcopy import BinaryRows
-from ingestion.write.quarantine import quarantine
+from ingestion.write.quarantine import quarantine, with_erased
 from ingestion.write.store import store, store_while, with_flags
 from ingestion.write.writers import Writer
 
@@ -40,12 +39,12 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Readings(NamedTuple):
-    """The rows to store (COLUMNS, username, device_sources), these as COPY takes them, whom nobody knows, and for whom
-    others write, or nobody yet."""
+    """The rows to store (COLUMNS, username, device_sources), these as COPY takes them, whom nobody knows (the name, by
+    message), and for whom others write, or nobody yet."""
 
     rows: pl.DataFrame
     written: BinaryRows | None
-    strangers: dict[int, Rejected]
+    strangers: dict[int, str]
     others: dict[int, int | None]
 
 
@@ -190,7 +189,8 @@ class Pipeline:
         stored, evaluated = store_while(judged, evaluate, written=written, is_likely_new=not self._cautious_for)
         self._register_devices(prepared.spoke, at)
         marked = self._hours.mark(stored.new, at=at)
-        rejected = prepared.decoded.rejected | strangers
+        refused = prepared.decoded.rejected | dict.fromkeys(strangers, Rejected(Code.UNKNOWN_USER, "user_id"))
+        rejected = with_erased(batch, refused, names=strangers)
         quarantined = quarantine(batch, rejected, cluster_id=self._owner.cluster_id)
         advance(batch.next, owner=self._owner)
         reach("before_commit")
@@ -216,8 +216,8 @@ class Pipeline:
         if prepared.written is not None and known == prepared.people:
             return Readings(prepared.rows[columns], prepared.written, {}, others)
         rows = with_ids(prepared.rows, known)
-        refused = _strangers(rows.filter(pl.col("user_id").is_null()))
-        return Readings(rows.drop_nulls("user_id").select(columns), None, refused, others)
+        strangers = dict(rows.filter(pl.col("user_id").is_null()).select("message", "username").iter_rows())
+        return Readings(rows.drop_nulls("user_id").select(columns), None, strangers, others)
 
     def _people(self, names: list[str], at: datetime) -> tuple[dict[str, int], dict[int, int | None]]:
         """The ids of those who are known or made now, and who of them is not ours; who was known is looked at only for
@@ -299,15 +299,6 @@ class Pipeline:
         self._touched_forget()
         self.people.clear()
         self._partitions.forget()
-
-
-def _strangers(rows: pl.DataFrame) -> dict[int, Rejected]:
-    """Why these are refused: nobody has their name, or nobody any more."""
-    erased = erased_among(set(rows["username"]))
-    return {
-        message: Rejected(Code.ERASED_USER if name in erased else Code.UNKNOWN_USER, "user_id")
-        for message, name in rows.select("message", "username").iter_rows()
-    }
 
 
 def _days(events: pl.DataFrame) -> list[datetime]:

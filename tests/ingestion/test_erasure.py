@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from allauth.usersessions.models import UserSession
 from django.apps import apps
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
@@ -63,8 +64,10 @@ from ingestion.erasure import erasure_begin, erasure_go_on, erasures_step
 from ingestion.erasure_traces import NAME_NOBODY
 from ingestion.models import LateStretch, Mishap, PersonWriter, Placement, QuarantinedMessage
 from ingestion.page.inspector import why_not_again
-from ingestion.send.publish import dead_letter_json
+from ingestion.send.publish import AlertPublisher, dead_letter_json
+from tests.ingestion.running import make_topic
 from tests.ingestion.stream.test_pipeline import NOW, Shop, event
+from tests.ingestion.topic import messages_of
 from tests.made import make_alert, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -289,6 +292,80 @@ def test_what_still_comes_for_them_is_refused_without_its_bytes(shop: Shop) -> N
         assert dead_letter_json(row)["payload_base64"] == ""
     assert (QuarantinedMessage.objects.count(), others.count()) == (2, 4)
     assert list(traces_of(gone.pk, NAME)) == []
+
+
+def refused_ones(name: str) -> dict[str, Any]:
+    """A message of `name` for every reason to refuse one, and for each way its bytes say whose it is."""
+    sound = event(name, vitals={"heart_rate": 71.5})
+    text = json.dumps(sound)
+    return {
+        "too_large": text.encode() + b" " * 70_000,
+        "malformed_json": text[:-9].encode(),
+        "cut in the name": text[: text.index(name) + len(name)].encode(),
+        "no quotes": text.replace(f'"{name}"', name).encode(),
+        "spelled otherwise": text.replace("@", "\\u0040")[:-2].encode(),
+        "missing_field": {key: sound[key] for key in ("user_id", "event_id", "vitals")},
+        "wrong_type": sound | {"vitals": {"heart_rate": "71.5"}},
+        "bad_string": sound | {"device_sources": ["a\u0007"]},
+        "bad_timestamp": sound | {"timestamp": "yesterday"},
+        "too_old": sound | {"timestamp": "1999-01-01T00:00:00Z"},
+        "future_timestamp": sound | {"timestamp": "2099-01-01T00:00:00Z"},
+        "out_of_range": sound | {"vitals": {"heart_rate": 9_000}},
+    }
+
+
+@pytest.mark.kafka
+def test_what_comes_for_them_and_is_faulty_too_is_kept_and_sent_on_without_its_bytes(shop: Shop) -> None:
+    shop.write(event(NAME))
+    gone = User.objects.get(username=NAME)
+    erasure_ask(user=gone, at=NOW, grace=timedelta())
+    erasures_step(now=NOW)
+    topic, key = make_topic(), NAME.encode()
+    publisher = AlertPublisher(kafka=settings.KAFKA, topic=make_topic(), dead_letter_topic=topic)
+    publisher.send_dead_letters(shop.write(*refused_ones(NAME).values()).quarantined)
+    publisher.send_dead_letters(shop.write(b"\xff{", event(OTHER, vitals={"heart_rate": -1}), key=key).quarantined)
+    publisher.mark(at=NOW, wait_s=10)
+    for row in QuarantinedMessage.objects.all():
+        assert (row.reason, row.field, bytes(row.payload), bytes(row.key)) == ("erased_user", "user_id", b"", b"")
+    copies = messages_of(topic)
+    assert len(copies) == QuarantinedMessage.objects.count() == len(refused_ones(NAME)) + 2
+    assert {(copy.key, json.loads(copy.value)["payload_base64"]) for copy in copies} == {(None, "")}
+    assert list(traces_of(gone.pk, NAME)) == []
+
+
+def test_what_only_postgresql_refuses_under_their_key_is_kept_without_its_bytes(shop: Shop) -> None:
+    ErasedPerson.objects.create(name_hash=name_hash(NAME), erased_at=NOW)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE devices_reading ADD CONSTRAINT picky CHECK (heart_rate <> 66) NOT VALID")
+    try:
+        shop.write(event(OTHER, vitals={"heart_rate": 66}), key=NAME.encode())
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE devices_reading DROP CONSTRAINT picky")
+    row = QuarantinedMessage.objects.get()
+    assert (row.reason, bytes(row.payload), bytes(row.key)) == ("erased_user", b"", b"")
+
+
+def test_what_is_refused_of_others_is_kept_as_it_came(shop: Shop) -> None:
+    ErasedPerson.objects.create(name_hash=name_hash(NAME), erased_at=NOW)
+    make_wearer("anew")
+    ErasedPerson.objects.create(name_hash=name_hash("anew"), erased_at=NOW)
+    for name in (OTHER, "anew"):
+        refused_by = refused_ones(name)
+        shop.write(*refused_by.values(), event(name), key=name.encode())
+    reasons = set(QuarantinedMessage.objects.values_list("reason", flat=True))
+    assert reasons == refused_by.keys() - {"cut in the name", "no quotes", "spelled otherwise"}
+    assert all(row.payload and row.key for row in QuarantinedMessage.objects.all())
+    assert QuarantinedMessage.objects.count() == 2 * len(refused_by)
+
+
+def test_whom_refused_messages_are_about_is_asked_once_and_not_where_none_was_refused(shop: Shop) -> None:
+    shop.write(event(OTHER))
+    refused = [event(f"person {number}") for number in range(40)]
+    for messages, asked in ((refused, 1), ([event(OTHER, at=NOW + timedelta(seconds=1))], 0)):
+        with CaptureQueriesContext(connection) as captured:
+            shop.write(*messages)
+        assert sum("erasedperson" in str(query["sql"]) for query in captured.captured_queries) == asked
 
 
 def test_where_people_are_not_provisioned_the_erased_are_told_from_the_unknown() -> None:

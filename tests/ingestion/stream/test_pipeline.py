@@ -49,12 +49,12 @@ class Shop:
         begin(position, 0, epoch=self.claims[position].epoch, owner=owner)
         self.next = 0
 
-    def write(self, *messages: dict[str, Any] | bytes, now: datetime = NOW) -> Outcome:
+    def write(self, *messages: dict[str, Any] | bytes, now: datetime = NOW, key: bytes = b"key") -> Outcome:
         payloads = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in messages]
         first, count = self.next, len(payloads)
         self.next += count
         received = pl.Series("received_at", [now] * count, dtype=pl.Datetime("us", "UTC"))
-        origins = [Origin(self.position, offset, b"key") for offset in range(first, self.next)]
+        origins = [Origin(self.position, offset, key) for offset in range(first, self.next)]
         batch = Batch(payloads, origins, received, {self.position: self.next})
         prepared = prepare(batch, limits=Limits(), known=self.pipeline.people)
         return self.pipeline.write(batch, prepared, first={self.position: first}, claims=self.claims, at=now)
