@@ -1,4 +1,5 @@
-"""POST /triage/bulk/ACTION/: one decision about many alerts of the list: those ticked, or all that the list holds.
+"""POST /triage/bulk/ACTION/: one decision about many alerts of the list: those ticked, or all that it held when
+it was drawn.
 
 Answers as `triage` does for one; `undo` is POST /triage/bulk/undo/?at=TIME, of what was decided then.
 """
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils import timezone
@@ -24,6 +26,7 @@ from alerts.selectors import alerts_triageable, assignable
 from alerts.services.assignment import alerts_assign
 from alerts.services.triage import UNDONE, Triaged, alerts_acknowledge, alerts_close, alerts_snooze
 from alerts.services.undo import alerts_undo
+from dashboard.desk.arrivals import came_after
 from dashboard.desk.query import matching, read_query
 from dashboard.lists import BadQueryError
 from dashboard.triage import BadFormError, minutes_of, note_of
@@ -41,8 +44,9 @@ class UnfitError(Exception):
 @login_required
 @require_POST
 def bulk(request: HttpRequest, action: str) -> HttpResponse:
-    """Form fields: `alert` (ids), or `all` with `query` (the list's address behind the question mark); `minutes`
-    (snooze), `reason` (close), `to` (assign: a name, empty for nobody), `note`; `at` (undo)."""
+    """Form fields: `alert` (ids); `all` with `query` (the list's address behind the question mark) and `as_of` (what
+    came to it later is left alone, unless it is ticked); `minutes` (snooze), `reason` (close), `to` (assign: a name,
+    empty for nobody), `note`; `at` (undo)."""
     user, at = cast("User", request.user), timezone.now()
     if action not in ACTIONS:
         raise Http404(action)
@@ -75,12 +79,12 @@ def said(triaged: Triaged, done: str) -> str:
 def _chosen(user: User, form: QueryDict) -> list[Alert]:
     """The alerts meant, of those that `user` may triage. Raises BadFormError, BadQueryError, UnfitError."""
     mine = alerts_triageable(user=user).values("pk")
+    meant = Q(pk__in=[_uuid(text) for text in form.getlist("alert")[: MOST_AT_ONCE + 1]])
     if form.get("all"):
         query = read_query(QueryDict(form.get("query", "").removeprefix("?")).dict())
         rows = matching(user=user, query=query)
-    else:
-        rows = Alert.objects.filter(pk__in=[_uuid(text) for text in form.getlist("alert")[: MOST_AT_ONCE + 1]])
-    chosen = list(rows.filter(pk__in=mine).select_related("user")[: MOST_AT_ONCE + 1])
+        meant |= Q(pk__in=rows.exclude(came_after(_moment(form, "as_of", "when the list was drawn"))).values("pk"))
+    chosen = list(Alert.objects.filter(meant, pk__in=mine).select_related("user")[: MOST_AT_ONCE + 1])
     if not chosen:
         raise UnfitError("None of these is yours to decide about.")
     if len(chosen) > MOST_AT_ONCE:
@@ -120,13 +124,17 @@ def _assign(alerts: list[Alert], by: User, at: datetime, form: Form) -> Triaged:
 
 
 def _undo(_: list[Alert], by: User, at: datetime, form: Form) -> Triaged:
+    return alerts_undo(by=by, decided_at=_moment(form, "at", "when it was decided"), at=at)
+
+
+def _moment(form: Form, name: str, what: str) -> datetime:
     try:
-        decided_at = datetime.fromisoformat(form.get("at", ""))
+        at = datetime.fromisoformat(form.get(name, ""))
     except ValueError:
-        raise BadFormError("at: when it was decided") from None
-    if decided_at.tzinfo is None:
-        raise BadFormError("at: when it was decided, with its zone")
-    return alerts_undo(by=by, decided_at=decided_at, at=at)
+        raise BadFormError(f"{name}: {what}") from None
+    if at.tzinfo is None:
+        raise BadFormError(f"{name}: {what}, with its zone")
+    return at
 
 
 ACTIONS: Final[Mapping[str, tuple[Decide, str]]] = MappingProxyType(

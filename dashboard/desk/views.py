@@ -10,6 +10,7 @@ from django.utils import timezone
 from alerts.hushing import hushes_of
 from alerts.models.alert import CloseReason
 from alerts.selectors import assignable
+from dashboard.desk.arrivals import drawn_as_of
 from dashboard.desk.facets import facets_of
 from dashboard.desk.query import read_query
 from dashboard.desk.rows import (
@@ -37,13 +38,15 @@ def desk(request: HttpRequest) -> HttpResponse:
         query = read_query(request.GET)
     except BadQueryError as error:
         return render(request, "400.html", {"exception": error}, status=400)
+    now = timezone.now()
     alerts, next_page = page_of(user=user, query=query)
     technical, more_technical = technical_below(user=user, query=query)
     alerts += technical
-    replaced, hushes, actions = replaced_by(alerts), hushes_of(alerts, at=timezone.now()), RowActions()
+    replaced, hushes, actions = replaced_by(alerts), hushes_of(alerts, at=now), RowActions()
     context = {
         "page_title": "Alerts",
         "query": query,
+        "as_of": drawn_as_of(now=now),
         "groups": [(title, rows_of(rows, user, replaced, hushes, actions)) for title, rows in grouped(alerts)],
         "shown": len(alerts),
         "next_page": next_page,

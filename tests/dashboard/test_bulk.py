@@ -1,9 +1,12 @@
 """One decision about many alerts of the desk: who may, of which, what is said, and how it is taken back."""
 
 import json
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from alerts.models import Alert, AlertChange
 from dashboard.desk import bulk
@@ -13,6 +16,7 @@ from tests.made import make_alert, make_rule, make_user
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
+TEN_S = timedelta(seconds=10)
 
 
 def told(answer: Any, event: str = "telara:triaged") -> dict[str, str]:
@@ -42,13 +46,57 @@ def test_what_is_ticked_is_acknowledged_and_taken_back(visit: Visit, wearer: Use
 
 def test_all_that_the_list_holds_is_closed_for_one_reason(visit: Visit, wearer: User, analyst: User) -> None:
     some(wearer, "HIGH", "LOW", "LOW")
-    answer = visit(analyst).post(
-        "/triage/bulk/close/", {"all": "1", "query": "?severity=LOW", "reason": "benign"}, **HTMX
-    )
+    chosen = {"all": "1", "query": "?severity=LOW", "as_of": timezone.now().isoformat()}
+    answer = visit(analyst).post("/triage/bulk/close/", chosen | {"reason": "benign"}, **HTMX)
     assert told(answer)["text"] == "2 closed"
     assert (
         sorted(Alert.objects.filter(triage="closed").values_list("severity", "close_reason")) == [("LOW", "benign")] * 2
     )
+
+
+def drawn(client: Any, address: str = "/alerts/") -> dict[str, str]:
+    """What the form of a list that was just read says of all it holds."""
+    fields = re.findall(r'name="(query|as_of)"\s+value="([^"]*)"', client.get(address).text)
+    return {"all": "1"} | dict(fields)
+
+
+def test_what_opened_since_the_list_was_drawn_is_left_alone(visit: Visit, wearer: User, analyst: User) -> None:
+    old, ticked = some(wearer, "HIGH", "LOW")
+    Alert.objects.filter(pk=old).update(created_at=timezone.now() - 2 * TEN_S)
+    client = visit(analyst)
+    form = drawn(client)
+    fresh = make_alert(wearer, severity="CRITICAL", rule=make_rule("fresh"))
+    answer = client.post("/triage/bulk/close/", form | {"alert": ticked, "reason": "benign"}, **HTMX)
+    assert told(answer)["text"] == "2 closed"
+    fresh.refresh_from_db()
+    assert fresh.triage == "new"
+
+
+def test_what_was_written_shortly_before_the_list_was_drawn_may_not_have_been_in_it(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    under_way, seen = (make_alert(wearer, rule=make_rule(name)) for name in ("under-way", "seen"))
+    client = visit(analyst)
+    form = drawn(client)
+    for alert, before in ((under_way, TEN_S - timedelta(seconds=1)), (seen, TEN_S)):
+        as_of = datetime.fromisoformat(form["as_of"])
+        Alert.objects.filter(pk=alert.pk).update(created_at=as_of + TEN_S - before)
+    answer = client.post("/triage/bulk/acknowledge/", form, **HTMX)
+    assert told(answer)["text"] == "1 acknowledged"
+    assert Alert.objects.get(triage="acknowledged") == seen
+
+
+@pytest.mark.parametrize("again", [{"renewed_at": 1}, {"triaged_at": 1}])
+def test_what_came_back_since_the_list_was_drawn_is_left_alone(  # a case and three fixtures
+    visit: Visit, wearer: User, analyst: User, again: dict[str, int]
+) -> None:
+    (back,) = some(wearer, "CRITICAL")
+    client, now = visit(analyst), timezone.now()
+    Alert.objects.update(created_at=now - 2 * TEN_S)
+    form = drawn(client, "/alerts/?view=new")
+    Alert.objects.filter(pk=back).update(**{name: now + timedelta(seconds=n) for name, n in again.items()})
+    assert client.post("/triage/bulk/close/", form | {"reason": "benign"}, **HTMX).status_code == 409
+    assert Alert.objects.get().triage == "new"
 
 
 def test_a_snooze_that_is_too_long_for_some_is_refused_for_those_and_the_reason_said(
@@ -74,7 +122,7 @@ def test_nobody_decides_about_what_they_do_not_see_nor_about_their_own(
 ) -> None:
     ids = some(other, "LOW")
     for user in (analyst, other):
-        for said in ({"alert": ids}, {"all": "1"}):
+        for said in ({"alert": ids}, {"all": "1", "as_of": timezone.now().isoformat()}):
             answer = visit(user).post("/triage/bulk/close/", {"reason": "benign", **said}, **HTMX)
             assert answer.status_code == 409
     mixed = visit(analyst).post("/triage/bulk/acknowledge/", {"alert": ids + some(wearer, "HIGH")}, **HTMX)
@@ -88,6 +136,8 @@ def test_nobody_decides_about_what_they_do_not_see_nor_about_their_own(
     [
         ("close", {"reason": "tired"}), ("snooze", {"minutes": "never"}), ("assign", {"to": "nobody"}),
         ("acknowledge", {"alert": "no-id"}), ("acknowledge", {"all": "1", "query": "?view=nope"}),
+        ("acknowledge", {"all": "1"}), ("acknowledge", {"all": "1", "as_of": "now"}),
+        ("close", {"all": "1", "as_of": "2026-03-01T12:00:00", "reason": "benign"}),
         ("undo", {"at": "now"}), ("undo", {"at": "2026-03-01T12:00:00"}),
     ],
 )  # fmt: skip
