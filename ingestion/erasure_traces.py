@@ -61,9 +61,13 @@ _TEXTS: Final = (
 NAME_NOBODY: Final = frozenset({"view", "severity", "class", "rule"})
 # Where a name is its row's own: among all, or among those that have the same of these columns.
 _UNIQUE: Final[dict[type[Model], tuple[str, ...]]] = {Team: (), SavedView: ("user_id",)}
-_QUARANTINED: Final = """
+# Where the name, or an escaped letter, occurs at all the bytes are looked at as text, in which a backslash is two.
+_QUARANTINED: Final = r"""
 SELECT id FROM ingestion_quarantinedmessage
- WHERE key = %(name)s OR position(%(quoted)s IN payload) > 0 LIMIT %(rows)s
+ WHERE key = %(name)s
+    OR (position(%(name)s IN payload) > 0 OR position('\\u00'::bytea IN payload) > 0)
+       AND encode(payload, 'escape') ~ %(said)s
+ LIMIT %(rows)s
 """
 
 
@@ -73,12 +77,22 @@ def trace_remove(erasure: Erasure, *, rows: int) -> bool:
 
 
 def _quarantined(erasure: Erasure, rows: int) -> bool:
-    """Messages under their key, and those that name them: cut bytes, so they are searched and not read."""
-    name = erasure.username.encode()
+    """Messages under their key, and those that say they are theirs: cut bytes, so they are searched and not read.
+
+    The name anywhere else is no name: it may be the word for what was measured.
+    """
+    sought = {"name": erasure.username.encode(), "said": _said_as_user_id(erasure.username), "rows": rows}
     with connection.cursor() as cursor:
-        cursor.execute(_QUARANTINED, {"name": name, "quoted": b'"' + name + b'"', "rows": rows})
+        cursor.execute(_QUARANTINED, sought)
         found = [row[0] for row in cursor.fetchall()]
     return QuarantinedMessage.objects.filter(pk__in=found).delete()[0] > 0
+
+
+def _said_as_user_id(name: str) -> str:
+    """What `"user_id": NAME` looks like in bytes that PostgreSQL wrote as text, quoted or not, at their end or not."""
+    letters = (rf"(?:{re.escape(each)}|\\\\u00{ord(each):02x}|\\\\u00{ord(each):02X})" for each in name)
+    spelled = "".join(letters)
+    return rf'"user_id"\s*:\s*(?:"{spelled}(?:"|$)|{spelled}(?:[\s,}}]|$))'
 
 
 def _outbox(erasure: Erasure, rows: int) -> bool:

@@ -210,6 +210,38 @@ def test_nothing_is_left_of_them_and_everything_of_others(shop: Shop) -> None:
     assert Team.objects.filter(name="friends of somebody").exists()
 
 
+@pytest.mark.parametrize("name", ["5", "vitals", "user_id", "apple_watch", "a.b+c@d-e"])
+def test_a_user_id_that_is_a_word_of_readings_takes_no_refused_message_of_others_with_it(name: str) -> None:
+    def kept(*payloads: str, key: str = "key") -> set[int]:
+        where = {"cluster_id": "c", "topic": "t", "partition": 0, "reason": "x", "size": 0, "received_at": NOW}
+        first = QuarantinedMessage.objects.count()
+        rows = [
+            QuarantinedMessage(**where, offset=first + number, key=key.encode(), payload=payload.encode("latin-1"))
+            for number, payload in enumerate(payloads)
+        ]
+        return {row.pk for row in QuarantinedMessage.objects.bulk_create(rows)}
+
+    escaped = "".join(f"\\u{ord(each):04X}" for each in name)
+    said = '{"user_id" :\n"%s", "vitals": {"heart_rate": "x"}, "device_sources": ["%s"], "sleep": {"%s": ["%s"]}}'
+    others = [
+        name + "2",
+        "2" + name,
+        "bob",
+        f"b {name}",
+        f"{name} b",
+        escaped + "2",
+        f"{name}\xff",
+        name.replace(".", "_") + "_",
+    ]
+    stay = kept(*(said % (other, *3 * [name]) for other in others), f'["{name}", "{name}"]', f'"user_id": ["{name}"]')
+    go = kept(said % (name, 1, 2, 3), said % (escaped, 1, 2, 3), f'\xff"user_id":{name}}}', f'{{"user_id":"{name}')
+    go |= kept("{}", key=name)
+    erasure_ask(user=make_user(name), at=NOW, grace=timedelta())
+    assert erasures_step(now=NOW, seconds=60) == 2
+    assert go.isdisjoint(stay)
+    assert set(QuarantinedMessage.objects.values_list("pk", flat=True)) == stay
+
+
 @pytest.mark.parametrize("name", ["5", "somebody", "administrator"])
 def test_a_user_id_that_is_a_number_or_a_word_takes_nothing_else_with_it(name: str) -> None:
     gone, boss = make_user(name), make_user("boss")
