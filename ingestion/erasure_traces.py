@@ -81,9 +81,9 @@ def _quarantined(erasure: Erasure, rows: int) -> bool:
 
     The name anywhere else is no name: it may be the word for what was measured.
     """
-    sought = {"name": erasure.username.encode(), "said": _said_as_user_id(erasure.username), "rows": rows}
+    name, said = erasure.username.encode(), _said_as_user_id(erasure.username)
     with connection.cursor() as cursor:
-        cursor.execute(_QUARANTINED, sought)
+        cursor.execute(_QUARANTINED, {"name": name, "said": said, "rows": rows})
         found = [row[0] for row in cursor.fetchall()]
     return QuarantinedMessage.objects.filter(pk__in=found).delete()[0] > 0
 
