@@ -19,6 +19,7 @@ from devices.account.mail_news import news_note
 from devices.models import ErasedPerson, Erasure, User, Verb
 from devices.rights.audit import audit_note
 
+REPLACED: Final = "somebody"  # what stands where a name of somebody who was forgotten stood
 _PURPOSE: Final = b"telara.erased-people"
 
 

@@ -17,13 +17,12 @@ from django.db import connection
 from django.db.models import Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from alerts.models import Alert, OutboxEntry, SavedView
-from devices.erasures import name_hash
+from alerts.models import Alert, AlertChange, OutboxEntry, SavedView
+from alerts.services.assignment import NAME_KEPT
+from devices.erasures import REPLACED, name_hash
 from devices.models import Erasure, Invitation, Note, Simulation, Team, User
 from devices.rights.audit import audit_forget
 from ingestion.models import Mishap, Placement, QuarantinedMessage
-
-REPLACED: Final = "somebody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +124,17 @@ def _audit(erasure: Erasure, rows: int) -> bool:
     return audit_forget(user_id=erasure.user_id, name=name_hash(erasure.username), rows=rows)
 
 
+def _assignments(erasure: Erasure, rows: int) -> bool:
+    """Alerts of others say whom they were given to, in as many letters as their history keeps."""
+    names = {erasure.username[:NAME_KEPT], erasure.user.username[:NAME_KEPT]} - {REPLACED}
+    given = AlertChange.objects.filter(action="assign").order_by("pk").values_list("pk", flat=True)
+    changed = 0
+    for column in ("was", "became"):
+        found = list(given.filter(**{f"{column}__in": names})[:rows])
+        changed += AlertChange.objects.filter(pk__in=found).update(**{column: REPLACED})
+    return changed > 0
+
+
 def _texts(erasure: Erasure, _rows: int) -> bool:
     """Where a name stands as a word in a text, REPLACED stands instead; whether that changed any."""
     spelled = {erasure.username, quote(erasure.username, safe="")}
@@ -211,5 +221,6 @@ _REMOVE: Final[tuple[Callable[[Erasure, int], bool], ...]] = (
     _sessions,
     _admin_log,
     _audit,
+    _assignments,
     _texts,
 )

@@ -14,6 +14,7 @@ from alerts.models import Alert
 from alerts.outbox import outbox_add
 from alerts.selectors import alerts_triageable
 from alerts.services.triage import Refusal, Triaged, TriageError
+from devices.erasures import REPLACED
 from devices.models import User
 
 NAME_KEPT: Final = 32  # letters, of AlertChange
@@ -52,9 +53,10 @@ def assignment_undo(*, alert: Alert, by: User, at: datetime, revision: int) -> A
 
 
 def _named(name: str) -> User | None:
-    """Who is called so in the history, which keeps 32 letters of a name; None where nobody is, or two are."""
+    """Who is called so in the history, which keeps 32 letters of a name; None where nobody is, or two are, or where it
+    may be somebody who was erased."""
     found = User.objects.filter(Q(username=name) if len(name) < NAME_KEPT else Q(username__startswith=name))
-    people = list(found.filter(is_active=True)[:2]) if name else []
+    people = list(found.filter(is_active=True)[:2]) if name not in ("", REPLACED) else []
     return people[0] if len(people) == 1 else None
 
 

@@ -36,7 +36,8 @@ from alerts.models import (
 from alerts.notify.incidents import incidents_update
 from alerts.notify.sealing import seal
 from alerts.outbox import outbox_add
-from alerts.services.triage import alert_acknowledge, alert_comment
+from alerts.services.assignment import alerts_assign, assignment_undo
+from alerts.services.triage import TriageError, alert_acknowledge, alert_comment
 from dashboard.desk.query import read_query
 from devices.account.mail import email_wish
 from devices.account.second_factor import passkey_add
@@ -103,6 +104,7 @@ def life_of(name: str, shop: Shop, watcher: User) -> User:
     alert = make_alert(user, opened_at=NOW)
     alert_acknowledge(alert=alert, by=watcher, at=NOW)
     alert_comment(alert=alert, by=user, at=NOW, note="it was me")
+    give_and_take_back(user, watcher)
     incidents_update(at=NOW)
     for person in (user, watcher):
         given = {"name": f"phone {user.pk}", "kind": "webhook", "shown": "x", "sealed_address": seal("x")}
@@ -119,10 +121,7 @@ def life_of(name: str, shop: Shop, watcher: User) -> User:
     )
     Mishap.objects.create(event="split_person", at=NOW, text=f"{name} came by partition 3, before by 0.")
     Simulation.objects.create(runner="worker", wearer_id=name, starts_at=NOW, requested_at=NOW)
-    of_account = {"content_type": ContentType.objects.get_for_model(User), "object_id": str(user.pk)}
-    LogEntry.objects.create(user=watcher, object_repr=name, action_flag=2, **of_account)
-    named = json.dumps([{"added": {"name": "assignment", "object": f"{name} watches bob"}}])
-    LogEntry.objects.create(user=watcher, object_repr=f"token of {name} until", action_flag=2, change_message=named)
+    log_of_staff(user, watcher)
     browser = Client()
     browser.force_login(user)
     browser.get("/settings/")
@@ -136,6 +135,25 @@ def life_of(name: str, shop: Shop, watcher: User) -> User:
     Invitation.objects.create(**invited, note=f"for {name}", made_by=user, used_by=user)
     audit_note(verb=Verb.TEAM_MADE, what=f"team {team.pk}", changes={"name": ("", name)}, by=user)
     return user
+
+
+def log_of_staff(user: User, by: User) -> None:
+    """What the admin wrote down of them, and of others where it names them."""
+    name = user.username
+    of_account = {"content_type": ContentType.objects.get_for_model(User), "object_id": str(user.pk)}
+    LogEntry.objects.create(user=by, object_repr=name, action_flag=2, **of_account)
+    named = json.dumps([{"added": {"name": "assignment", "object": f"{name} watches bob"}}])
+    LogEntry.objects.create(user=by, object_repr=f"token of {name} until", action_flag=2, change_message=named)
+
+
+def give_and_take_back(user: User, by: User) -> None:
+    """An alert of somebody else that `user` had for a while."""
+    patient = make_wearer(f"patient-{user.pk}")
+    for analyst in (user, by):
+        patient.watchers.create(analyst=analyst)
+    theirs = make_alert(patient, opened_at=NOW)
+    for to in (user, None):
+        alerts_assign(alerts=[theirs], to=to, by=by, at=NOW)
 
 
 def of_nobody(names: str) -> Alert:
@@ -208,6 +226,26 @@ def test_nothing_is_left_of_them_and_everything_of_others(shop: Shop) -> None:
     assert name_hash(NAME) != name_hash(OTHER)
     assert AuditEntry.objects.filter(person=name_hash(NAME), verb=Verb.WEARER_ADDED).exists()
     assert Team.objects.filter(name="friends of somebody").exists()
+
+
+@pytest.mark.parametrize("name", ["erika", "somebody", "firing", "long" * 16])
+def test_an_alert_that_was_given_to_them_says_so_of_somebody_and_goes_to_nobody_of_that_name(name: str) -> None:
+    wearer, boss = make_wearer("wearer"), make_user("boss", "view_all_wearers")
+    gone = make_user(name, watches=(wearer,))
+    alert = make_alert(wearer, opened_at=NOW)
+    alert_acknowledge(alert=alert, by=boss, at=NOW)
+    for to in (gone, None):
+        alerts_assign(alerts=[alert], to=to, by=boss, at=NOW)
+    erasure_ask(user=gone, at=NOW, grace=timedelta())
+    assert erasures_step(now=NOW, seconds=60) == 2
+    changes = list(AlertChange.objects.order_by("revision").values_list("action", "was", "became"))
+    given = [("assign", "", "somebody"), ("assign", "somebody", "")]
+    assert changes == [("acknowledge", "new", "acknowledged"), *given]
+    for again in {name, "somebody"}:
+        make_user(again, "view_all_wearers")
+    alert.refresh_from_db()
+    with pytest.raises(TriageError, match="Whose it was"):
+        assignment_undo(alert=alert, by=boss, at=NOW, revision=alert.revision)
 
 
 @pytest.mark.parametrize("name", ["5", "vitals", "user_id", "apple_watch", "a.b+c@d-e"])
