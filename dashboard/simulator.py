@@ -60,7 +60,7 @@ class Inject(forms.Form):
         max_length=64,
         initial="user_001",
         widget=forms.TextInput({"list": "simulated", "autocomplete": "off"}),
-        help_text="anybody; those who are simulated are offered",
+        help_text="somebody who is simulated (they are offered), or somebody new",
     )
     anomaly = forms.ChoiceField(choices=_ANOMALIES, initial="tachycardia_at_rest")
     bad_data = forms.FloatField(

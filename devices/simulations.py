@@ -4,13 +4,13 @@ A person wears one set of devices. Where several runs simulate the same person a
 others leave the person out: the one whose anomaly the person has just then, else the one that began last.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 
 from devices.models import Simulation, User
 from devices.simulator.people import wearer_ids
@@ -26,12 +26,17 @@ class SimulationError(ValueError):
     """A simulation that can't be; the text says why."""
 
 
+class NotVirtualError(SimulationError):
+    """One that would send in the name of somebody real, by whom that may not."""
+
+
 def simulation_start(
     *, wish: Wish, by: User | None, at: datetime, starts_at: datetime | None = None, repeat_s: float | None = None
 ) -> Simulation:
     """Have the worker simulate, from `starts_at` (else from in a moment), again every `repeat_s` seconds.
 
-    Raises SimulationError for what can't be done.
+    Raises SimulationError for what can't be done, and NotVirtualError for somebody real, where `by` may not send for
+    others.
     """
     begins = max(at + NOTICE, starts_at or at)
     try:
@@ -40,6 +45,8 @@ def simulation_start(
         raise SimulationError(str(error)) from error
     if repeat_s is not None and (plan.end_ms is None or repeat_s * 1000 <= plan.end_ms - plan.start_ms):
         raise SimulationError("a run that is repeated must end before it begins again")
+    if by is not None and not by.has_perm("devices.add_readings"):
+        _ensure_virtual(plan.user_ids)
     return Simulation.objects.create(
         **_wished(wish, plan),
         runner=Simulation.Runner.WORKER,
@@ -177,6 +184,33 @@ def claim_of(simulation: Simulation) -> Claim:
 def claims(*, simulation: Simulation, at: datetime) -> Claims:
     """Who else simulates the people of `simulation`."""
     return Claims(claim_of(simulation), [claim_of(other) for other in simulations_alive(at=at)])
+
+
+def _ensure_virtual(user_ids: Collection[str]) -> None:
+    """Raises NotVirtualError where somebody real is among them: a false reading of theirs would stand among true ones,
+    and wake those who watch them."""
+    accounts = dict(User.objects.filter(username__in=user_ids).values_list("username", "date_joined"))
+    if real := sorted(accounts.keys() - _virtual(accounts)):
+        raise NotVirtualError(
+            f"The readings of {real[0]} never came from the simulator. Take another user id, or fewer people, or ask an"
+            " administrator for the permission to post readings for anyone"
+        )
+
+
+def _virtual(accounts: Mapping[str, datetime]) -> set[str]:
+    """Those of these accounts (user_id: since when it is there) that the simulator made, or that a command sent for.
+
+    Whoever holds the machine says who is virtual. Another run says so only of who came by it: it may have been asked
+    for by somebody who may send for real people, or before there was anybody of that name.
+    """
+    found: set[str] = set()
+    runs = Simulation.objects.filter(Q(runner=Simulation.Runner.COMMAND) | Q(sent__gt=F("spoilt")))
+    runs = runs.filter(Q(wearers__gt=0) | Q(wearer_id__in=accounts))
+    firsts = runs.order_by().values_list("runner", "wearers", "wearer_id").annotate(first=Min("requested_at"))
+    for runner, wearers, wearer_id, first in firsts:
+        theirs = accounts.keys() & (_wearers(wearers) | {wearer_id})
+        found |= {user_id for user_id in theirs if runner == Simulation.Runner.COMMAND or first <= accounts[user_id]}
+    return found
 
 
 def _stop(rows: QuerySet[Simulation], *, reason: str, at: datetime, by: User | None = None) -> int:

@@ -14,7 +14,7 @@ from devices.errors import ApiError
 from devices.fields import AwareDateTimeField
 from devices.models import Simulation
 from devices.paging import KeysetPagination
-from devices.simulations import SimulationError, simulation_start, simulation_stop
+from devices.simulations import NotVirtualError, SimulationError, simulation_start, simulation_stop
 from devices.simulator.anomalies import ANOMALIES
 from devices.simulator.plan import MAX_WEARERS, Wish
 
@@ -82,13 +82,15 @@ class SimulationList(generics.ListAPIView[Simulation]):
 
     @extend_schema(request=NewSimulation, responses={201: SimulationSerializer}, tags=["simulations"])
     def post(self, request: "Request") -> Response:
-        """Have the worker simulate."""
+        """Have the worker simulate. Whoever may not post readings for anyone simulates nobody real (`not_allowed`)."""
         given = NewSimulation(data=request.data)
         given.is_valid(raise_exception=True)
         wanted = dict(given.validated_data)
         when = {name: wanted.pop(name) for name in ("starts_at", "repeat_s") if name in wanted}
         try:
             made = simulation_start(wish=Wish(**wanted), by=person(request), at=timezone.now(), **when)
+        except NotVirtualError as error:
+            raise PermissionDenied(f"{error}.") from None
         except SimulationError as error:
             raise ApiError(status.HTTP_400_BAD_REQUEST, "invalid", f"{error}.") from None
         return Response(SimulationSerializer(made).data, status=status.HTTP_201_CREATED)

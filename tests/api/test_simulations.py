@@ -40,6 +40,14 @@ def test_what_cannot_be_simulated_is_told_so(call, player: User, body: dict) -> 
     assert not Simulation.objects.exists()
 
 
+def test_a_real_person_is_simulated_by_nobody_who_may_not_send_for_them(call, player: User, wearer: User) -> None:
+    for body in ({"user_id": "user_001", "anomaly": "hypoxia"}, {"wearers": 1}):
+        refused = error(call(player).post(PATH, body, format="json"), 403)
+        assert refused["code"] == "not_allowed"
+        assert refused["message"].startswith("The readings of user_001 never came from the simulator.")
+    assert not Simulation.objects.exists()
+
+
 @pytest.mark.parametrize("who", ["wearer", "analyst", "lead", "staff"])
 def test_it_takes_the_permission(call, request: pytest.FixtureRequest, who: str) -> None:
     client = call(request.getfixturevalue(who))

@@ -68,6 +68,16 @@ def test_it_says_what_cannot_be(simulant: Client, field: str, value: str) -> Non
     assert Simulation.objects.count() == 0
 
 
+def test_it_sends_nothing_in_the_name_of_a_real_person_and_says_the_way_out(simulant: Client) -> None:
+    make_wearer("user_003")
+    for form in (INJECT, START):
+        page = simulant.post("/simulator/", form)
+        assert page.status_code == 400
+        assert "never came from the simulator" in page.text
+        assert "Take another user id, or fewer people" in page.text
+    assert Simulation.objects.count() == 0
+
+
 def test_it_knows_its_forms_and_its_runs(simulant: Client) -> None:
     assert simulant.post("/simulator/", {"form": "other"}).status_code == 400
     assert simulant.post("/simulator/999/stop/").status_code == 404

@@ -4,15 +4,17 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.models import Simulation
+from devices.models import Simulation, User
 from devices.simulations import (
     ALIVE_FOR,
     NOTICE,
     Claim,
     Claims,
+    NotVirtualError,
     SimulationError,
     claims,
     command_began,
@@ -25,7 +27,7 @@ from devices.simulations import (
     simulations_stop_lost,
 )
 from devices.simulator.plan import Wish, plan_of
-from tests.made import NOON, make_user
+from tests.made import NOON, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db
 NOON_MS = round(NOON.timestamp() * 1000)
@@ -66,6 +68,51 @@ def test_a_start_remembers_who_asked_and_when_it_begins():
 def test_what_cannot_be_is_refused(wish: Wish, repeat_s: float | None, said: str):
     with pytest.raises(SimulationError, match=said):
         simulation_start(wish=wish, by=None, at=NOON, repeat_s=repeat_s)
+
+
+@pytest.fixture
+def player() -> User:
+    return make_user("player", "run_simulator")
+
+
+@pytest.mark.parametrize("wish", [Wish(user_id="ana"), Wish(wearers=5), Wish(user_id="ana", wearers=2)])
+def test_somebody_real_is_simulated_by_nobody_but_who_may_send_for_others(wish: Wish, player: User):
+    for name in ("ana", "user_004"):
+        make_wearer(name, date_joined=NOON - timedelta(days=1))
+    sender = make_user("sender", "run_simulator", "add_readings")
+    for by in (None, sender):
+        assert simulation_start(wish=wish, by=by, at=NOON)
+    Simulation.objects.update(sent=90)
+    with pytest.raises(NotVirtualError, match=r"of (ana|user_004) never came"):
+        simulation_start(wish=wish, by=player, at=NOON)
+    assert simulation_start(wish=Wish(wearers=3), by=player, at=NOON)
+
+
+def test_a_name_that_a_run_sent_nothing_for_is_not_its_own(player: User):
+    for spoilt in (0, 9):
+        run = simulation_start(wish=Wish(user_id="ana", wearers=2), by=player, at=NOON)
+        Simulation.objects.filter(pk=run.pk).update(sent=spoilt, spoilt=spoilt)
+    make_wearer("ana")
+    with pytest.raises(NotVirtualError, match="ana"):
+        simulation_start(wish=Wish(user_id="ana"), by=player, at=NOON)
+
+
+@pytest.mark.parametrize("way", ["page", "command"])
+def test_whom_the_simulator_made_is_simulated_by_anybody_who_may_run_it(way: str, player: User):
+    wish = Wish(user_id="ana", wearers=5)
+    if way == "page":
+        run = simulation_start(wish=wish, by=player, at=NOON)
+        Simulation.objects.filter(pk=run.pk).update(sent=90, spoilt=3)
+        simulation_stop(simulation=run, by=player, at=NOON)
+    since = timezone.now() if way == "page" else NOON - timedelta(days=1)  # a command sends the past before it lives
+    for name in ("ana", "user_005", "user_006"):
+        make_wearer(name, date_joined=since)
+    if way == "command":
+        command_ended(simulation=command_began(wish=wish, at=NOON), sent=1, spoilt=0, at=NOON)
+    for again in (Wish(user_id="ana"), Wish(user_id="user_005"), Wish(wearers=5)):
+        assert simulation_start(wish=again, by=player, at=NOON)
+    with pytest.raises(NotVirtualError, match="user_006"):
+        simulation_start(wish=Wish(wearers=6), by=player, at=NOON)
 
 
 def test_the_database_refuses_what_the_service_does():
