@@ -106,8 +106,11 @@ class PersonAdmin(AccountActions, ModelAdmin, UserAdmin):  # type: ignore[type-a
         return super().has_change_permission(request, cast("User | None", obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        """Only a superuser gives rights: others could make themselves one."""
+        """Only a superuser gives rights: others could make themselves one. Who is about to be forgotten keeps their
+        user id: what is known by that name alone is found by it."""
         fixed = list(super().get_readonly_fields(request, obj))
+        if isinstance(obj, User) and Erasure.objects.filter(user=obj).exists():
+            fixed.append("username")
         if not signed_in(request).is_superuser:
             fixed += ["is_staff", "is_superuser", "groups", "user_permissions"]
         return fixed

@@ -89,17 +89,18 @@ def _step(user_id: int, now: datetime, ends: float) -> int:
 
 
 def erasure_begin(*, user_id: int, at: datetime) -> bool:
-    """Take a person's name, rights and password away, and remember the hash; False where that is done, or taken back.
+    """Take a person's name, rights and password away, and remember the hash of the name they have now, which may have
+    been edited since they asked; False where that is done, or taken back.
 
     Raises OperationalError where the worker that writes for them does not let go of them within a few seconds.
     """
     writer = Writer()
 
     def work() -> bool:
-        erasure = Erasure.objects.select_for_update().filter(pk=user_id, begun_at__isnull=True).first()
-        if erasure is None:
+        if Erasure.objects.select_for_update().filter(pk=user_id, begun_at__isnull=True).first() is None:
             return False
         writer.take(writer.others({user_id}))
+        name = User.objects.select_for_update().values_list("username", flat=True).get(pk=user_id)
         nobody: dict[str, Any] = dict.fromkeys(("display_name", "first_name", "last_name", "email"), "")
         User.objects.filter(pk=user_id).update(
             **nobody,
@@ -111,8 +112,8 @@ def erasure_begin(*, user_id: int, at: datetime) -> bool:
             is_superuser=False,
         )
         LateStretch.objects.filter(user_id=user_id).delete()
-        erased_remember(name=erasure.username, at=at)
-        Erasure.objects.filter(pk=user_id).update(begun_at=at)
+        erased_remember(name=name, at=at)
+        Erasure.objects.filter(pk=user_id).update(begun_at=at, username=name)
         return True
 
     begun = writer.transact(work)

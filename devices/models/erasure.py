@@ -6,7 +6,8 @@ from django.db import models
 class Erasure(models.Model):
     """Somebody asked that all that is kept of them be deleted; it begins at `due_at`, and can be taken back until then.
 
-    From `begun_at` on the account has lost its name, so `username` is where it still stands; it goes with the account.
+    From `begun_at` on the account has lost its name, so `username` is where it still stands, as it was last; it goes
+    with the account.
     `failing_since` and `failure`, the name of an error's type, say of one that could not go on when it was last tried.
     """
 

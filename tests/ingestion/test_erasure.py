@@ -459,6 +459,17 @@ def test_until_it_begins_it_can_be_taken_back_and_afterwards_not(shop: Shop) -> 
     assert not erasure_undo(user=user)
 
 
+def test_whoever_is_called_otherwise_by_then_is_forgotten_by_the_name_they_have(shop: Shop) -> None:
+    user = make_wearer("before")
+    erasure_ask(user=user, at=NOW, grace=DAY)
+    User.objects.filter(pk=user.pk).update(username=NAME)
+    life_of(NAME, shop, make_user("watcher"))
+    assert erasures_step(now=NOW + DAY, seconds=60) == 2
+    assert list(traces_of(user.pk, NAME)) == []
+    assert ErasedPerson.objects.get().name_hash == name_hash(NAME)
+    assert shop.write(event(NAME, at=NOW + timedelta(seconds=1))).stored.height == 0
+
+
 def test_as_soon_as_it_begins_nobody_signs_in_as_them_and_no_worker_writes_for_them(shop: Shop) -> None:
     shop.write(event(NAME))
     user = User.objects.get(username=NAME)

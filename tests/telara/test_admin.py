@@ -14,6 +14,7 @@ from django.utils import timezone
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleVersion, Summary
 from devices import admin_account
 from devices.admin_base import BoundedPaginator
+from devices.erasures import erasure_ask
 from devices.hashing import secret_hash
 from devices.models import ApiToken, Assignment, AuditEntry, Device, Reading, User
 from devices.tokens import device_token_make
@@ -97,6 +98,20 @@ def test_times_are_by_the_clock_of_who_looks_and_utc_for_who_points_at_them(boss
     found = page(boss.get("/admin/devices/reading/", asked))
     assert found.count("<time ") == 2
     assert "2026-03-01 17:46:00" in found, "what is asked for is by the same clock"
+
+
+def test_who_is_about_to_be_forgotten_keeps_their_user_id(boss: Client, wearer: User) -> None:
+    address = f"/admin/devices/user/{wearer.pk}/change/"
+    assert 'name="username"' in page(boss.get(address))
+    erasure_ask(user=wearer, at=NOON, grace=timedelta(days=1))
+    form = page(boss.get(address))
+    assert 'name="username"' not in form
+    given = {"username": "other", "display_name": "Anna", "time_zone": "UTC"}
+    for formset in re.findall(r'name="([^"]+)-TOTAL_FORMS"', form):
+        given |= {f"{formset}-TOTAL_FORMS": "0", f"{formset}-INITIAL_FORMS": "0"}
+    assert boss.post(address, given).status_code == 302
+    wearer.refresh_from_db()
+    assert (wearer.username, wearer.display_name) == ("user_001", "Anna")
 
 
 @pytest.mark.parametrize(
