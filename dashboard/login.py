@@ -16,6 +16,7 @@ from devices.account.attempts import WAIT_S, WAIT_TEXT, attempt_failed, attempts
 from devices.account.confirmed import confirm_note
 from devices.account.mail import mail_is_on
 from devices.account.second_factor import factors_hold
+from devices.account.under_way import under_way_note
 from devices.addresses import caller_address
 from devices.live import session_ended
 from devices.models import User, named
@@ -83,6 +84,8 @@ def sign_in(request: HttpRequest, user: User, *, to: str) -> HttpResponse:
             confirm_note(request)
             browser_note(request, answer, user)
             request.session.save()  # it says whose it is by then, and so ends with the others
+        else:
+            under_way_note(request, user)
     return answer
 
 

@@ -3,7 +3,7 @@
 The rows are django-allauth's. What a session may do is Django's own business; a row only tells of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from devices.account.account_log import account_changed
 from devices.account.browsers import browser_of
+from devices.account.under_way import under_way_of
 from devices.hashing import secret_hash
 from devices.live import session_ended
 from devices.models import User, Verb
@@ -95,7 +96,7 @@ def session_end(*, user: User, number: int) -> bool:
 
 def sessions_end(*, user: User, but: str | None = None, by: User | None = None) -> int:
     """Sign every session of `user` out, but the one with the key `but`; how many. Those too that nobody noted, because
-    Redis was away."""
+    Redis was away, and those where only the second factor is still asked for."""
     with transaction.atomic():
         count = sessions_drop(user_id=user.pk, but=but)
         if count:
@@ -106,7 +107,7 @@ def sessions_end(*, user: User, but: str | None = None, by: User | None = None) 
 def sessions_drop(*, user_id: int, but: str | None = None) -> int:
     """As sessions_end, without an entry in the audit log. Sessions say whose they are only once they are read."""
     running = Session.objects.filter(expire_date__gt=Now()).exclude(session_key=but or "")
-    mine = [each.pk for each in running.iterator() if each.get_decoded().get(SESSION_KEY) == str(user_id)]
+    mine = [each.pk for each in running.iterator() if _whose(each.get_decoded()) == str(user_id)]
     with transaction.atomic():
         _drop(mine)
     return len(mine)
@@ -128,6 +129,11 @@ def _drop(keys: Sequence[str]) -> None:
     UserSession.objects.filter(session_key__in=keys).delete()
     for key in keys:
         transaction.on_commit(partial(session_ended, session_key=key))
+
+
+def _whose(session: Mapping[str, Any]) -> str | None:
+    """The key, as text, of who is signed in there, or about to be."""
+    return session.get(SESSION_KEY) or under_way_of(session)
 
 
 def _plain(address: str) -> str:

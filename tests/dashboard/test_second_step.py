@@ -1,6 +1,7 @@
 """The step after the password: who is asked for a second factor, and what lets them in."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from threading import Thread
 
@@ -11,12 +12,16 @@ from django.utils import timezone
 
 from dashboard.account.passkeys import LONGEST
 from devices.account.attempts import MOST
+from devices.account.passwords import password_set
 from devices.account.second_factor import (
     codes_left,
     factors_of,
 )
-from devices.models import ApiToken, User
+from devices.account.sessions import sessions_end
+from devices.models import ApiToken, User, Verb
+from devices.rights.people import person_activate, person_deactivate
 from tests.dashboard.doors import (
+    NEW,
     code,
     door,
     inside,
@@ -96,6 +101,44 @@ def test_the_second_step_alone_leads_nowhere(client: Client, alice: User) -> Non
     door(client)
     User.objects.update(is_active=False)
     assert client.post("/login/second/", {"code": codes_left(user=alice)[0]}).url == "/login/"
+
+
+def test_the_second_step_ends_with_the_password_that_led_to_it(client: Client, alice: User) -> None:
+    secret = with_app(alice)
+    door(client)
+    alice.set_password(NEW)  # as `manage.py changepassword` does, which ends no session
+    alice.save()
+    for answer in (client.get("/login/second/"), client.post("/login/second/", {"code": code(secret)})):
+        assert (answer.url, inside(client)) == ("/login/", False)
+    assert "Your password was changed after you gave it." in client.get("/login/").text
+    door(client, password=NEW)
+    client.post("/login/second/", {"code": code(secret)})
+    assert inside(client)
+
+
+def deactivated_for_a_while(user: User) -> None:
+    boss = User.objects.create_superuser("boss")
+    person_deactivate(person=user, by=boss, at=timezone.now())
+    person_activate(person=user, by=boss, at=timezone.now())
+
+
+def password_reset_to_the_same(user: User) -> None:
+    password_set(user=user, password=PASSWORD, verb=Verb.PASSWORD_RESET)
+
+
+@pytest.mark.parametrize(
+    "ended", [lambda user: sessions_end(user=user), password_reset_to_the_same, deactivated_for_a_while]
+)
+def test_a_sign_in_under_way_ends_with_the_sessions_of_its_person(ended: Callable[[User], None], alice: User) -> None:
+    bob = make_user("bob")
+    secrets = {each.username: with_app(each) for each in (alice, bob)}
+    clients = {name: Client() for name in secrets}
+    for name, client in clients.items():
+        door(client, name)
+    ended(alice)
+    for name, client in clients.items():
+        client.post("/login/second/", {"code": code(secrets[name])})
+    assert {name: inside(client) for name, client in clients.items()} == {"alice": False, "bob": True}
 
 
 def test_five_wrong_codes_wait_wherever_they_come_from(alice: User) -> None:
