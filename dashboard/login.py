@@ -43,6 +43,11 @@ class Login(LoginView):
             )
         return super().post(request, *args, **kwargs)
 
+    def get_redirect_url(self) -> str:
+        """Not to this very page, which would lead whoever is in to itself."""
+        wanted = super().get_redirect_url()
+        return "" if wanted == self.request.path else wanted
+
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         attempts_forget(**_who(self.request))
         return sign_in(self.request, form.get_user(), to=self.get_success_url())

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -70,7 +71,7 @@ class AccountActions(Base):
         with transaction.atomic():
             answer: HttpResponse = super().user_change_password(request, id, form_url)  # type: ignore[misc]
             if request.method == "POST" and answer.status_code == 302:
-                person = User.objects.filter(pk=id).first()
+                person = User.objects.filter(pk=unquote(id)).first()
                 if person is not None:
                     account_changed(user=person, verb=Verb.PASSWORD_CHANGED, by=signed_in(request))
                     mine = request.session.session_key if person == request.user else None

@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, cast
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
@@ -31,11 +30,12 @@ def confirm(request: HttpRequest) -> HttpResponse:
         proof = factor_proof(request, user) if by_factor else password_proof(request, user, password)
         if proof.is_right:
             confirm_note(request)
-            return redirect(_next(request))
+            return HttpResponseRedirect(_next(request))
     return proof_page(request, "account/confirm.html", user, proof, page_title="Security", next=_next(request))
 
 
 def _next(request: HttpRequest) -> str:
     """An address of ours, or the page."""
     asked = request.POST.get("next") or request.GET.get("next") or ""
-    return asked if url_has_allowed_host_and_scheme(asked, allowed_hosts=None) else reverse("security")
+    is_ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None)
+    return asked if is_ours else reverse("security")

@@ -33,6 +33,12 @@ def test_it_leads_to_no_other_site(client: Client, alice: User) -> None:
     assert answer.url == "/"
 
 
+def test_who_is_in_is_not_led_to_the_door_again(client: Client, alice: User) -> None:
+    client.force_login(alice)
+    assert client.get("/login/?next=/login/").url == "/"
+    assert client.get("/login/?next=/alerts/").url == "/alerts/"
+
+
 def test_a_wrong_name_and_a_wrong_password_are_told_alike(client: Client, alice: User) -> None:
     texts = [attempt(client, name, "wrong").content.decode() for name in ("alice", "nobody")]
     for text in texts:

@@ -153,6 +153,14 @@ def test_that_passkeys_need_a_name_is_said_before_one_is_asked_for(host: str, to
     assert [told in page if told else "Passkeys need a name" not in page for page in pages] == [True] * 2
 
 
+@pytest.mark.parametrize("asked", ["foo", "alerts", "//evil.test/", "/\\evil.test/", "javascript:alert(1)", "\x00"])
+def test_a_confirmation_leads_to_an_address_of_ours_whatever_was_asked_for(asked: str, alice: User) -> None:
+    client = Client()
+    client.force_login(alice)
+    answer = client.post("/settings/security/confirm/", {"password": PASSWORD, "next": asked})
+    assert answer.url == "/settings/security/"
+
+
 def test_sessions_that_were_never_noted_are_ended_too(alice: User) -> None:
     here, there = signed_in(alice), signed_in(alice)
     UserSession.objects.all().delete()

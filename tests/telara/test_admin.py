@@ -16,7 +16,7 @@ from devices import admin_account
 from devices.admin_base import BoundedPaginator
 from devices.erasures import erasure_ask
 from devices.hashing import secret_hash
-from devices.models import ApiToken, Assignment, AuditEntry, Device, Reading, User
+from devices.models import ApiToken, Assignment, AuditEntry, Device, Reading, User, Verb
 from devices.tokens import device_token_make
 from ingestion.models import PartitionLedger, QuarantinedMessage
 from tests.alerts.test_rules_service import yaml
@@ -486,6 +486,16 @@ def test_only_a_superuser_gives_a_password_to_who_has_rights(boss: Client, weare
     for user, statuses in ((trusted, [403, 302]), (wearer, [302, 302])):
         path = f"/admin/devices/user/{user.pk}/password/"
         assert [client.post(path, given).status_code for client in (client_of(keeper), boss)] == statuses
+
+
+def test_a_password_is_given_by_another_writing_of_the_number_too(boss: Client, wearer: User) -> None:
+    given = {"password1": "new horse battery", "password2": "new horse battery", "usable_password": "true"}
+    written = f"{wearer.pk}_0A"  # and the end of a line, as the admin quotes what is odd in an address
+    before = wearer.password
+    assert boss.post(f"/admin/devices/user/{written}/password/", given).status_code == 302
+    wearer.refresh_from_db()
+    assert wearer.password != before
+    assert AuditEntry.objects.filter(verb=Verb.PASSWORD_CHANGED, person="user_001").exists()
 
 
 def test_a_password_is_given_together_with_what_is_told_of_it_or_not_at_all(
