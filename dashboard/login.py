@@ -43,7 +43,7 @@ class Login(LoginView):
             )
         return super().post(request, *args, **kwargs)
 
-    def get_redirect_url(self) -> str:
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:  # noqa: ARG002  # the stubs' signature
         """Not to this very page, which would lead whoever is in to itself."""
         wanted = super().get_redirect_url()
         return "" if wanted == self.request.path else wanted
