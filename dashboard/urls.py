@@ -15,7 +15,7 @@ from dashboard import (
 )
 from dashboard.account import confirm, email, factors, passwords, second, security
 from dashboard.alert import views as alert
-from dashboard.desk import bulk, saved_views
+from dashboard.desk import bulk, known, saved_views
 from dashboard.desk import views as desk
 from dashboard.export import views as export
 from dashboard.overview import views as overview
@@ -40,6 +40,7 @@ urlpatterns = [
     path("wearers/<str:user_id>/notes/<int:note_id>/remove/", notes.note_back, name="note-remove"),
     path("wearers/<str:user_id>/export/<str:file>", export.export, name="export"),
     path("alerts/", desk.desk, name="alerts"),
+    path("alerts/known/", known.known, name="alerts-known"),
     path("alerts/views/", saved_views.save_view, name="save-view"),
     path("alerts/views/<int:view_id>/delete/", saved_views.forget_view, name="forget-view"),
     path("alerts/<uuid:alert_id>/", alert.alert, name="alert"),

@@ -4,10 +4,10 @@ import { age, now, refreshAges, startMoments, timeOfDay, zoneName } from "./cloc
 import { startFocus } from "./focus.js";
 import { key, startKeyboard } from "./keyboard.js";
 import { live } from "./live.js";
-import { wordsOf } from "./said.js";
+import { typeOf, wordsOf } from "./said.js";
 import { inStep } from "./severity.js";
 import { sound, soundMatters, startSound } from "./sound.js";
-import { criticalWaits, isToBeTold, knowShown } from "./told.js";
+import { criticalWaits, isToBeTold, readKnown } from "./told.js";
 import { startUndo } from "./undo.js";
 
 const WORKER_LATE_MS = 30_000; // devices.background.LATE_AFTER
@@ -103,12 +103,15 @@ function banner() {
 }
 
 let wasLost = false;
+/** What came while nothing was heard, in words. */
+let meanwhile = "";
 
 /** Once when it is lost and once when it is back: the banner counts, and would be read out all the time. @param {boolean} lost */
 function saidOfConnection(lost) {
   if (lost === wasLost) return;
   wasLost = lost;
-  const text = lost ? `Disconnected. Everything on this page is as of ${timeOfDay(live.heardAt)}. Alerts may be missing.` : "Connected again.";
+  const text = lost ? `Disconnected. Everything on this page is as of ${timeOfDay(live.heardAt)}. Alerts may be missing.` : `Connected again. ${meanwhile}`.trim();
+  meanwhile = "";
   set(one(lost ? "#announce-critical" : "#announce"), text);
 }
 
@@ -173,13 +176,36 @@ function statusBar(status) {
 function told(alert) {
   const isNews = isToBeTold(alert);
   soundMatters(criticalWaits());
-  if (!isNews) return;
+  if (isNews) call(alert, wordsOf(alert));
+}
+
+/** @param {any} alert fields of the contract's alert @param {string} words @param {string} [before] */
+function call(alert, words, before = "") {
   const technical = alert.class === "technical";
+  const text = `${before}${technical ? "Technical, " : ""}${alert.severity}: ${words}`;
   sound(technical ? "technical" : alert.severity);
-  set(
-    one(alert.severity === "CRITICAL" && !technical ? "#announce-critical" : "#announce"),
-    `${technical ? "Technical, " : ""}${alert.severity}: ${wordsOf(alert)}`,
-  );
+  set(one(alert.severity === "CRITICAL" && !technical ? "#announce-critical" : "#announce"), text);
+  return text;
+}
+
+/** What is pushed waits until it is known what stands. @type {Promise<void>} */
+let knowing = Promise.resolve();
+let isKnown = false;
+let isReading = false;
+
+/** Reads what stands, and tells of what came while this page heard nothing: by one tone, of the worst. */
+function know() {
+  isReading = true;
+  const read = knowing.then(() => readKnown(document.body.dataset.liveUser ?? "")).then((came) => {
+    isKnown = true;
+    soundMatters(criticalWaits());
+    const worst = came.find((/** @type {any} */ each) => each.class === "clinical") ?? came[0];
+    if (worst) meanwhile = call(worst, typeOf(worst), came.length > 1 ? `${came.length} alerts came meanwhile, worst ` : "");
+  }).finally(() => {
+    isReading = false;
+  });
+  knowing = read.catch(() => {}); // whoever asked hears of it, and asks again
+  return read;
 }
 
 /** What cannot be known without a connection is not said. */
@@ -216,9 +242,11 @@ if (one("#undo")) startUndo();
 if (document.body.dataset.live !== "off") {
   live.addEventListener("status", (event) => statusBar(/** @type {CustomEvent} */ (event).detail));
   if (one("#sound")) startSound();
-  knowShown();
-  soundMatters(criticalWaits());
-  live.addEventListener("alert", (event) => told(/** @type {CustomEvent} */ (event).detail));
+  live.addEventListener("status", () => {
+    if (!isKnown && !isReading) know().catch(() => {}); // the next heartbeat tries again
+  });
+  live.onResync(know);
+  live.addEventListener("alert", (event) => void knowing.then(() => told(/** @type {CustomEvent} */ (event).detail)));
   live.addEventListener("state", (event) => {
     const lost = /** @type {CustomEvent} */ (event).detail === "lost";
     // Taken away while it was open: what is left says why, and holds nobody's data.

@@ -9,7 +9,7 @@ import { startCharts } from "./overview_charts.js";
 import { drawSparks, drawSparksOf, Order, ORDER_EVERY_MS, showValues } from "./overview_wall.js";
 import { watchRevision } from "./revision.js";
 import { inStep } from "./severity.js";
-import { showTechnicalSound, soundMatters } from "./sound.js";
+import { showTechnicalSound } from "./sound.js";
 import { startLog } from "./threat_log.js";
 
 const main = /** @type {HTMLElement} */ (document.querySelector("main.overview"));
@@ -112,7 +112,6 @@ function settled() {
   board.findTiles();
   // @ts-ignore htmx is a global
   htmx.process(main);
-  soundMatters(document.querySelector('#log .card.loud[data-severity="CRITICAL"]') !== null);
   showTechnicalSound();
   refreshAges(main);
   guardActions();

@@ -22,6 +22,9 @@ export function sentenceOf(alert) {
   return alert.description.replace(TIME, (/** @type {string} */ time) => times.get(time) ?? time);
 }
 
+/** What it is: `tachycardia at rest`. @param {any} alert the contract's alert */
+export const typeOf = (alert) => alert.alert_type.replaceAll("_", " ").toLowerCase();
+
 /** Its sentence, or else what it is, the values that it is about, and since when. @param {any} alert the contract's alert */
 export function wordsOf(alert) {
   const sentence = sentenceOf(alert);
@@ -30,6 +33,5 @@ export function wordsOf(alert) {
     const [low, high] = [min, max].map((value) => inUnits(metric, value).toFixed(1));
     return `${low === high ? low : `${low} to ${high}`} ${unitOf(metric)}`;
   });
-  const what = alert.alert_type.replaceAll("_", " ").toLowerCase();
-  return [what, ...ranges, `since ${timeOfDay(Date.parse(alert.start_time))} ${zoneName}`].join(", ");
+  return [typeOf(alert), ...ranges, `since ${timeOfDay(Date.parse(alert.start_time))} ${zoneName}`].join(", ");
 }

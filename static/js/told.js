@@ -1,44 +1,64 @@
 // Which alert is told of by a tone: one that is new, one that turned loud, one whose snooze ran out; none under a snooze
-// of its own kind, as alerts/hushing.py says.
+// of its own kind, as alerts/hushing.py says. What stands is read from /alerts/known/: it hangs on no row of the page.
 
 import { rank } from "./severity.js";
 
-/** What the page knows of an alert: `like` is whose it is, its type and its class.
- *  @typedef {{fires: boolean, status: string, quiet: boolean, severity: string, like: string}} Known */
+/** What the page knows of an alert: `like` is whose it is, its type and its class; `told`: it had its tone here.
+ *  @typedef {{revision: number, fires: boolean, status: string, quiet: boolean, severity: string, like: string, told: boolean}} Known */
 /** @type {Map<string, Known>} */
 const known = new Map();
+/** Of severities of a lower rank all are known; of none before they were read. */
+let complete = 0;
+const SILENT = rank("LOW");
 
-/** Those that stand on the page as it came: `<* data-alert data-like="user type class" data-severity data-state>`. */
-export function knowShown() {
-  for (const shown of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-alert][data-like]"))) {
-    const { alert = "", like = "", severity = "", state = "", quiet } = shown.dataset;
-    const [episode, status = ""] = state.split(" ");
-    known.set(alert, { fires: episode === "firing", status, quiet: quiet !== undefined, severity, like });
-  }
-}
+/** @param {any} alert fields of the contract's alert @param {boolean} [told] @returns {Known} */
+const noted = (alert, told = false) => ({
+  revision: alert.revision, fires: alert.episode === "firing", status: alert.status, quiet: alert.quiet, severity: alert.severity,
+  like: `${alert.user_id ?? ""} ${alert.alert_type} ${alert.class}`, told,
+});
 
-/** @param {any} alert the contract's alert */
-const likeOf = (alert) => `${alert.user_id ?? ""} ${alert.alert_type} ${alert.class}`;
-
-/** Whether a CRITICAL of the body fires that nobody looks after, as far as this page knows. */
+/** Whether a CRITICAL of the body fires that nobody looks after. */
 export const criticalWaits = () =>
   [...known.values()].some(({ fires, status, severity, like }) => fires && status === "new" && severity === "CRITICAL" && like.endsWith(" clinical"));
+
+/** Reads what stands; gives what has come to call since it was read before, worst first. @param {string} userId of whom alone, or "" */
+export async function readKnown(userId) {
+  const response = await fetch(`/alerts/known/?${new URLSearchParams({ user_id: userId })}`);
+  if (!response.ok || response.redirected) throw new Error(`known alerts: ${response.status}`);
+  const { alerts, complete: isAll } = await response.json();
+  const before = new Map(known);
+  known.clear();
+  for (const alert of alerts) known.set(alert.alert_id, noted(alert, before.get(alert.alert_id)?.told));
+  const came = alerts.filter((/** @type {any} */ { alert_id: id, severity }) => {
+    const was = before.get(id);
+    return (was ? isHushed(was) : rank(severity) < complete) && calls(id);
+  });
+  complete = isAll ? SILENT : rank(alerts.at(-1).severity);
+  return came;
+}
 
 /** Takes note of an alert, and says whether it is to be told of now. @param {any} alert the contract's alert */
 export function isToBeTold(alert) {
   const was = known.get(alert.alert_id);
-  const like = likeOf(alert);
-  known.set(alert.alert_id, { fires: alert.episode === "firing", status: alert.status, quiet: alert.quiet, severity: alert.severity, like });
-  if (alert.episode !== "firing") {
-    if (alert.status !== "snoozed") known.delete(alert.alert_id);
-    return false;
-  }
-  if (alert.status !== "new" || alert.quiet || rank(alert.severity) >= rank("LOW")) return false;
-  const isNews = was ? was.quiet || was.status === "snoozed" : alert.revision === 1;
-  return isNews && !isCovered(alert, like);
+  if (!was || was.revision <= alert.revision) known.set(alert.alert_id, noted(alert, was?.told));
+  const isNews = alert.revision === 1 ? !was?.told : was !== undefined && isHushed(was);
+  const isTold = isNews && calls(alert.alert_id);
+  if (alert.episode !== "firing" && alert.status !== "snoozed") known.delete(alert.alert_id);
+  return isTold;
 }
 
-/** @param {any} alert @param {string} like */
-const isCovered = (alert, like) =>
-  [...known].some(([id, { status, severity, like: of }]) =>
-    id !== alert.alert_id && status === "snoozed" && of === like && rank(severity) <= rank(alert.severity));
+/** @param {Known} was */
+const isHushed = (was) => was.quiet || was.status === "snoozed";
+
+/** Whether somebody is to be told of it, and if so, notes that they are. @param {string} id */
+function calls(id) {
+  const alert = known.get(id);
+  if (!alert?.fires || alert.status !== "new" || alert.quiet || rank(alert.severity) >= SILENT || isCovered(id, alert)) return false;
+  alert.told = true;
+  return true;
+}
+
+/** @param {string} id @param {Known} alert */
+const isCovered = (id, alert) =>
+  [...known].some(([other, { status, severity, like }]) =>
+    other !== id && status === "snoozed" && like === alert.like && rank(severity) <= rank(alert.severity));

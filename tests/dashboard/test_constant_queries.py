@@ -14,7 +14,7 @@ from tests.dashboard.pages import Visit, just_now
 from tests.made import make_alert, make_partitions
 
 pytestmark = pytest.mark.django_db
-PAGES = ("/", "/overview/parts/", "/wearers/", "/alerts/", "/wearers/many_0/", "alert", "/devices/")
+PAGES = ("/", "/overview/parts/", "/wearers/", "/alerts/", "/alerts/known/", "/wearers/many_0/", "alert", "/devices/")
 
 
 def people_with_alerts(numbers: range) -> None:

@@ -27,6 +27,7 @@ PARAMETERS = {
     "/wearers/user_001/": ("until", "range", "compare"),
     "/wearers/user_001/export/profile.csv": ("units",),
     "/alerts/": ("q", "view", "episode", "severity", "class", "wearer", "rule", "who", "before"),
+    "/alerts/known/": ("user_id",),
     "/rules/": ("new", "q"),
     "/rules/tachycardia-at-rest/": ("from", "to"),
     "/rules-backtest/progress/": ("run",),
@@ -46,7 +47,7 @@ FIELDS = (
     "minutes", "note", "reason", "revision", "next", "form", "source", "based_on", "days", "rule_id", "enabled", "run",
     "username", "password", "start-wearers", "start-rate", "inject-wearer", "inject-anomaly", "wearer",
     "message", "rules", "from", "until", "why", "alert", "all", "query", "to", "at", "name",
-    "user_id", "kind", "external_id", "display_name", "time_zone", "code", "credential", "email", "columns",
+    "as_of", "user_id", "kind", "external_id", "display_name", "time_zone", "code", "credential", "email", "columns",
 )  # fmt: skip
 
 

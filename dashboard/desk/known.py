@@ -1,0 +1,52 @@
+"""GET /alerts/known/: what stands now, for a page that tells by a tone of what is new.
+
+A page shows some alerts, or none; what it tells of may not hang on that. It reads this once it is connected, and again
+whenever it was away.
+"""
+
+from typing import Any, Final, cast
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Case, IntegerField, Q, Value, When
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from alerts.models import Alert
+from alerts.models.alert import EpisodeState, Severity, Triage
+from devices.models import User, named
+
+MOST: Final = 1000
+SOUNDING: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM)  # the others have no tone, and are not known
+_RANK: Final = Case(
+    *(When(severity=severity, then=Value(place)) for place, severity in enumerate(SOUNDING)),
+    output_field=IntegerField(),
+)
+_FIELDS: Final = {
+    "alert_id": "alert_id",
+    "revision": "revision",
+    "alert_type": "alert_type",
+    "user_id": "user__username",
+    "severity": "severity",
+    "class": "alert_class",
+    "episode": "episode",
+    "status": "triage",
+    "quiet": "quiet",
+}
+
+
+@never_cache
+@login_required
+@require_GET
+def known(request: HttpRequest) -> JsonResponse:
+    """`alerts`: fields of the contract's alert, worst first, the newest of each severity first; `complete`: whether
+    these are all. `user_id` narrows it to one wearer."""
+    alerts = Alert.objects.visible_to(cast("User", request.user))
+    if user_id := request.GET.get("user_id"):
+        alerts = alerts.filter(user__in=User.objects.filter(named(user_id)))
+    fires = Q(episode=EpisodeState.FIRING) & ~Q(triage=Triage.CLOSED)
+    snoozed = Q(triage=Triage.SNOOZED) & ~Q(episode=EpisodeState.WITHDRAWN)
+    standing = alerts.filter(fires | snoozed, severity__in=SOUNDING).order_by(_RANK, "-created_at")
+    rows = standing.values_list(*_FIELDS.values())[: MOST + 1]
+    found: list[dict[str, Any]] = [dict(zip(_FIELDS, row, strict=True)) for row in rows]
+    return JsonResponse({"alerts": found[:MOST], "complete": len(found) <= MOST})

@@ -1,0 +1,152 @@
+"""The list of alerts, and what every page tells of, in a real browser: what came since, was missed, is hushed."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from tests.browser.conftest import Seen, Site
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+LIVE = ':root[data-connection="live"]'
+MAKE = """
+import json
+from datetime import timedelta
+from django.utils import timezone
+from alerts.models import Alert, Rule
+from alerts.wire import alert_json
+from devices.models import User
+from tests.made import make_alert
+now, changes = timezone.now(), []
+for wanted in {wanted!r}:
+    wearer, _ = User.objects.get_or_create(username=wanted.pop("user_id"), defaults={{"is_wearer": True}})
+    rule = Rule.objects.get(rule_id=wanted.pop("rule"))
+    wanted["opened_at"] = wanted["changed_at"] = now
+    if wanted.get("triage") == "snoozed":
+        wanted["snoozed_until"] = now + timedelta(minutes=15)
+    changes.append(make_alert(wearer, rule=rule, **wanted))
+Alert.objects.filter(pk__in=[each.pk for each in changes]).update(created_at=now - timedelta(seconds={ago}))
+print(json.dumps([alert_json(each) for each in changes]))
+"""
+CLEAR = "from alerts.models import Alert; Alert.objects.all().delete()"
+TONES = """
+window.tones = 0;
+let sounding = 0;
+const make = AudioContext.prototype.createOscillator;
+AudioContext.prototype.createOscillator = function () {
+  const tone = make.call(this);
+  window.tones += 1;
+  document.documentElement.toggleAttribute("data-sounds", (sounding += 1) > 0);
+  tone.addEventListener("ended", () => document.documentElement.toggleAttribute("data-sounds", (sounding -= 1) > 0));
+  return tone;
+};
+"""
+
+
+@dataclass
+class Desk:
+    """A page, and its socket: what the server says comes through it, and what a test says besides."""
+
+    page: Page
+    site: Site
+    sockets: list[WebSocketRoute] = field(default_factory=list)
+
+    def connect(self, socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        self.sockets.append(socket)
+
+    def open(self, path: str) -> Page:
+        with self.page.expect_response("**/alerts/known/**"):
+            self.page.goto(f"{self.site.address}{path}")
+        self.page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+        return self.page
+
+    def run(self, code: str) -> str:
+        return self.site.copy.run("manage.py", "shell", "--no-imports", "-c", code)
+
+    def make(self, *wanted: dict[str, Any], ago: int = 0) -> list[dict[str, Any]]:
+        """Alerts as the database has them; nobody hears of them."""
+        every = [{"user_id": "user_001", "rule": "tachycardia-at-rest"} | each for each in wanted]
+        return list(json.loads(self.run(MAKE.format(wanted=every, ago=ago)).splitlines()[-1]))
+
+    def push(self, alert: dict[str, Any], **changed: Any) -> None:
+        """An alert comes by the socket."""
+        self.sockets[-1].send(json.dumps({"type": "alert", "seq": 0, "data": alert | changed}))
+
+    def cut(self) -> None:
+        """The connection ends; the page makes another one."""
+        self.sockets[-1].close(code=1001)
+
+
+@pytest.fixture
+def desk(site: Site, seen: Seen) -> Iterator[Desk]:
+    """Of the analyst, without an alert."""
+    desk = Desk(seen.page, site)
+    desk.run(CLEAR)
+    seen.page.add_init_script(TONES)
+    seen.page.route_web_socket("**/ws/vitals*", desk.connect)
+    yield desk
+    assert seen.complaints == []
+
+
+def switch_on(page: Page) -> None:
+    page.evaluate("localStorage.setItem('telara.sound', 'on')")
+
+
+def heard(page: Page) -> int:
+    """How many tones there were since the last time, once it is silent again."""
+    page.wait_for_selector(":root:not([data-sounds])", state="attached")
+    count = int(page.evaluate("tones"))
+    page.evaluate("tones = 0")
+    return count
+
+
+def with_sound(desk: Desk, path: str) -> Page:
+    """A page that may sound, and is silent."""
+    page = desk.open(path)
+    switch_on(page)
+    desk.open(path)
+    page.locator(".disclaimer").click()
+    expect(page.locator("#sound")).to_have_accessible_name("Sound on")
+    assert heard(page) == 1, "the switch says how it sounds"
+    return page
+
+
+def test_a_critical_that_nobody_has_shows_the_silence_on_every_page(desk: Desk) -> None:
+    desk.make({"severity": "CRITICAL"})
+    for path in ("/settings/", "/alerts/?severity=LOW", "/", "/wearers/user_001/"):
+        expect(desk.open(path).locator("#sound.warn")).to_be_visible()
+    expect(desk.open("/wearers/analyst/").locator("#sound")).not_to_have_class("warn")
+
+
+def test_what_a_snooze_covers_is_told_of_on_no_page(desk: Desk) -> None:
+    (snoozed,) = desk.make({"triage": "snoozed"})
+    page = with_sound(desk, "/settings/")
+    again = snoozed | {"alert_id": "11111111-1111-4111-8111-111111111111", "status": "new"}
+    desk.push(again)
+    desk.push(again, alert_id="11111111-1111-4111-8111-111111111112", user_id="user_002", severity="MEDIUM")
+    expect(page.locator("#announce")).to_contain_text("MEDIUM: Heart rate")
+    assert heard(page) == 1
+    desk.push(snoozed, status="new", revision=2)
+    expect(page.locator("#announce")).to_contain_text("HIGH: Heart rate")
+    assert heard(page) == 2
+
+
+def test_what_came_while_the_connection_was_away_is_told_of_by_one_tone(desk: Desk) -> None:
+    desk.make({"severity": "CRITICAL", "alert_type": "OLD"})
+    page = with_sound(desk, "/rules/")
+    desk.make({"severity": "HIGH", "rule": "hypoxia"}, {"severity": "CRITICAL", "rule": "bradycardia"})
+    assert heard(page) == 0
+    with page.expect_response("**/alerts/known/**"):
+        desk.cut()
+    expect(page.locator("#announce-critical")).to_have_text(
+        "2 alerts came meanwhile, worst CRITICAL: tachycardia at rest"
+    )
+    assert heard(page) == 3
+    with page.expect_response("**/alerts/known/**"):
+        desk.cut()
+    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    assert heard(page) == 0

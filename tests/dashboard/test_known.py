@@ -1,0 +1,89 @@
+"""What a page knows of alerts that stand, to tell by a tone of what is new."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from alerts.models import Alert
+from dashboard.desk import known
+from devices.models import User
+from tests.dashboard.pages import Visit
+from tests.made import make_alert, make_rule
+
+pytestmark = pytest.mark.django_db
+SNOOZED = {"triage": "snoozed", "snoozed_until": timezone.now() + timedelta(minutes=5)}
+ENDED = {"episode": "ended", "end": "cleared"}
+
+
+def stands(user: User | None, name: str, **fields: Any) -> Alert:
+    return make_alert(user, rule=make_rule(name), alert_type=name, **fields)
+
+
+def types(visit: Visit, user: User, query: str = "") -> list[str]:
+    answer = visit(user).get(f"/alerts/known/{query}")
+    assert answer.status_code == 200
+    return [alert["alert_type"] for alert in answer.json()["alerts"]]
+
+
+def test_it_knows_what_fires_and_what_is_snoozed_worst_and_newest_first(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    stands(wearer, "older")
+    stands(wearer, "newer", quiet=True, quiet_reason="cooldown")
+    stands(wearer, "medium", severity="MEDIUM", alert_class="technical")
+    stands(wearer, "worst", severity="CRITICAL", triage="acknowledged")
+    stands(wearer, "snoozed", **SNOOZED, **ENDED)
+    stands(wearer, "over", **ENDED)
+    stands(wearer, "low", severity="LOW")
+    stands(wearer, "closed", triage="closed", close_reason="true")
+    stands(wearer, "gone", **SNOOZED, episode="withdrawn")
+    assert types(visit, analyst) == ["worst", "snoozed", "newer", "older", "medium"]
+
+
+def test_it_says_of_each_what_the_socket_says(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = make_alert(wearer, revision=3)
+    answer = visit(analyst).get("/alerts/known/")
+    assert answer.json() == {
+        "alerts": [
+            {
+                "alert_id": str(alert.pk), "revision": 3, "alert_type": "TACHYCARDIA_AT_REST", "user_id": "user_001",
+                "severity": "HIGH", "class": "clinical", "episode": "firing", "status": "new", "quiet": False,
+            }
+        ],
+        "complete": True,
+    }  # fmt: skip
+    assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("who", "sees"),
+    [
+        ("wearer", ["theirs"]), ("analyst", ["theirs"]), ("lead", ["pipeline", "others", "theirs"]),
+        ("stranger", []), ("staff", []),
+    ],
+)  # fmt: skip
+def test_everyone_knows_of_whom_they_may_see(  # noqa: PLR0917  # personas and cases
+    visit: Visit, request: pytest.FixtureRequest, wearer: User, other: User, who: str, sees: list[str]
+) -> None:
+    stands(wearer, "theirs")
+    stands(other, "others")
+    stands(None, "pipeline", alert_class="technical")
+    assert types(visit, request.getfixturevalue(who)) == sees
+
+
+def test_the_page_of_one_wearer_knows_of_theirs_alone(visit: Visit, wearer: User, other: User, lead: User) -> None:
+    stands(wearer, "theirs")
+    stands(other, "others")
+    assert types(visit, lead, "?user_id=user_001") == ["theirs"]
+    assert types(visit, lead, "?user_id=no%00body") == []
+    assert types(visit, wearer, "?user_id=user_002") == []
+
+
+def test_it_is_bounded_and_says_so(visit: Visit, wearer: User, analyst: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "MOST", 1)
+    stands(wearer, "worst", severity="CRITICAL")
+    stands(wearer, "high")
+    assert types(visit, analyst) == ["worst"]
+    assert visit(analyst).get("/alerts/known/").json()["complete"] is False
