@@ -9,6 +9,8 @@ import { rank } from "./severity.js";
 const TONES = { CRITICAL: [880, 3, 0.25], HIGH: [740, 2, 0.25], MEDIUM: [587, 1, 0.25], technical: [330, 1, 0.08], lost: [220, 2, 0.25] };
 const EVERY_S = 0.28;
 const TONE_S = 0.24;
+/** What a browser lets a page sound after. */
+const WAKING = ["pointerdown", "keydown"];
 /** What the test button plays, one a press. */
 const TESTED = ["CRITICAL", "HIGH", "MEDIUM", "technical"];
 
@@ -71,6 +73,7 @@ function unlock() {
 }
 
 function toggle() {
+  for (const name of WAKING) removeEventListener(name, back);
   on = !on;
   localStorage.setItem("telara.sound", on ? "on" : "off");
   if (on) {
@@ -78,6 +81,11 @@ function toggle() {
     sound("MEDIUM");
   }
   show();
+}
+
+/** What was on comes back with the first click or key; what befalls the switch itself is the switch's to answer. @param {Event} event */
+function back(event) {
+  if (!button()?.contains(/** @type {Node | null} */ (event.target))) toggle();
 }
 
 /** Plays the next tone, whether sound is on or not, and says which it was. @param {Event} event */
@@ -129,12 +137,6 @@ export function startSound() {
   document.addEventListener("click", toggleTechnical);
   document.addEventListener("click", test);
   key("m", "sound on, off", toggle);
-  if (localStorage.getItem("telara.sound") === "on") {
-    const back = () => {
-      if (!on) toggle();
-    };
-    addEventListener("pointerdown", back, { once: true });
-    addEventListener("keydown", back, { once: true });
-  }
+  if (localStorage.getItem("telara.sound") === "on") for (const name of WAKING) addEventListener(name, back);
   show();
 }

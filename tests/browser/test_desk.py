@@ -96,6 +96,23 @@ def switch_on(page: Page) -> None:
     page.evaluate("localStorage.setItem('telara.sound', 'on')")
 
 
+def test_the_switch_of_the_sound_does_what_it_says_on_every_new_page(desk: Desk) -> None:
+    page = desk.open("/rules/")
+    switch_on(page)
+    for press in (lambda: page.locator("#sound").click(), lambda: page.locator("#sound").press("Enter")):
+        desk.open("/rules/")
+        expect(page.locator("#sound")).to_have_accessible_name("Sound off")
+        press()
+        expect(page.locator("#sound")).to_have_accessible_name("Sound on")
+        assert page.evaluate("localStorage.getItem('telara.sound')") == "on"
+    page.locator("#sound").click()
+    page.locator(".disclaimer").click()
+    expect(page.locator("#sound")).to_have_accessible_name("Sound off")
+    switch_on(page)
+    desk.open("/rules/").locator(".disclaimer").click()
+    expect(page.locator("#sound")).to_have_accessible_name("Sound on")
+
+
 def heard(page: Page) -> int:
     """How many tones there were since the last time, once it is silent again."""
     page.wait_for_selector(":root:not([data-sounds])", state="attached")
