@@ -254,6 +254,7 @@ class NoteAdmin(ReadOnlyAdmin, OfVisiblePeople):
     """What was written about people."""
 
     whose = "person"
+    is_health_data = True
     list_display = ["about", "person", "by", "text"]
     list_select_related = ["person", "by"]
     search_fields = ["person__username", "by__username"]

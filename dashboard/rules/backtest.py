@@ -23,7 +23,8 @@ from alerts.stored_history import Scope, TookTooLongError, TooMuchHistoryError
 from dashboard.rules.access import source_of
 from dashboard.rules.run import NotWantedError, Run, run_progress, run_stop
 from dashboard.rules.tried import tried_of
-from devices.models import User
+from devices.models import Look, User
+from devices.rights.looks import look_note
 from devices.selectors import wearer_get
 
 if TYPE_CHECKING:
@@ -128,16 +129,19 @@ def _asked(request: HttpRequest, user: User) -> Asked:
 
 
 def _people(user: User, user_id: str) -> list[User]:
-    """Raises RefusedError where there is nobody; who may not be seen is told from nobody by nothing."""
+    """Raises RefusedError where there is nobody; who may not be seen is told from nobody by nothing. Who asks for one
+    person looks at them."""
     if not user_id:
         people = list(User.objects.wearers_visible_to(user))
         if not people:
             raise RefusedError("There is no wearer whom you may see, and so nothing to try it on.")
         return people
     try:
-        return [wearer_get(user=user, user_id=user_id)]
+        wearer = wearer_get(user=user, user_id=user_id)
     except User.DoesNotExist:
         raise RefusedError(f"There is no wearer {user_id} among those whom you may see.") from None
+    look_note(viewer=user, person_id=wearer.pk, way=Look.Way.PAGE, at=timezone.now())
+    return [wearer]
 
 
 def _known(asked: Asked) -> int:

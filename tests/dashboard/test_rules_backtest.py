@@ -15,7 +15,7 @@ from alerts import stored_history
 from alerts.models import Summary
 from dashboard.rules import backtest, tried
 from dashboard.rules.run import NotWantedError, Run, run_progress, run_stop
-from devices.models import User
+from devices.models import Look, User
 from tests.alerts.test_rules_service import yaml
 from tests.dashboard.pages import Visit, read
 from tests.dashboard.test_rules import write
@@ -66,6 +66,18 @@ def test_everyone_tries_on_those_whom_they_may_see(
     assert [line.person for line in run(visit(other)).context["tried"].lines] == ["user_002"] * 2
     assert run(visit(lead)).context["tried"].summary.episodes == 3
     assert "There is no wearer whom you may see" in run(visit(stranger)).text
+
+
+def test_trying_it_on_one_wearer_is_a_look_at_them(visit: Visit, analyst: User, wearer: User, other: User) -> None:
+    slow(wearer, 1)
+    run(visit(analyst))
+    run(visit(wearer), wearer="user_001")
+    assert not Look.objects.exists()
+    for name in ("user_001", "user_001", "user_002"):
+        run(visit(analyst), wearer=name)
+    assert list(Look.objects.values_list("viewer__username", "person__username", "way")) == [
+        ("analyst", "user_001", "page")
+    ]
 
 
 def test_whom_one_may_not_see_is_like_nobody(visit: Visit, analyst: User, other: User) -> None:

@@ -16,7 +16,7 @@ from devices import admin_account
 from devices.admin_base import BoundedPaginator
 from devices.erasures import erasure_ask
 from devices.hashing import secret_hash
-from devices.models import ApiToken, Assignment, AuditEntry, Device, Reading, User, Verb
+from devices.models import ApiToken, Assignment, AuditEntry, Device, Look, Note, Reading, User, Verb
 from devices.tokens import device_token_make
 from ingestion.models import PartitionLedger, QuarantinedMessage
 from tests.alerts.test_rules_service import yaml
@@ -112,6 +112,14 @@ def test_who_is_about_to_be_forgotten_keeps_their_user_id(boss: Client, wearer: 
     assert boss.post(address, given).status_code == 302
     wearer.refresh_from_db()
     assert (wearer.username, wearer.display_name) == ("user_001", "Anna")
+
+
+def test_opening_a_note_about_somebody_is_a_look_at_them(boss: Client, wearer: User) -> None:
+    note = Note.objects.create(person=wearer, about=NOON, written_at=NOON, text="fainted")
+    boss.get("/admin/devices/note/")
+    assert not Look.objects.exists()
+    assert "fainted" in page(boss.get(f"/admin/devices/note/{note.pk}/change/"))
+    assert list(Look.objects.values_list("viewer__username", "person__username")) == [("boss", "user_001")]
 
 
 @pytest.mark.parametrize(
