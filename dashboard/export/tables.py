@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from alerts.models import Alert, AlertChange, Mute, Summary
+from alerts.reworded import description_in
 from dashboard.export import around, sign_in, told
 from dashboard.export.columns import Column, Table, belonging, listed, own, rows_by
 from dashboard.export.snapshot import Row, Rows
@@ -11,14 +12,14 @@ from devices.metrics import METRICS, NUMERIC, Units
 from devices.models import Baseline, Device, MetricWindow, Note, Reading, User
 from devices.models.metric_window import AGGREGATES
 from devices.selectors import flag_names
-from devices.units import shown_names, shown_values
+from devices.units import CANONICAL_CODES, shown_names, shown_values
 
 
 def tables(units: Units, *, is_own: bool = True) -> dict[str, Table]:
     """Every file by its name, numbers in these units. How somebody signs in, how and of whom they are told, and what
     they keep at hand is in none but their own: it may name others, whom the reader may not see."""
     measured = (_readings(units), _windows(units), _summaries(units), _baselines(units))
-    found = (_alerts(), _history(), told.incidents(), _planned(), _notes())
+    found = (_alerts(units), _history(), told.incidents(), _planned(), _notes())
     seen_by = (around.looks(), around.watchers(), around.teams())
     whole = (_profile(is_own=is_own), _devices(), *measured, *found, *seen_by, *(_own_only() if is_own else ()))
     return {table.name: table for table in whole}
@@ -132,7 +133,13 @@ def _summaries(units: Units) -> Table:
     return Table("summaries", "Your hours and days in numbers", columns, rows)
 
 
-def _alerts() -> Table:
+_STORED: Final = f"in the units of the stream ({', '.join(CANONICAL_CODES)}), whichever were asked for"
+_OF_SENTENCE: Final = (
+    "rule_version", "started_at", "opened_at", "ended_at", "end", "event_count", "measures", "evidence", "description"
+)  # fmt: skip
+
+
+def _alerts(units: Units) -> Table:
     columns = (
         Column("alert_id", "Its name"),
         Column("rule", "The rule that fired", field="rule__rule_id"),
@@ -147,9 +154,9 @@ def _alerts() -> Table:
         Column("opened_at", "The reading that opened it"),
         Column("ended_at", "The last reading that matched"),
         Column("event_count", "How many readings matched"),
-        Column("measures", "What they came to, by metric, in the units of the rule"),
-        Column("evidence", "The first and the last of them, in the units of the rule"),
-        Column("description", "What happened, in a sentence; times of UTC"),
+        Column("measures", f"What they came to, by metric, {_STORED}"),
+        Column("evidence", f"The first and the last of them, {_STORED}"),
+        Column("description", "What happened, in a sentence, in the units asked for; times of UTC"),
         Column("quiet_reason", "Why nobody was told, where nobody was"),
         Column("triage", "new, acknowledged, snoozed or closed"),
         Column("close_reason", "Why it was closed"),
@@ -157,7 +164,19 @@ def _alerts() -> Table:
         Column("triaged_at", "When they did"),
         Column("revision", "How often it changed"),
     )
-    return listed("alerts", "Your alerts", columns, belonging(Alert, "user", "opened_at", "alert_id"))
+    names = [column.field or column.name for column in columns]
+    sentence = names.index("description")
+
+    def made(row: Row) -> Row:
+        *shown, rule = row
+        alert = Alert(**{name: shown[names.index(name)] for name in _OF_SENTENCE}, rule_id=rule)
+        shown[sentence] = description_in(alert, units)
+        return shown
+
+    def rows(person: User) -> Rows:
+        return rows_by(own(Alert, "user", person), ("opened_at", "alert_id"), [*names, "rule_id"], made)
+
+    return Table("alerts", "Your alerts", columns, rows)
 
 
 def _history() -> Table:

@@ -16,8 +16,10 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from alerts.models import Channel, Delivery, Mute, Route, SavedView, Summary
+from alerts.models import Channel, Delivery, Mute, Route, RuleVersion, SavedView, Summary
 from alerts.notify.incidents import incidents_update
+from alerts.rule_files import read_rule_files
+from alerts.services.rules import rules_load
 from alerts.services.triage import alert_comment
 from dashboard.export import snapshot
 from dashboard.export.snapshot import LostError, Pieces, Snapshot
@@ -272,6 +274,29 @@ def test_other_units_have_other_names_and_other_numbers(everything: User) -> Non
     assert "skin_temp_c" not in reading
     baseline = first("baselines")
     assert (baseline["unit"], baseline["median"], baseline["mad"]) == ("[degF]", 86.0, 1.8)
+
+
+def test_alerts_are_said_in_the_units_that_are_asked_for(visit: Visit, wearer: User) -> None:
+    at = just_now()
+    files, _ = read_rule_files(["alerts/rules/fever.yaml"])
+    rules_load(files=files, at=at - timedelta(days=1))
+    version = RuleVersion.objects.get()
+    words = "Core temperature above 38 for 4 readings (38.5 °C) since 12:00:00."
+    kept = {"measures": {"body_temp_c": {"avg": 38.5, "min": 38.5, "max": 38.5}}, "description": words}
+    made = {"rule": version.rule, "rule_version": version.number, "opened_at": at, "event_count": 4}
+    alert = make_alert(wearer, **made, **kept)
+    make_alert(wearer, **made | {"rule_version": 9, "opened_at": at + timedelta(minutes=1)}, **kept)
+    for query, said in (("", words), ("?units=Cel", words), ("?units=[degF]", "Core temperature above 100.4 for 4 ")):
+        answer = visit(wearer).get(f"/wearers/user_001/export/alerts.csv{query}")
+        row, without_its_rule = rows_of(b"".join(answer))
+        assert row["description"].startswith(said)
+        assert without_its_rule["description"] == words
+        assert json.loads(row["measures"]) == kept["measures"]
+        assert (row["alert_id"], row["rule"]) == (str(alert.pk), "fever")
+    with ZipFile(io.BytesIO(taken(visit(wearer), "everything-csv.zip"))) as archive:
+        columns = {(row["file"], row["column"]): row["about"] for row in rows_of(archive.read("columns.csv"))}
+    for column in ("measures", "evidence"):
+        assert "(mg/dL, Cel), whichever were asked for" in columns["alerts.csv", column]
 
 
 def test_who_sees_somebody_exports_them_only_with_the_permission(visit: Visit, everything: User, analyst: User) -> None:
