@@ -284,7 +284,7 @@ def test_alerts_are_said_in_the_units_that_are_asked_for(visit: Visit, wearer: U
     words = "Core temperature above 38 for 4 readings (38.5 °C) since 12:00:00."
     kept = {"measures": {"body_temp_c": {"avg": 38.5, "min": 38.5, "max": 38.5}}, "description": words}
     made = {"rule": version.rule, "rule_version": version.number, "opened_at": at, "event_count": 4}
-    alert = make_alert(wearer, **made, **kept)
+    alert = make_alert(wearer, **made, **kept, episode="ended", end="cleared")
     make_alert(wearer, **made | {"rule_version": 9, "opened_at": at + timedelta(minutes=1)}, **kept)
     for query, said in (("", words), ("?units=Cel", words), ("?units=[degF]", "Core temperature above 100.4 for 4 ")):
         answer = visit(wearer).get(f"/wearers/user_001/export/alerts.csv{query}")
