@@ -21,7 +21,7 @@ from dashboard.live.figures import status_texts
 from dashboard.live.outlet import NOT_ALLOWED, NOT_SIGNED_IN, Kind, Outlet
 from dashboard.live.places import Places
 from dashboard.live.text import text_of
-from dashboard.live.visitor import Visitor, visitor_find
+from dashboard.live.visitor import Asked, Visitor, visitor_find
 from devices.account.credentials import Credentials
 from devices.live import GROUP
 
@@ -54,10 +54,10 @@ class Feed:
         self._came = asyncio.Event()
         self._door = asyncio.Semaphore(ADMITTED_AT_ONCE)
 
-    async def admit(self, credentials: Credentials, only: str | None) -> Visitor | None:
+    async def admit(self, credentials: Credentials, asked: Asked) -> Visitor | None:
         """Who that is; a few at a time, because a thousand may come at once. Raises django.db.Error."""
         async with self._door:
-            return await database_sync_to_async(visitor_find)(credentials=credentials, only=only, at=timezone.now())
+            return await database_sync_to_async(visitor_find)(credentials=credentials, asked=asked, at=timezone.now())
 
     async def join(self, outlet: Outlet) -> None:
         """Give `outlet` a status and then what it may see; waits a moment for a layer that is away."""
@@ -128,8 +128,9 @@ class Feed:
             self._send("vital", self._coalescer.take(now=time.monotonic()))
 
     def _send(self, kind: Kind, items: Iterable[tuple[int, str]]) -> None:
+        who = self._audience.told if kind == "alert" else self._audience.hearing
         for user, text in items:
-            for outlet in list(self._audience.hearing(user)):
+            for outlet in list(who(user)):
                 outlet.put(kind, text)
 
     # Status.
@@ -149,9 +150,9 @@ class Feed:
         """One for each; newcomers hear of people from then on."""
         told = list(outlets)
         self._came.clear()
-        texts = await database_sync_to_async(status_texts)({outlet.sees for outlet in told}, now=timezone.now())
+        texts = await database_sync_to_async(status_texts)({outlet.told_of for outlet in told}, now=timezone.now())
         for place, outlet in enumerate(told):
-            if outlet in self._outlets and (text := texts.get(outlet.sees)):
+            if outlet in self._outlets and (text := texts.get(outlet.told_of)):
                 outlet.put("status", text)
                 if outlet in self._new:
                     self._new.discard(outlet)
@@ -175,29 +176,29 @@ class Feed:
         for outlet in outlets:
             outlet.look_at = time.monotonic() + CHECK_S
         try:
-            visitors = await database_sync_to_async(_visitors)([(each.credentials, each.only) for each in outlets])
+            visitors = await database_sync_to_async(_visitors)([(each.credentials, each.asked) for each in outlets])
         except Error:
             return  # the statuses say that the database is away; next time, then
         for outlet, visitor in zip(outlets, visitors, strict=True):
-            code = refusal(visitor, outlet.only)
+            code = refusal(visitor, outlet.asked)
             if visitor is None or code:
                 outlet.close(code)
             elif outlet in self._new:
-                outlet.sees = visitor.sees
+                outlet.sees, outlet.told_of = visitor.sees, visitor.told_of
             elif outlet in self._outlets:
-                self._audience.look(outlet, visitor.sees)
+                self._audience.look(outlet, sees=visitor.sees, told_of=visitor.told_of)
 
 
-def refusal(visitor: Visitor | None, only: str | None) -> int:
+def refusal(visitor: Visitor | None, asked: Asked) -> int:
     """The code to close with; 0 where they may stay."""
     if visitor is None:
         return NOT_SIGNED_IN
-    return NOT_ALLOWED if only is not None and not visitor.sees else 0
+    return NOT_ALLOWED if asked.only is not None and not visitor.sees else 0
 
 
-def _visitors(asked: list[tuple[Credentials, str | None]]) -> list[Visitor | None]:
+def _visitors(sockets: list[tuple[Credentials, Asked]]) -> list[Visitor | None]:
     now = timezone.now()
-    return [visitor_find(credentials=credentials, only=only, at=now) for credentials, only in asked]
+    return [visitor_find(credentials=credentials, asked=asked, at=now) for credentials, asked in sockets]
 
 
 _feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, Feed] = WeakKeyDictionary()

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import structlog
 
-from dashboard.live.visitor import Sight
+from dashboard.live.visitor import Asked, Sight
 from devices.account.credentials import Credentials
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Outlet:
-    """What one socket may see and has yet to send; `look_at` is when to look again at who is there (monotonic).
+    """What one socket may hear and has yet to send; `look_at` is when to look again at who is there (monotonic).
 
     The frames of one connection are numbered by `seq` from 1 on, without a gap. A task writes while there is something
     to write, so that a socket at rest costs none.
@@ -38,16 +38,18 @@ class Outlet:
         "_task",
         "_waiting",
         "_writing",
+        "asked",
         "credentials",
         "look_at",
-        "only",
-        "sees"
+        "sees",
+        "told_of"
     )  # fmt: skip
 
-    def __init__(self, *, credentials: Credentials, only: str | None, sees: Sight, send: Send) -> None:
+    def __init__(self, *, credentials: Credentials, asked: Asked, sees: Sight, told_of: Sight, send: Send) -> None:
         self.credentials = credentials
-        self.only = only
+        self.asked = asked
         self.sees = sees
+        self.told_of = told_of
         self.look_at = 0.0
         self._send = send
         self._task = asyncio.current_task()

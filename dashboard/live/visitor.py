@@ -1,4 +1,4 @@
-"""Who is at a socket, and whom they may see."""
+"""Who is at a socket, what they ask for, and whom they may see."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,17 +11,33 @@ Sight = frozenset[int] | Literal["everyone"]  # keys of people
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a socket asks for: `only` the wearer with that user_id; with `all_alerts` the alerts of the others, too."""
+
+    only: str | None = None
+    all_alerts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody signed in, by key. `sees` is empty where the wearer they asked for is none of theirs."""
+    """Somebody signed in, by key: whom they see, and whose alerts they are told of.
+
+    Both are empty where the wearer they asked for is none of theirs.
+    """
 
     person: int
     sees: Sight
+    told_of: Sight
 
 
-def visitor_find(*, credentials: Credentials, only: str | None, at: datetime) -> Visitor | None:
-    """Who holds these credentials at `at`, seeing all they may or only the wearer with the user_id `only`."""
+def visitor_find(*, credentials: Credentials, asked: Asked, at: datetime) -> Visitor | None:
+    """Who holds these credentials at `at`, with what they asked for of all they may see."""
     user = person_find(credentials=credentials, at=at)
-    return None if user is None else Visitor(user.pk, sight_of(user, only))
+    if user is None:
+        return None
+    sees = sight_of(user, asked.only)
+    is_wider = asked.all_alerts and asked.only is not None and sees
+    return Visitor(user.pk, sees, sight_of(user) if is_wider else sees)
 
 
 def sight_of(user: User, only: str | None = None) -> Sight:

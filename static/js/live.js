@@ -19,7 +19,7 @@ const TOO_MANY = 4429;
 const CLOSED_FOR_GOOD = new Map([[4401, "signed out"], [4403, "not allowed"]]);
 
 export class Live extends EventTarget {
-  /** @param {string} [userId] narrows it to one wearer */
+  /** @param {string} [userId] narrows the readings to one wearer; alerts are of everybody, as on every page */
   constructor(userId = "") {
     super();
     /** @type {State} */
@@ -74,7 +74,7 @@ export class Live extends EventTarget {
   _connect() {
     clearTimeout(this._retry);
     this.nextTryAt = 0;
-    const query = this._userId ? `?user_id=${encodeURIComponent(this._userId)}` : "";
+    const query = this._userId ? `?user_id=${encodeURIComponent(this._userId)}&alerts=all` : "";
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/vitals${query}`;
     const socket = new WebSocket(url);
     this._socket = socket;
@@ -185,5 +185,5 @@ export class Live extends EventTarget {
   }
 }
 
-/** The connection of this page. `<body data-live-user="ID">` narrows it to one wearer, `data-live="off"` does without. */
+/** The connection of this page. `<body data-live-user="ID">` narrows its readings to one wearer, `data-live="off"` does without. */
 export const live = new Live(document.body.dataset.liveUser ?? "");

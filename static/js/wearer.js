@@ -156,8 +156,11 @@ for (const details of /** @type {NodeListOf<HTMLDetailsElement>} */ (document.qu
 }
 const refreshSoon = soon(() => void refresh());
 document.body.addEventListener("telara:triaged", () => void refresh());
-live.addEventListener("alert", refreshSoon);
-live.addEventListener("planned", refreshSoon);
+for (const news of ["alert", "planned"]) {
+  live.addEventListener(news, (event) => {
+    if (/** @type {CustomEvent} */ (event).detail.user_id === document.body.dataset.liveUser) refreshSoon();
+  });
+}
 live.addEventListener("vital", (event) => show(/** @type {CustomEvent} */ (event).detail));
 addEventListener("telara:over", refreshSoon);
 live.onResync(refresh);

@@ -80,13 +80,17 @@ async def frame(socket: Socket, timeout: float = 5) -> dict[str, Any]:
 
 async def frames(socket: Socket, kind: str, *, within: float = 1.0) -> list[dict[str, Any]]:
     """The data of every frame of a kind that comes within that time."""
+    return [message["data"] for message in await messages(socket, within=within) if message.get("type") == kind]
+
+
+async def messages(socket: Socket, *, within: float) -> list[dict[str, Any]]:
+    """Whatever comes within that time."""
     found, deadline = [], time.monotonic() + within
     while (left := deadline - time.monotonic()) > 0:
         message = await _next(socket, left)
         if message is None:
             break
-        if message.get("type") == kind:
-            found.append(message["data"])
+        found.append(message)
     return found
 
 

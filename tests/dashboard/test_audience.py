@@ -8,7 +8,7 @@ import pytest
 from dashboard.live import outlet
 from dashboard.live.audience import Audience
 from dashboard.live.outlet import Outlet
-from dashboard.live.visitor import Sight
+from dashboard.live.visitor import Asked, Sight
 from devices.account.credentials import Credentials
 
 
@@ -26,8 +26,15 @@ class Wire:
         return [json.loads(message["text"]) for message in self.messages]
 
 
-def socket_of(sees: Sight, wire: Wire | None = None) -> Outlet:
-    return Outlet(credentials=Credentials("", ""), only=None, sees=sees, send=(wire or Wire()).send)
+def socket_of(sees: Sight, wire: Wire | None = None, *, told_of: Sight | None = None) -> Outlet:
+    told_of = sees if told_of is None else told_of
+    return Outlet(
+        credentials=Credentials("", ""), asked=Asked(), sees=sees, told_of=told_of, send=(wire or Wire()).send
+    )
+
+
+def look(audience: Audience, seeing: Outlet, sees: Sight) -> None:
+    audience.look(seeing, sees=sees, told_of=sees)
 
 
 async def test_a_person_is_heard_by_those_who_see_them_and_by_those_who_see_all() -> None:
@@ -45,22 +52,42 @@ async def test_a_right_taken_away_is_heard_no_more_and_one_given_is() -> None:
     audience = Audience()
     seeing = socket_of(frozenset({1, 2}))
     audience.add(seeing)
-    audience.look(seeing, frozenset({2, 3}))
+    look(audience, seeing, frozenset({2, 3}))
     assert [list(audience.hearing(user)) for user in (1, 2, 3)] == [[], [seeing], [seeing]]
-    audience.look(seeing, "everyone")
+    look(audience, seeing, "everyone")
     assert [list(audience.hearing(user)) for user in (1, 2, 3)] == [[seeing]] * 3
-    audience.look(seeing, frozenset({1}))
+    look(audience, seeing, frozenset({1}))
     assert [list(audience.hearing(user)) for user in (1, 2, 3)] == [[seeing], [], []]
+
+
+async def test_of_alerts_hear_those_who_see_the_person_and_those_who_are_told_of_more_each_once() -> None:
+    audience = Audience()
+    plain, theirs, all_of_them = (
+        socket_of(frozenset({1})),
+        socket_of(frozenset({1}), told_of=frozenset({1, 2})),
+        socket_of(frozenset({1}), told_of="everyone"),
+    )
+    for each in (plain, theirs, all_of_them):
+        audience.add(each)
+    told = [list(audience.told(user)) for user in (1, 2, 3, None)]
+    assert sorted(told[0], key=id) == sorted([plain, theirs, all_of_them], key=id)
+    assert sorted(told[1], key=id) == sorted([theirs, all_of_them], key=id)
+    assert told[2:] == [[all_of_them], [all_of_them]]
+    assert list(audience.hearing(2)) == []
+    audience.look(theirs, sees=frozenset({1}), told_of=frozenset({1, 3}))
+    assert list(audience.told(2)) == [all_of_them]
+    assert set(audience.told(3)) == {theirs, all_of_them}
 
 
 async def test_nothing_is_kept_of_who_left() -> None:
     audience = Audience()
     for sees in (frozenset({1, 2}), "everyone"):
-        leaving = socket_of(sees)  # type: ignore[arg-type]
-        audience.add(leaving)
-        audience.discard(leaving)
-    assert list(audience.hearing(1)) == []
-    assert vars(audience)["_of"] == {}
+        for told_of in (sees, frozenset({1, 2, 3}), "everyone"):
+            leaving = socket_of(sees, told_of=told_of)  # type: ignore[arg-type]
+            audience.add(leaving)
+            audience.discard(leaving)
+    assert list(audience.told(1)) == []
+    assert [vars(ears)["_of"] for ears in vars(audience).values()] == [{}, {}]
 
 
 async def test_frames_leave_in_order_and_numbered() -> None:

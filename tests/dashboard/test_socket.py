@@ -25,6 +25,7 @@ from tests.dashboard.sockets import (
     frame,
     frames,
     listening,
+    messages,
     open_socket,
     signed_in,
 )
@@ -143,6 +144,54 @@ async def test_an_alert_reaches_those_who_may_see_the_person(wearer: User, analy
         announce(alerts=[(wearer.pk, {"alert_id": "a", "revision": 1})])
         assert await frames(assigned, "alert") == [{"alert_id": "a", "revision": 1}]
         assert await frames(nobody, "alert", within=0.3) == []
+
+
+async def test_with_all_alerts_a_socket_of_one_wearer_hears_of_those_of_the_others_and_of_nothing_else(
+    wearer: User, other: User, analyst: User, chief: User
+) -> None:
+    hidden = await in_thread(make_wearer)("user_003")
+    await in_thread(Assignment.objects.create)(analyst=analyst, wearer=other)
+    narrowed = f"?user_id={wearer.username}"
+    async with (
+        signed_in(analyst, narrowed) as plain,
+        signed_in(analyst, f"{narrowed}&alerts=all") as theirs,
+        signed_in(chief, f"{narrowed}&alerts=all") as all_of_them,
+        signed_in(wearer, f"{narrowed}&alerts=all") as own,
+    ):
+        people = (wearer, other, hidden)
+        announce(
+            vitals=[vital(each, event(each.username)) for each in people],
+            alerts=[(each.pk, {"alert_id": each.username, "revision": 1}) for each in people],
+        )
+        planned_changed(person=other.pk, user_id=other.username)
+        heard = await asyncio.gather(*(heard_by(each) for each in (plain, theirs, all_of_them, own)))
+    assert heard == [
+        ["alert user_001", "vital user_001"],
+        ["alert user_001", "alert user_002", "vital user_001"],
+        ["alert user_001", "alert user_002", "alert user_003", "vital user_001"],
+        ["alert user_001", "vital user_001"],
+    ]
+
+
+async def heard_by(listener: Socket) -> list[str]:
+    """What came within a moment, sorted, but for statuses."""
+    named = {"alert": "alert_id", "vital": "user_id", "planned": "user_id"}
+    heard = [each for each in await messages(listener, within=1.0) if each["type"] != "status"]
+    return sorted(f"{each['type']} {each['data'][named[each['type']]]}" for each in heard)
+
+
+async def test_with_all_alerts_the_figures_of_alerts_are_of_everybody_they_see(
+    wearer: User, other: User, analyst: User
+) -> None:
+    await in_thread(Assignment.objects.create)(analyst=analyst, wearer=other)
+    await in_thread(make_alert)(other, changed_at=timezone.now(), revision=5)
+    session, firing = await in_thread(cookie_of)(analyst), []
+    for query in ("?user_id=user_001", "?user_id=user_001&alerts=all"):
+        listener = open_socket(session=session, query=query)
+        await listener.connect()
+        firing.append((await frame(listener))["data"]["alerts_firing"])
+        await listener.disconnect()
+    assert firing == [0, 1]
 
 
 async def test_what_is_planned_reaches_those_who_may_see_the_person(

@@ -106,7 +106,7 @@ def _without_ids(content: bytes, of: dict[str, str]) -> bytes:
 async def test_sockets_open_to_whom_the_table_says() -> None:
     there = await sync_to_async(world)()
     lines = []
-    for query in ("", "?user_id=user_001", "?user_id=user_999"):
+    for query in ("", "?user_id=user_001", "?user_id=user_001&alerts=all", "?user_id=user_999"):
         said = [await _socket(there, persona, query) for persona in PERSONAS]
         lines.append(f"{'WS':12} {'/ws/vitals' + query:46}" + "".join(f"{each:>9}" for each in said))
     await sync_to_async(connections.close_all)()  # those of the threads in which sockets read the database

@@ -1,0 +1,70 @@
+"""Whoever looks at one person, or is at work in a list, hears what changes, and nothing moves under their hands."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Seen, Site
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+LIVE = ':root[data-connection="live"]'
+NAMES = """
+import time
+from datetime import timedelta
+from django.utils import timezone
+from alerts.models import Alert, Rule
+from alerts.services.triage import alert_acknowledge, alert_close
+from alerts.wire import alert_json
+from devices.live import PENDING_MOST, _publisher, announce
+from devices.models import User
+from tests.made import make_alert
+now = timezone.now()
+def wearer(name):
+    return User.objects.get_or_create(username=name, is_wearer=True)[0]
+def fires(name, severity="HIGH", **fields):
+    rule = Rule.objects.get(rule_id="tachycardia-at-rest")
+    fields = {"title": f"Alert of {name}", "severity": severity, "opened_at": now, "started_at": now} | fields
+    alert = make_alert(wearer(name), rule=rule, **fields)
+    announce(alerts=[(alert.user_id, alert_json(alert))])
+    return alert
+def of(name):
+    return Alert.objects.select_related("rule", "user").get(title=f"Alert of {name}")
+"""
+UNTIL_TOLD = """
+while _publisher()._pending._value < PENDING_MOST:
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def page(site: Site, seen: Seen) -> Iterator[Page]:
+    """The overview, with two people who are alive."""
+    if "simulator --wearers 2" not in site.processes:
+        site.start_wearers("--wearers", "2")
+    seen.page.wait_for_selector("[data-person=user_002]", timeout=60_000)
+    seen.page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    yield seen.page
+    assert seen.complaints == []
+
+
+def happens(site: Site, what: str) -> None:
+    """Elsewhere, and told to every page: `fires(name, severity)`, and what becomes of the alert `of(name)`."""
+    site.copy.run("manage.py", "shell", "--no-imports", "-c", NAMES + what + UNTIL_TOLD)
+
+
+def opened(page: Page, site: Site, path: str) -> Page:
+    page.goto(f"{site.address}{path}")
+    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    return page
+
+
+def test_on_the_page_of_one_wearer_alerts_of_the_others_are_told_and_counted(page: Page, site: Site) -> None:
+    opened(page, site, "/wearers/user_001/?range=5m")
+    vitals = page.locator('.current[data-metrics="heart_rate"] .value')
+    first = vitals.inner_text()
+    happens(site, 'fires("user_002", "CRITICAL", event_count=9)')
+    expect(page.locator("#announce-critical")).to_contain_text("CRITICAL: Heart rate above 100")
+    expect(page.locator(".top [data-firing-alerts]")).to_have_text("1")
+    expect(page.locator('[data-part="alerts"]')).to_contain_text("No alert was ever raised")
+    expect(vitals).not_to_have_text(first, timeout=30_000)
