@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -34,6 +34,7 @@ from devices.admin_base import (
     ReadOnlyPeopleAdmin,
     signed_in,
 )
+from devices.models import User
 
 
 class AlertChangeInline(ReadOnlyInline):
@@ -178,12 +179,21 @@ class SummaryAdmin(ReadOnlyPeopleAdmin):
 
 @admin.register(OutboxEntry)
 class OutboxAdmin(ReadOnlyAdmin):
-    """What goes to `biometrics-alerts`, and what of it has gone."""
+    """What goes to `biometrics-alerts`, and what of it has gone. What it says is read with the alert."""
 
+    fields = ["alert_id", "revision", "key", "created_at", "sent_at"]
     list_display = ["alert_id", "revision", "key", "created_at", "sent_at"]
     list_filter = [("sent_at", admin.EmptyFieldListFilter)]
     search_fields = ["=alert_id", "=key"]
     ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxEntry]:
+        """Of those whom the one who looks may see; of nobody, the pipeline's, for who sees everybody."""
+        entries: QuerySet[OutboxEntry] = super().get_queryset(request)
+        user = signed_in(request)
+        if user.has_perm("devices.view_all_wearers"):
+            return entries
+        return entries.filter(key__in=User.objects.visible_to(user).values("username"))
 
 
 class IncidentMemberInline(ReadOnlyInline):
@@ -207,9 +217,10 @@ class IncidentAdmin(ReadOnlyPeopleAdmin):
 
 
 @admin.register(Channel)
-class ChannelAdmin(ReadOnlyAdmin):
+class ChannelAdmin(ReadOnlyAdmin, OfVisiblePeople):
     """The ways to people. Where they lead is sealed, and shown to nobody."""
 
+    whose = "owner"
     fields = ["owner", "name", "kind", "shown", "created_at"]
     list_display = ["name", "owner", "kind", "shown", "created_at"]
     list_filter = ["kind"]
@@ -218,19 +229,25 @@ class ChannelAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Route)
-class RouteAdmin(ReadOnlyAdmin):
-    """Who is told of what."""
+class RouteAdmin(ReadOnlyAdmin, OfVisiblePeople):
+    """Who is told of what, and of whom, as far as the one who looks may see both."""
 
+    whose = "owner"
     list_display = ["owner", "channel", "wearer", "least_severity", "alert_class", "wait_min", "repeat_most", "enabled"]
     list_filter = ["least_severity", "enabled"]
     list_select_related = ["owner", "channel", "wearer"]
     search_fields = ["=owner__username"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Route]:
+        routes: QuerySet[Route] = super().get_queryset(request)
+        return routes.filter(Q(wearer=None) | Q(wearer__in=User.objects.visible_to(signed_in(request))))
+
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(ReadOnlyAdmin, OfVisiblePeople):
     """What was sent, and what became of it."""
 
+    whose = "channel__owner"
     list_display = ["delivery_id", "channel", "kind", "severity", "state", "attempts", "made_at", "done_at", "note"]
     list_filter = ["state", "kind"]
     list_select_related = ["channel"]

@@ -67,6 +67,12 @@ class TabularInline(_OfSeenPeople, PlainInline):
 class ModelAdmin(_OfSeenPeople, PlainAdmin):
     """What is done here stands in the audit log too, with the fields before and after."""
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Only by the filters that the list offers: by others what no page shows could be found out, try by try."""
+        offered = [each[0] if isinstance(each, tuple) else each for each in self.get_list_filter(request)]
+        is_offered = any(f"{lookup}__".startswith(f"{name}__") for name in offered)
+        return is_offered and super().lookup_allowed(lookup, value, request)
+
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         fields = {each.name: each for each in self.opts.concrete_fields if isinstance(each, DateTimeField)}
         shown = super().get_list_display(request)
