@@ -4,7 +4,7 @@ A page shows some alerts, or none; what it tells of may not hang on that. It rea
 whenever it was away.
 """
 
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Case, IntegerField, Q, Value, When
@@ -14,7 +14,9 @@ from django.views.decorators.http import require_GET
 
 from alerts.models import Alert
 from alerts.models.alert import EpisodeState, Severity, Triage
-from devices.models import User, named
+
+if TYPE_CHECKING:
+    from devices.models import User
 
 MOST: Final = 1000
 SOUNDING: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM)  # the others have no tone, and are not known
@@ -40,10 +42,8 @@ _FIELDS: Final = {
 @require_GET
 def known(request: HttpRequest) -> JsonResponse:
     """`alerts`: fields of the contract's alert, worst first, the newest of each severity first; `complete`: whether
-    these are all. `user_id` narrows it to one wearer."""
+    these are all."""
     alerts = Alert.objects.visible_to(cast("User", request.user))
-    if user_id := request.GET.get("user_id"):
-        alerts = alerts.filter(user__in=User.objects.filter(named(user_id)))
     fires = Q(episode=EpisodeState.FIRING) & ~Q(triage=Triage.CLOSED)
     snoozed = Q(triage=Triage.SNOOZED) & ~Q(episode=EpisodeState.WITHDRAWN)
     standing = alerts.filter(fires | snoozed, severity__in=SOUNDING).order_by(_RANK, "-created_at")

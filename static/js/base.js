@@ -182,7 +182,9 @@ function told(alert) {
 /** @param {any} alert fields of the contract's alert @param {string} words @param {string} [before] */
 function call(alert, words, before = "") {
   const technical = alert.class === "technical";
-  const text = `${before}${technical ? "Technical, " : ""}${alert.severity}: ${words}`;
+  const { liveUser = alert.user_id } = document.body.dataset; // on the page of one person, what is of another says so
+  const whose = alert.user_id === liveUser ? "" : `, ${alert.user_id ?? "of nobody"}`;
+  const text = `${before}${technical ? "Technical, " : ""}${alert.severity}${whose}: ${words}`;
   sound(technical ? "technical" : alert.severity);
   set(one(alert.severity === "CRITICAL" && !technical ? "#announce-critical" : "#announce"), text);
   return text;
@@ -196,7 +198,7 @@ let isReading = false;
 /** Reads what stands, and tells of what came while this page heard nothing: by one tone, of the worst. */
 function know() {
   isReading = true;
-  const read = knowing.then(() => readKnown(document.body.dataset.liveUser ?? "")).then((came) => {
+  const read = knowing.then(readKnown).then((came) => {
     isKnown = true;
     soundMatters(criticalWaits());
     const worst = came.find((/** @type {any} */ each) => each.class === "clinical") ?? came[0];

@@ -21,9 +21,9 @@ const noted = (alert, told = false) => ({
 export const criticalWaits = () =>
   [...known.values()].some(({ fires, status, severity, like }) => fires && status === "new" && severity === "CRITICAL" && like.endsWith(" clinical"));
 
-/** Reads what stands; gives what has come to call since it was read before, worst first. @param {string} userId of whom alone, or "" */
-export async function readKnown(userId) {
-  const response = await fetch(`/alerts/known/?${new URLSearchParams({ user_id: userId })}`);
+/** Reads what stands; gives what has come to call since it was read before, worst first. */
+export async function readKnown() {
+  const response = await fetch("/alerts/known/");
   if (!response.ok || response.redirected) throw new Error(`known alerts: ${response.status}`);
   const { alerts, complete: isAll } = await response.json();
   const before = new Map(known);
