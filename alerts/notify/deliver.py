@@ -2,32 +2,33 @@
 
 A message is claimed by a commit before it is sent, and noted after; whoever is killed in between leaves it claimed for
 LEASE, and then it is sent again. One run at a time, by an advisory lock of the session; it sends to several places at
-once and waits for none for longer than a run may take.
+once, begins none after BEGINS_S, and waits for none after RUN_S. What it did not begin it gives back untried.
 """
 
-import queue
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, QuerySet, Value, When, Window
+from django.db.models.functions import RowNumber
 from django.urls import reverse
 
 from alerts.models import Alert, Delivery, Notice
 from alerts.models.alert import EpisodeState, Severity
+from alerts.notify.couriers import Couriers, Job
 from alerts.notify.decide import RANK
 from alerts.notify.message import Message, Told
 from alerts.notify.notices import members_of
 from alerts.notify.sealing import UnreadableError, unseal
-from alerts.notify.senders import Outcome, Target, send
+from alerts.notify.senders import SEND_S, Outcome, Target, send
 from alerts.notify.storms import LEASE, Room, bundle_add, bundle_arrived, bundle_counted, bundle_given_up
 from alerts.notify.wanted import ROUTE_GONE, reason_not_to
 from alerts.reworded import description_in
@@ -38,21 +39,13 @@ from devices.rights.watching import may_see
 log = structlog.get_logger(__name__)
 LOCK: Final = 0x7E1A_0011  # advisory lock of a session: a second run leaves
 AT_ONCE: Final = 64  # messages a run
-THREADS: Final = 8
-RUN_S: Final = 15.0
+AT_ONCE_EACH: Final = 16  # of one owner, before it is the turn of all others
+BEGINS_S: Final = 5.0  # so long a run begins to send: what is made meanwhile waits for its end
+RUN_S: Final = BEGINS_S + SEND_S
 BACKOFF: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 900))
 MOST_ATTEMPTS: Final = len(BACKOFF) + 1
 TOLD_MOST: Final = 10
 KEPT_FOR: Final = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A claimed message, ready to leave."""
-
-    delivery: Delivery
-    target: Target
-    message: Message
 
 
 def deliveries_send(*, at: datetime) -> int:
@@ -63,10 +56,11 @@ def deliveries_send(*, at: datetime) -> int:
     with _alone() as mine:
         if not mine:
             return 0
-        jobs, broken = _prepare_all(_claim(at), at)
+        broken: list[Exception] = []
+        leaving = _leaving(_claim(at), at, broken)
         reach("notify_after_claim")
         arrived = 0
-        for job, outcome in _sent(jobs, at):
+        for job, outcome in _sent(leaving, at, broken):
             reach("notify_before_note")
             _note(job, outcome, at=at)
             arrived += outcome.arrived
@@ -97,35 +91,70 @@ def _alone() -> Iterator[bool]:
 
 def _claim(at: datetime) -> list[Delivery]:
     """Those that are due, CRITICAL ones first, each with one attempt more and due again when the lease is over;
-    committed."""
+    committed. Of an owner who has very many due, AT_ONCE_EACH go before those of others, and the rest after."""
+    worst_first = Case(When(severity=Severity.CRITICAL, then=Value(0)), default=Value(1))
+    place = Window(RowNumber(), partition_by="channel__owner", order_by=[worst_first, "next_at"])
     with transaction.atomic():
         due = Delivery.objects.filter(state=Delivery.State.PENDING, next_at__lte=at)
-        worst_first = Case(When(severity=Severity.CRITICAL, then=Value(0)), default=Value(1))
-        claimed = list(due.order_by(worst_first, "next_at").select_for_update(skip_locked=True)[:AT_ONCE])
-        Delivery.objects.filter(pk__in=[each.pk for each in claimed]).update(
-            attempts=F("attempts") + 1, next_at=at + LEASE
-        )
-    rows = Delivery.objects.filter(pk__in=[each.pk for each in claimed]).order_by("made_at")
-    return list(rows.select_related("channel__owner", "notice__route__owner", "notice__incident__user"))
+        in_turn = due.annotate(turn=(place - 1) / AT_ONCE_EACH).order_by("turn", worst_first, "next_at")
+        order = {pk: number for number, pk in enumerate(in_turn.values_list("pk", flat=True)[:AT_ONCE])}
+        free = due.filter(pk__in=order).select_for_update(skip_locked=True)
+        claimed = list(free.values_list("pk", flat=True))
+        Delivery.objects.filter(pk__in=claimed).update(attempts=F("attempts") + 1, next_at=at + LEASE)
+    return sorted(_read(claimed), key=lambda each: order[each.pk])
 
 
-def _prepare_all(deliveries: Sequence[Delivery], at: datetime) -> tuple[list[Job], list[Exception]]:
-    """What is ready to leave, and what went wrong with others: one that is broken must not hold an alarm back."""
-    jobs, broken = [], []
+def _read(pks: Sequence[UUID]) -> QuerySet[Delivery]:
+    rows = Delivery.objects.filter(pk__in=pks)
+    return rows.select_related("channel__owner", "notice__route__owner", "notice__incident__user")
+
+
+def _mine(delivery: Delivery) -> QuerySet[Delivery]:
+    """Its row, where it is still as this attempt claimed it."""
+    return Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.PENDING, attempts=delivery.attempts)
+
+
+def _leaving(deliveries: Sequence[Delivery], at: datetime, broken: list[Exception]) -> list[Delivery]:
+    """Those that are to leave now by themselves; what goes wrong with one is put to `broken`, and holds no other one
+    back."""
     room = Room(deliveries, at=at)
+    leaving = []
     for delivery in deliveries:
         try:
-            job = _prepare(delivery, room, at)
+            if not _stays(delivery, room, at):
+                leaving.append(delivery)
         except Exception as error:  # noqa: BLE001  # raised by the caller, after the others have left
             broken.append(error)
-        else:
-            jobs += [job] if job else []
-    return jobs, broken
+    return leaving
 
 
-def _prepare(delivery: Delivery, room: Room, at: datetime) -> Job | None:
-    """The message and where it goes; None where it does not leave now, which is noted."""
-    if _stays(delivery, room, at):
+def _stays(delivery: Delivery, room: Room, at: datetime) -> bool:
+    """Whether it does not leave by itself now, which is noted: given up, held back, or told with others."""
+    if delivery.attempts > MOST_ATTEMPTS:
+        _give_up(delivery, Delivery.State.FAILED, "It was tried too often.", at)
+    elif _is_unwanted(delivery, at):
+        pass
+    elif not room.takes(delivery):
+        bundle_add(delivery, at=at)
+    else:
+        return False
+    return True
+
+
+def _is_unwanted(delivery: Delivery, at: datetime) -> bool:
+    """Whether it is dropped or held back as things are now, which is noted."""
+    reason = _reason_not_to(delivery, at)
+    if isinstance(reason, datetime):
+        _mine(delivery).update(next_at=reason, attempts=F("attempts") - 1)
+    elif reason is not None:
+        _give_up(delivery, Delivery.State.DROPPED, reason, at)
+    return reason is not None
+
+
+def _prepare(claimed: Delivery, at: datetime) -> Job | None:
+    """The message and where it goes, looked at once more; None where it does not leave now, which is noted."""
+    delivery = _read([claimed.pk]).filter(pk__in=_mine(claimed).values("pk")).first()
+    if delivery is None or _is_unwanted(delivery, at):
         return None
     channel, message = delivery.channel, _message(delivery, at)
     if message is None:
@@ -138,22 +167,6 @@ def _prepare(delivery: Delivery, room: Room, at: datetime) -> Job | None:
         _give_up(delivery, Delivery.State.FAILED, f"{error} Set it up anew.", at)
         return None
     return Job(delivery, target, message)
-
-
-def _stays(delivery: Delivery, room: Room, at: datetime) -> bool:
-    """Whether it does not leave by itself now, which is noted: given up, held back, or told with others."""
-    reason = _reason_not_to(delivery, at)
-    if delivery.attempts > MOST_ATTEMPTS:
-        _give_up(delivery, Delivery.State.FAILED, "It was tried too often.", at)
-    elif isinstance(reason, datetime):
-        Delivery.objects.filter(pk=delivery.pk).update(next_at=reason, attempts=F("attempts") - 1)
-    elif reason is not None:
-        _give_up(delivery, Delivery.State.DROPPED, reason, at)
-    elif not room.takes(delivery):
-        bundle_add(delivery, at=at)
-    else:
-        return False
-    return True
 
 
 def _reason_not_to(delivery: Delivery, at: datetime) -> str | datetime | None:
@@ -229,40 +242,44 @@ def _told(alert: Alert, reader: User) -> Told:
     return Told(alert.pk, alert.title, Severity(alert.severity), alert.episode, text)
 
 
-def _sent(jobs: Sequence[Job], at: datetime) -> Iterator[tuple[Job, Outcome]]:
-    """Send them, several at once, and give each with its outcome as it comes; those that take too long are left."""
-    todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[Job, Outcome]] = queue.SimpleQueue()
-    for job in jobs:
-        todo.put(job)
+def _sent(deliveries: Sequence[Delivery], at: datetime, broken: list[Exception]) -> Iterator[tuple[Job, Outcome]]:
+    """Send them, several at once, each looked at once more just before; give each with its outcome as it comes.
 
-    def work() -> None:
-        while True:
+    What no thread was free for in time is given back, and those that take too long are left.
+    """
+    waiting, couriers, began_s = list(deliveries), Couriers(partial(_carry, at=at)), time.monotonic()
+    while True:
+        passed_s = time.monotonic() - began_s
+        delivery = couriers.next_of(waiting) if passed_s < BEGINS_S else None
+        if delivery is not None:
+            waiting.remove(delivery)
             try:
-                job = todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                outcome = send(job.target, job.message, at=at)
-            except Exception as error:  # noqa: BLE001  # of one of many services: noted, logged, tried again
-                log.error("notification.broken", error=type(error).__name__)
-                outcome = Outcome(arrived=False, note=f"Telara could not send it ({type(error).__name__}).")
-            done.put((job, outcome))
+                job = _prepare(delivery, at)
+            except Exception as error:  # noqa: BLE001  # raised by the caller, after the others have left
+                broken.append(error)
+            else:
+                if job is not None:
+                    couriers.take(job)
+        elif couriers.are_away and (done := couriers.wait(RUN_S - passed_s)):
+            yield done
+        else:
+            break
+    for each in waiting:
+        _mine(each).update(next_at=at, attempts=F("attempts") - 1)
 
-    for _ in range(min(THREADS, len(jobs))):
-        threading.Thread(target=work, daemon=True).start()
-    ends = time.monotonic() + RUN_S
-    for _ in jobs:
-        try:
-            yield done.get(timeout=max(0.0, ends - time.monotonic()))
-        except queue.Empty:
-            return
+
+def _carry(job: Job, at: datetime) -> Outcome:
+    try:
+        return send(job.target, job.message, at=at)
+    except Exception as error:  # noqa: BLE001  # of one of many services: noted, logged, tried again
+        log.error("notification.broken", error=type(error).__name__)
+        return Outcome(arrived=False, note=f"Telara could not send it ({type(error).__name__}).")
 
 
 def _note(job: Job, outcome: Outcome, *, at: datetime) -> None:
     """What became of an attempt; nothing where the message was claimed again since."""
     delivery, is_many = job.delivery, job.delivery.kind == Delivery.Kind.MORE
-    mine = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.PENDING, attempts=delivery.attempts)
+    mine = _mine(delivery)
     if outcome.arrived:
         note = f"{job.message.count + job.message.ended} told together" if is_many else ""
         with transaction.atomic():
@@ -281,7 +298,9 @@ def _note(job: Job, outcome: Outcome, *, at: datetime) -> None:
 
 def _give_up(delivery: Delivery, state: Delivery.State, note: str, at: datetime) -> None:
     """Of the attempt that was claimed, with all that it was to tell of."""
-    mine = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.PENDING, attempts=delivery.attempts)
     with transaction.atomic():
-        if mine.update(state=state, next_at=None, done_at=at, note=note) and delivery.kind == Delivery.Kind.MORE:
+        if (
+            _mine(delivery).update(state=state, next_at=None, done_at=at, note=note)
+            and delivery.kind == Delivery.Kind.MORE
+        ):
             bundle_given_up(delivery, state=state, note=note, at=at)

@@ -20,10 +20,12 @@ import certifi
 import msgspec
 import urllib3
 
+from alerts.notify.deadline import cut_after
 from alerts.notify.message import Message
 from alerts.notify.places import Network, host_is_refused, judged
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # what such secrets begin with
+SEND_S: Final = 10.0  # in all, however slowly somebody answers
 TIMEOUT: Final = urllib3.Timeout(connect=5.0, read=5.0)
 ADDRESS_LENGTH: Final = 2000
 NOTE_LENGTH: Final = 200
@@ -134,11 +136,13 @@ def _plugin(address: str) -> Any:
 
 
 def send(target: Target, message: Message, *, at: datetime) -> Outcome:
-    """Send it now, in a few seconds or not at all."""
-    with judged(target.networks) as refused:
+    """Send it now, in SEND_S or not at all."""
+    with judged(target.networks) as refused, cut_after(SEND_S) as connections:
         outcome = _post(target, message, at) if target.kind == "webhook" else _notify(target, message)
     if refused and not outcome.arrived:
         return Outcome(arrived=False, note="It leads to a private address.", again=False)
+    if connections.is_cut and not outcome.arrived:
+        return Outcome(arrived=False, note="It took too long.")
     return outcome
 
 

@@ -3,10 +3,11 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 Round = Callable[[datetime], None]
@@ -56,5 +57,26 @@ def hook() -> Iterator[Hook]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield made
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def slow_hook() -> Iterator[int]:
+    """Somebody on this machine who says yes, a byte at a time, for some seconds; the port."""
+    over = threading.Event()
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSlow: " + b"y" * 200 + b"\r\n\r\n":
+                    if not over.wait(0.02):
+                        self.wfile.write(bytes([byte]))
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield server.server_address[1]
+        over.set()
         server.shutdown()
         thread.join()

@@ -1,7 +1,9 @@
 """From a message to its end: tried again, given up, claimed anew, and its log."""
 
+import threading
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 from uuid import uuid4
 
@@ -11,15 +13,18 @@ from alerts.models import Alert, Channel, Delivery, Notice, Route
 from alerts.notify import deliver
 from alerts.notify.deliver import BACKOFF, LEASE, deliveries_forget, deliveries_send
 from alerts.notify.incidents import incidents_update
+from alerts.notify.message import Message
 from alerts.notify.notices import notices_decide
-from alerts.services.notifications import channel_test
-from alerts.services.triage import alert_snooze
+from alerts.notify.senders import Outcome, Target
+from alerts.services.notifications import channel_make, channel_test
+from alerts.services.triage import alert_snooze, alerts_snooze
 from devices.models import Assignment, User
 from tests.alerts.notify.happening import end, minute, worse
 from tests.alerts.notify.hook import Hook, Round
-from tests.made import NOON, make_alert, make_rule
+from tests.made import NOON, make_alert, make_rule, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db
+LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
 def test_it_tries_again_later_each_time_and_in_the_end_gives_up(
@@ -145,6 +150,88 @@ def test_a_notice_that_breaks_holds_no_other_one_back(
     deliveries_send(at=NOON)
     assert len(listener.told) == 1
     assert Notice.objects.get(route=broken).next_at == minute(1)
+
+
+def waiting(channel: Channel, *, since: float, count: int = 1) -> list[Delivery]:
+    """So many messages that are due since then, oldest first."""
+    times = [minute(since) + timedelta(seconds=number) for number in range(count)]
+    return [Delivery.objects.create(channel=channel, kind="test", made_at=at, next_at=at) for at in times]
+
+
+def test_what_no_thread_was_free_for_is_given_back_untried(
+    channel: Channel, listener: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel_test(channel=channel, at=NOON)
+    with monkeypatch.context() as late:
+        late.setattr(deliver, "BEGINS_S", 0.0)
+        for _ in range(7):
+            assert deliveries_send(at=NOON) == 0
+    assert Delivery.objects.values_list("state", "attempts", "next_at").get() == ("pending", 0, NOON)
+    assert deliveries_send(at=NOON) == 1
+
+
+def test_whoever_has_a_slow_service_keeps_nobody_else_waiting(
+    channel: Channel, listener: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.notify.couriers.THREADS", 3)
+    theirs, _ = channel_make(owner=make_user("bob"), name="b", kind="webhook", address=listener.url, networks=LOOPBACK)
+    waiting(channel, since=-2, count=5)
+    (last,) = waiting(theirs, since=-1)
+    arrived = threading.Event()
+
+    def send(target: Target, message: Message, *, at: datetime) -> Outcome:
+        if message.message_id == last.pk:
+            arrived.set()
+        return Outcome(arrived=arrived.wait(10))
+
+    monkeypatch.setattr(deliver, "send", send)
+    assert deliveries_send(at=NOON) == 6
+
+
+def test_whoever_has_many_waiting_does_not_take_every_place(
+    channel: Channel, listener: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "AT_ONCE", 3)
+    monkeypatch.setattr(deliver, "AT_ONCE_EACH", 2)
+    theirs, _ = channel_make(owner=make_user("bob"), name="b", kind="webhook", address=listener.url, networks=LOOPBACK)
+    mine, (last,) = waiting(channel, since=-2, count=4), waiting(theirs, since=-1)
+    assert deliveries_send(at=NOON) == 3
+    left = set(Delivery.objects.filter(state="pending").values_list("pk", flat=True))
+    assert left == {mine[2].pk, mine[3].pk}
+    last.refresh_from_db()
+    assert last.state == "sent"
+
+
+def test_what_is_critical_leaves_first(
+    wearer: User, route: Route, listener: Hook, tell: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.notify.couriers.THREADS", 1)
+    make_alert(wearer)
+    incidents_update(at=NOON)
+    notices_decide(at=NOON)
+    other = make_wearer("user_002")
+    Assignment.objects.create(analyst=route.owner, wearer=other)
+    make_alert(other, severity="CRITICAL", opened_at=minute(1))
+    tell(minute(1))
+    assert listener.kinds == [("start", "CRITICAL"), ("start", "HIGH")]
+
+
+def test_each_is_looked_at_once_more_just_before_it_leaves(
+    wearer: User, route: Route, listener: Hook, tell: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.notify.couriers.THREADS", 1)
+    other = make_wearer("user_002")
+    Assignment.objects.create(analyst=route.owner, wearer=other)
+    alerts = [make_alert(wearer), make_alert(other)]
+
+    def snooze_both(point: str) -> None:
+        if point == "notify_before_note":
+            alerts_snooze(alerts=alerts, by=route.owner, at=NOON, until=minute(9))
+
+    monkeypatch.setattr(deliver, "reach", snooze_both)
+    tell(NOON)
+    assert len(listener.told) == 1
+    assert sorted(Delivery.objects.values_list("state", flat=True)) == ["dropped", "sent"]
 
 
 def test_the_log_is_kept_for_a_month(channel: Channel) -> None:

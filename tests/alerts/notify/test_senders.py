@@ -20,7 +20,7 @@ from alerts.notify.sealing import UnreadableError, seal, unseal
 from alerts.notify.senders import Target, new_signing_secret, send
 from alerts.services.notifications import MOST_CHANNELS, NotificationError, channel_make, channel_test
 from devices.models import User
-from tests.alerts.notify.hook import Hook
+from tests.alerts.notify.hook import Hook, slow_hook
 from tests.post_office import NAME, PASSWORD, PostOffice, certificate_make, post_office
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -99,6 +99,16 @@ def test_a_push_arrives(listener: Hook) -> None:
     outcome = send(target, MESSAGE, at=NOON)
     assert outcome.arrived, outcome.note
     assert b"Open Telara: https://telara.example.org/alerts/1/" in listener.received[0][1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "address"), [("webhook", "http://127.0.0.1:{}/x"), ("apprise", "ntfy://127.0.0.1:{}/x")]
+)
+def test_whoever_answers_a_byte_at_a_time_is_cut_off(kind: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(senders, "SEND_S", 0.2)
+    with slow_hook() as port:
+        outcome = send(Target(kind, address.format(port), new_signing_secret(), LOOPBACK), MESSAGE, at=NOON)
+    assert (outcome.arrived, outcome.again, outcome.note) == (False, True, "It took too long.")
 
 
 def test_where_it_did_not_arrive_it_says_why_without_any_secret(listener: Hook, caplog) -> None:
