@@ -91,7 +91,7 @@ class PersonAdmin(AccountActions, ModelAdmin, UserAdmin):  # type: ignore[type-a
     actions = ["make_password_link", "take_second_factor"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return User.objects.visible_to(signed_in(request))
+        return User.objects.visible_to(signed_in(request)).order_by(*self.get_ordering(request))
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
         return list(super().get_inlines(request, obj)) if obj else []

@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -15,6 +16,16 @@ from django.urls import URLPattern, URLResolver, path, reverse
 
 from devices.admin_readings import readings
 from devices.live import session_ended
+
+
+class Offered(AutocompleteJsonView):
+    """As Django's, which breaks where a field is no choice of its own model."""
+
+    def process_request(self, request: HttpRequest) -> Any:
+        found = super().process_request(request)
+        if found[2].auto_created:
+            raise PermissionDenied
+        return found
 
 
 class TelaraAdminSite(admin.AdminSite):
@@ -42,6 +53,9 @@ class TelaraAdminSite(admin.AdminSite):
             return cast("HttpResponseBase", asked(request, *args, **kwargs))
 
         return without_nul
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        return cast("HttpResponse", Offered.as_view(admin_site=self)(request))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002
         """By the pages' own door, which counts failures. Raises PermissionDenied for who is in, and not staff."""

@@ -19,6 +19,7 @@ from devices.hashing import secret_hash
 from devices.models import ApiToken, Assignment, AuditEntry, Device, Look, Note, Reading, User, Verb
 from devices.tokens import device_token_make
 from ingestion.models import PartitionLedger, QuarantinedMessage
+from telara.admin_config import admin_load
 from tests.alerts.test_rules_service import yaml
 from tests.made import NOON, confirm, make_alert, make_partitions, make_rule, make_user, make_wearer
 
@@ -72,6 +73,8 @@ def decide(client: Client, action: str, *alerts: Alert, **given: object):
 def test_every_page_is_there_and_needs_nothing_inline(boss: Client, wearer: User) -> None:
     make_alert(wearer)
     Device.objects.create(user=wearer, kind="ring")
+    admin_load()
+    assert len(admin.site._registry) > 20
     for model in admin.site._registry:
         base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
         addresses = [base] + [f"{base}{row.pk}/change/" for row in model._default_manager.all()[:1]]
@@ -464,6 +467,15 @@ def test_who_watches_a_person_stays_so_when_staff_who_do_not_see_them_change_the
     assert (wearer.display_name, Assignment.objects.get(pk=found.pk).analyst) == ("Anna", nina)
     assert client_of(clerk).post(path, given | inlines(watchers=row | {"DELETE": "on"})).status_code == 302
     assert not Assignment.objects.filter(pk=found.pk).exists()
+
+
+def test_people_are_offered_by_name_and_only_those_whom_staff_see(clerk: User, wearer: User) -> None:
+    make_wearer("user_002")
+    asked = "/admin/autocomplete/?app_label=devices&model_name={}&field_name={}"
+    offered = client_of(clerk).get(asked.format("device", "user")).json()["results"]
+    assert [each["text"] for each in offered] == ["clerk", "user_001"]
+    for no_choice in (("user", "alerts"), ("device", "kind"), ("device", "none")):
+        assert client_of(clerk).get(asked.format(*no_choice)).status_code == 403
 
 
 def test_whom_somebody_watches_is_shown_to_who_may_see_them(clerk: User, boss: Client, wearer: User) -> None:

@@ -14,6 +14,7 @@ from django.test import Client
 from alerts.models import Channel, Delivery, Incident, Mute, OutboxEntry, Route, Summary
 from devices.models import ApiToken, Device, Erasure, Look, Mail, Note, Simulation, User
 from ingestion.models import QuarantinedMessage
+from telara.admin_config import admin_load
 from tests.made import NOON, make_alert, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +78,7 @@ def names_them(client: Client, address: str) -> bool:
 
 
 def test_no_page_names_whom_staff_may_not_see(looker: User, rows: list[Model]) -> None:
+    admin_load()
     clients = [client_of(looker), client_of(User.objects.create_superuser("boss"))]
     lists = [f"/admin/{each._meta.app_label}/{each._meta.model_name}/" for each in admin.site._registry]
     assert [address for address in lists if names_them(clients[0], address)] == []
@@ -111,6 +113,7 @@ def test_nobody_asks_for_what_no_page_shows(question: str, looker: User) -> None
 
 
 def test_every_filter_that_is_offered_works(rows: list[Model]) -> None:
+    admin_load()
     boss, asked = client_of(User.objects.create_superuser("boss")), 0
     Simulation.objects.create(runner="worker", starts_at=NOON, requested_at=NOON - timedelta(days=1))
     for model in admin.site._registry:
