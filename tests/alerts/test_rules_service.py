@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from structlog.testing import capture_logs
 
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleChange, RuleVersion
 from alerts.rule_files import RuleFile, parse_rule
-from alerts.rule_versions import UnreadableRuleError, active_rule_versions
+from alerts.rule_versions import UnreadableRuleError, active_rule_versions, engine_rule
 from alerts.services.rules import (
     RuleProblems,
     episodes_end_with_rules,
@@ -166,11 +167,19 @@ def test_the_engine_is_given_versions_with_their_spans_also_those_to_come(consum
     assert [r.version for r in active_rule_versions(NOON + timedelta(hours=1), since=NOON)] == [1, 2]
 
 
-def test_a_version_that_this_release_cannot_read_is_named() -> None:
-    load(yaml())
-    RuleVersion.objects.update(source="id: bradycardia")
+def test_a_version_that_this_release_cannot_read_is_named_and_stops_no_other() -> None:
+    load(yaml(), yaml("other"))
+    version = RuleVersion.objects.get(rule__rule_id="bradycardia")
+    version.source = "id: of-a-later-release"
+    version.save()
     with pytest.raises(UnreadableRuleError, match="bradycardia v1"):
-        active_rule_versions(NOON)
+        engine_rule(version)
+    with capture_logs() as lines:
+        assert [rule.id for rule in active_rule_versions(NOON + TEN)] == ["other"]
+        assert [rule.id for rule in active_rule_versions(NOON + TEN)] == ["other"]
+    (said,) = lines
+    assert (said["event"], said["log_level"]) == ("rule_unreadable", "error")
+    assert said["reason"].startswith("bradycardia v1:")
 
 
 def test_the_firing_alerts_of_an_edited_rule_end_as_changed() -> None:
