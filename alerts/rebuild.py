@@ -114,11 +114,14 @@ def _shorten(
 ) -> dict[int, dict[RuleKey, Run]]:
     """Where the past would be read from long ago, begin at the snapshot, if one lies between; what it has pending."""
     long = [user_id for user_id, times in since.items() if min(times.values(), default=_EVER) < people[user_id] - LONG]
+    measured = {rule.key: len(rule.measures) for rule in rules.rules}
     pending: dict[int, dict[RuleKey, Run]] = {}
     for user_id, snapshot in snapshots_of(source=rules.over, people=long).items() if long else ():
         if snapshot.reached_at >= people[user_id]:
             continue
-        shorter = {key for key, at in since[user_id].items() if key in snapshot.rules and at <= snapshot.reached_at}
+        unfit = {key for key, run in snapshot.runs.items() if len(run.tallies) != measured.get(key)}
+        told = snapshot.rules - unfit  # what an earlier release measured in another way is read again
+        shorter = {key for key, at in since[user_id].items() if key in told and at <= snapshot.reached_at}
         since[user_id] |= dict.fromkeys(shorter, snapshot.reached_at + _INSTANT)
         pending[user_id] = {key: run for key, run in snapshot.runs.items() if key in shorter}
     return pending

@@ -82,8 +82,8 @@ class Parsed:
 def parse_rule(text: str, *, path: str = "rule", version: int = 1, judged: bool = True) -> Parsed:
     """The rule of a YAML text; `path` is what problems call it.
 
-    Conditions that can never be TRUE, or never FALSE, are problems too, unless `judged` is off: what is stored already
-    is read as it was meant then.
+    Conditions that can never be TRUE, or never FALSE, and items that are given twice are problems too, unless `judged`
+    is off: what is stored already is read as it was meant then.
     """
     try:
         node = read_document(text)
@@ -242,15 +242,19 @@ class _Reader:
         return None
 
     def items(self, node: yaml.Node | None, convert: Callable[[yaml.Node], T]) -> tuple[T, ...]:
+        """What a list says. What is given twice is a problem; of what is stored already it counts once."""
         if node is None:
             return ()
         if not isinstance(node, yaml.SequenceNode):
             self.problem(node, "a list is needed here: [...]")
             return ()
-        found: list[T] = []
+        found: dict[T, None] = {}
         for item in node.value:
             with self.gathering():
-                found.append(convert(item))
+                value = convert(item)
+                if value in found and self.judged:
+                    raise FieldError(item, f"{value!r} is given twice")
+                found[value] = None
         return tuple(found)
 
     @contextmanager

@@ -140,4 +140,4 @@ def _count(description: str) -> dict[str, Any]:
 
 
 def _list(items: dict[str, Any], description: str) -> dict[str, Any]:
-    return {"type": "array", "items": items, "description": description}
+    return {"type": "array", "items": items, "uniqueItems": True, "description": description}

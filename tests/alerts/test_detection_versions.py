@@ -25,6 +25,12 @@ def test_an_edited_rule_ends_its_episodes_and_starts_empty(feed: Feed):
     assert (second.started_at, second.event_count) == (at(12), 3)
 
 
+def test_a_version_that_was_stored_with_a_measure_named_twice_finds_what_it_finds(feed: Feed):
+    RuleVersion.objects.update(source=RACING.replace("[heart_rate]", "[heart_rate, heart_rate]"))
+    feed.send(*beats(0, 3))
+    assert the_alert().measures["heart_rate"]["count"] == 3
+
+
 def test_a_version_covers_the_rows_received_while_it_was_active(feed: Feed):
     load(RACING.replace("> 100", "> 130"), when=at(10))
     feed.send(*beats(0, 3), now=9)

@@ -1,13 +1,18 @@
 """Where a person's past may be cut, so that a restart re-reads little and changes nothing."""
 
+from collections import deque
 from datetime import datetime
 
 import pytest
 
 from alerts.engine import RuleKey, RuleSet
+from alerts.engine.clock import microseconds
+from alerts.engine.fold import Run, Tally
+from alerts.engine.snapshot import Snapshot
 from alerts.models import Alert, Rule
 from alerts.rebuild import new_people, rebuild
 from alerts.rule_versions import active_rule_versions
+from alerts.snapshots import snapshots_save
 from tests.alerts.feeding import RACING, Feed, at, beats, load, person_one, the_alert
 from tests.made import make_alert, make_wearer
 
@@ -99,6 +104,16 @@ def test_all_rows_from_the_cut_on_are_given():
     assert sorted(rows["recorded_at"].to_list()) == [at(1), at(2)]
     assert rows["heart_rate"].to_list() == [120, 120]
     assert KEY in rules.keys
+
+
+@pytest.mark.parametrize(("tallies", "second"), [(1, 3_000.000001), (2, 0)])
+def test_a_snapshot_of_a_rule_that_measured_something_else_is_not_gone_on_from(tallies: int, second: float):
+    load(LASTING.replace("10m", "2h"))
+    Feed().send(*beats(0, 200, step=30))
+    run = Run(microseconds(at(0)), [Tally() for _ in range(tallies)], deque(maxlen=2), microseconds(at(3_000)))
+    snapshot = Snapshot(at(3_000), frozenset([KEY]), {KEY: run})
+    snapshots_save(source="reading", found={person_one().pk: snapshot}, at=at(6_000))
+    assert cut(6_000) == at(second)
 
 
 def test_only_those_are_new_of_whom_nothing_else_is_stored():

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from alerts.engine import AbsenceRule, Clear, PipelineRule, RuleSet, Sustained, Window
+from alerts.engine import AbsenceRule, Clear, PipelineRule, Rule, RuleSet, Sustained, Window
 from alerts.engine.language import read_condition
 from alerts.rule_files import Problem, parse_rule, write_rule
 from alerts.rule_files.parse import Parsed
@@ -91,6 +91,14 @@ title: [a]
         "f.yaml:11:8: when is missing",
         "f.yaml:12:8: a text is needed here",
     ]
+
+
+def test_what_a_list_says_twice_is_refused_and_counts_once_where_it_is_stored_already() -> None:
+    text = GOOD + "measures: [heart_rate, hrv_ms, heart_rate]\nreferences:\n  - one\n  - one\n"
+    assert problems(text) == ["f.yaml:8:32: 'heart_rate' is given twice", "f.yaml:11:5: 'one' is given twice"]
+    stored = parse_rule(text, judged=False).rule
+    assert isinstance(stored, Rule)
+    assert (stored.measures, stored.references) == (("heart_rate", "hrv_ms"), ("one",))
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def test_both_take(change: dict[str, Any]) -> None:
         {"clear": {"count": 3}},
         {"clear": "heart_rate < 95"},
         {"measures": "heart_rate"},
+        {"measures": ["heart_rate", "heart_rate"]},
         {"sevrity": "HIGH"},
         {"factor": 3},
         {"at_least": "2m"},
