@@ -20,6 +20,7 @@ from dashboard.live.coalesce import Coalescer
 from dashboard.live.figures import status_texts
 from dashboard.live.outlet import NOT_ALLOWED, NOT_SIGNED_IN, Kind, Outlet
 from dashboard.live.places import Places
+from dashboard.live.sightings import Sightings
 from dashboard.live.text import text_of
 from dashboard.live.visitor import Asked, Visitor, visitor_find
 from devices.account.credentials import Credentials
@@ -45,6 +46,7 @@ class Feed:
 
     def __init__(self) -> None:
         self.places = Places()
+        self.sightings = Sightings()
         self._outlets: set[Outlet] = set()
         self._audience = Audience()
         self._new: set[Outlet] = set()
@@ -80,6 +82,7 @@ class Feed:
         self._audience.discard(outlet)
         if not self._outlets:
             await self._stop()
+            await self.sightings.settle()
 
     async def _stop(self) -> None:
         """End the loops; one that had failed is logged, and its successor begins anew."""
@@ -183,10 +186,12 @@ class Feed:
             code = refusal(visitor, outlet.asked)
             if visitor is None or code:
                 outlet.close(code)
-            elif outlet in self._new:
-                outlet.sees, outlet.told_of = visitor.sees, visitor.told_of
             elif outlet in self._outlets:
-                self._audience.look(outlet, sees=visitor.sees, told_of=visitor.told_of)
+                self.sightings.add(outlet, visitor)
+                if outlet in self._new:
+                    outlet.sees, outlet.told_of = visitor.sees, visitor.told_of
+                else:
+                    self._audience.look(outlet, sees=visitor.sees, told_of=visitor.told_of)
 
 
 def refusal(visitor: Visitor | None, asked: Asked) -> int:

@@ -1,8 +1,9 @@
 """One socket's way out: frames wait in order, are numbered as they leave, and are bounded in what they hold."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import structlog
@@ -21,10 +22,13 @@ TOO_SLOW: Final = 4408
 TOO_MANY: Final = 4429
 Kind = Literal["vital", "alert", "planned", "status"]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Scope = Mapping[str, Any]
+_NOWHERE: Final[Scope] = MappingProxyType({"path": "", "headers": []})
 
 
 class Outlet:
-    """What one socket may hear and has yet to send; `look_at` is when to look again at who is there (monotonic).
+    """What one socket may hear and has yet to send; `look_at` is when to look again at who is there (monotonic),
+    `scope` how it was opened.
 
     The frames of one connection are numbered by `seq` from 1 on, without a gap. A task writes while there is something
     to write, so that a socket at rest costs none.
@@ -41,12 +45,17 @@ class Outlet:
         "asked",
         "credentials",
         "look_at",
+        "scope",
         "sees",
         "told_of"
     )  # fmt: skip
 
-    def __init__(self, *, credentials: Credentials, asked: Asked, sees: Sight, told_of: Sight, send: Send) -> None:
+    def __init__(  # noqa: PLR0913  # what a socket is, each by name
+        self, *, credentials: Credentials, asked: Asked, sees: Sight, told_of: Sight, send: Send,
+        scope: Scope = _NOWHERE,
+    ) -> None:  # fmt: skip
         self.credentials = credentials
+        self.scope = scope
         self.asked = asked
         self.sees = sees
         self.told_of = told_of

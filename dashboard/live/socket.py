@@ -44,8 +44,10 @@ async def vitals(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         log.info("live.refused", close_code=TOO_MANY)
         await send({"type": "websocket.close", "code": TOO_MANY, "reason": "too many sockets of one person"})
         return
+    sees, told_of = visitor.sees, visitor.told_of
+    outlet = Outlet(credentials=credentials, asked=asked, sees=sees, told_of=told_of, send=send, scope=scope)
+    source.sightings.add(outlet, visitor)
     try:
-        outlet = Outlet(credentials=credentials, asked=asked, sees=visitor.sees, told_of=visitor.told_of, send=send)
         await _serve(source, outlet, receive)
     finally:
         await source.places.give_back(place)

@@ -1,12 +1,15 @@
 """Who looked at whose data: noted once an hour for each who looked, person and way."""
 
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from redis.exceptions import RedisError
 
 from devices.models import Look, User, Verb, named
@@ -17,9 +20,33 @@ from devices.selectors import sees_everyone
 log = structlog.get_logger(__name__)
 HOUR: Final = timedelta(hours=1)
 _ONCE: Final = """
-INSERT INTO devices_look (person_id, viewer_id, way, hour, at) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
-RETURNING (SELECT username FROM devices_user WHERE id = person_id)
+INSERT INTO devices_look (person_id, viewer_id, way, hour, at)
+SELECT person.id, viewer.id, seen.way, date_trunc('hour', seen.at, 'UTC'), seen.at
+  FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[]) AS seen (person, viewer, way, at)
+  JOIN devices_user person ON person.id = seen.person
+  JOIN devices_user viewer ON viewer.id = seen.viewer
+ ORDER BY person.id, viewer.id, seen.way, seen.at
+ON CONFLICT DO NOTHING
+RETURNING at, way, person_id, (SELECT username FROM devices_user WHERE id = person_id),
+                   viewer_id, (SELECT username FROM devices_user WHERE id = viewer_id)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """That `viewer` saw data of `person` (both by key) at a moment; `origin` is what they asked with, where one is
+    known."""
+
+    viewer: int
+    person: int
+    way: Look.Way
+    at: datetime
+    origin: HttpRequest | None = None
+
+    @property
+    def key(self) -> str:
+        """One of each hour."""
+        return f"look:{self.viewer}:{self.person}:{self.way}:{self.at.astimezone(UTC):%Y%m%d%H}"
 
 
 def look_note(*, viewer: User, person_id: int | None, way: Look.Way, at: datetime) -> None:
@@ -30,39 +57,52 @@ def look_note(*, viewer: User, person_id: int | None, way: Look.Way, at: datetim
     """
     if person_id is None or (person_id == viewer.pk and way != Look.Way.EXPORT):
         return
-    key = f"look:{viewer.pk}:{person_id}:{way}:{at:%Y%m%d%H}"
-    if _is_noted(key):
+    looks_note([Sighting(viewer.pk, person_id, way, at)])
+
+
+def looks_note(seen: Iterable[Sighting]) -> None:
+    """Note many at once, none of them of somebody's own: a look into the cache; of those that are new, an insert, and
+    an entry of the audit log each."""
+    by_key = {sighting.key: sighting for sighting in seen}
+    noted = _noted(by_key)
+    new = {key: sighting for key, sighting in by_key.items() if key not in noted}
+    if not new:
         return
     with transaction.atomic():
-        name = _look_add(viewer, person_id, way, at)
-        if name is not None:
-            verb = Verb.EXPORTED if way == Look.Way.EXPORT else Verb.LOOKED
-            person = User(pk=person_id, username=name)
-            audit_note(verb=verb, person=person, what=Look.Way(way).label, by=viewer, at=at)
-    _remember(key)
+        for sighting, person, viewer in _looks_add(new):
+            verb = Verb.EXPORTED if sighting.way == Look.Way.EXPORT else Verb.LOOKED
+            what, at = Look.Way(sighting.way).label, sighting.at
+            audit_note(verb=verb, person=person, what=what, by=viewer, at=at, request=sighting.origin)
+    _remember(new)
 
 
 def bytes_note(*, viewer: User, name: str, message: int, at: datetime) -> None:
     """Note that `viewer` saw the bytes of a refused message, of whom `name`, its key, names, or of nobody; once
     an hour."""
     key = f"bytes:{viewer.pk}:{message}:{at:%Y%m%d%H}"
-    if _is_noted(key):
+    if _noted([key]):
         return
     person = User.objects.filter(named(name)).first()
     with transaction.atomic():
         if person is not None and person != viewer:
-            _look_add(viewer, person.pk, Look.Way.BYTES, at)
+            sighting = Sighting(viewer.pk, person.pk, Look.Way.BYTES, at)
+            _looks_add({sighting.key: sighting})
         audit_note(verb=Verb.OPENED_BYTES, person=person, what=f"refused message {message}", by=viewer, at=at)
-    _remember(key)
+    _remember([key])
 
 
-def _look_add(viewer: User, person_id: int, way: Look.Way, at: datetime) -> str | None:
-    """The user_id of that person where it is the first look of its hour, else None."""
-    hour = at.replace(minute=0, second=0, microsecond=0)
+def _looks_add(seen: Mapping[str, Sighting]) -> list[tuple[Sighting, User, User]]:
+    """Those that are the first of their hour, with the person and the viewer as the log calls them; who is gone saw
+    nothing."""
+    rows = [(each.person, each.viewer, each.way, each.at) for each in seen.values()]
     with connection.cursor() as cursor:
-        cursor.execute(_ONCE, [person_id, viewer.pk, way, hour, at])
-        row = cursor.fetchone()
-        return str(row[0]) if row else None
+        cursor.execute(_ONCE, [list(column) for column in zip(*rows, strict=True)])
+        found = cursor.fetchall()
+    first = []
+    for at, way, person, person_name, viewer, viewer_name in found:
+        key = Sighting(viewer, person, way, at).key
+        first.append((seen[key], User(pk=person, username=person_name), User(pk=viewer, username=viewer_name)))
+    return first
 
 
 def looks_at(*, person: User) -> QuerySet[Look]:
@@ -79,16 +119,17 @@ def who_sees(*, person: User) -> tuple[list[User], list[User]]:
     return [user for user in watchers if user.pk not in seers], all_seers
 
 
-def _is_noted(key: str) -> bool:
+def _noted(keys: Iterable[str]) -> Collection[str]:
+    """Those of these keys that are remembered; none while Redis is away."""
     try:
-        return cache.get(key) is not None
+        return cache.get_many(list(keys)).keys()
     except RedisError as error:
         log.warning("look.not_cached", error=str(error))
-        return False
+        return ()
 
 
-def _remember(key: str) -> None:
+def _remember(keys: Iterable[str]) -> None:
     try:
-        cache.set(key, 1, HOUR.total_seconds())
+        cache.set_many(dict.fromkeys(keys, 1), HOUR.total_seconds())
     except RedisError as error:
         log.warning("look.not_cached", error=str(error))

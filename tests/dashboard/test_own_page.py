@@ -141,8 +141,8 @@ def test_without_the_cache_a_look_is_still_noted_once(
     def away(*_: object, **__: object) -> None:
         raise Away
 
-    monkeypatch.setattr("devices.rights.looks.cache.get", away)
-    monkeypatch.setattr("devices.rights.looks.cache.set", away)
+    monkeypatch.setattr("devices.rights.looks.cache.get_many", away)
+    monkeypatch.setattr("devices.rights.looks.cache.set_many", away)
     for _ in range(2):
         assert visit(analyst).get("/wearers/user_001/").status_code == 200
     assert Look.objects.count() == 1

@@ -2,19 +2,22 @@
 
 import asyncio
 import json
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
 from alerts.services.triage import alert_close
-from dashboard.live import feed, outlet
+from dashboard.live import feed, outlet, sightings
 from devices.background import tick_write
 from devices.live import announce, planned_changed
-from devices.models import Assignment, PipelineStatus, User
+from devices.models import Assignment, AuditEntry, Look, PipelineStatus, User, Verb
+from devices.rights.looks import Sighting, looks_note
 from devices.tokens import token_make
 from telara.asgi import application
 from tests.dashboard.sockets import (
@@ -47,6 +50,16 @@ def event(user_id: str, second: int = 0, **vitals: float) -> dict[str, Any]:
 
 def vital(person: User, told: dict[str, Any]) -> tuple[int, str, str]:
     return person.pk, told["timestamp"], json.dumps(told)
+
+
+def looks() -> list[tuple[str, ...]]:
+    return list(Look.objects.order_by("pk").values_list("viewer__username", "person__username", "way"))
+
+
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not await in_thread(what)():
+            await asyncio.sleep(0.05)
 
 
 @pytest.fixture
@@ -137,6 +150,55 @@ async def test_each_hears_those_they_may_see_and_nobody_else(
         )
     names = [sorted(data["user_id"] for data in each) for each in heard]
     assert names == [["user_001"], ["user_001"], ["user_001", "user_002"], [], ["user_002"]]
+
+
+async def test_who_watches_one_person_live_looked_at_them(wearer: User, analyst: User, chief: User) -> None:
+    narrowed = "?user_id=user_001"
+    token = await in_thread(token_make)(user=chief, at=timezone.now(), lifetime=timedelta(days=1))
+    program = open_socket(token=token.secret, origin=None, query=narrowed)
+    async with signed_in(chief), signed_in(wearer, narrowed):
+        for _ in range(2):
+            async with signed_in(analyst, narrowed):
+                pass
+        assert await program.connect()
+        await frame(program)
+        await program.disconnect()
+    assert await in_thread(looks)() == [("alice", "user_001", "page"), ("chief", "user_001", "api")]
+    entries = AuditEntry.objects.filter(verb=Verb.LOOKED).order_by("pk").values_list("actor", "person", "way", "what")
+    assert await in_thread(list)(entries) == [
+        ("alice", "user_001", "page", "their page"), ("chief", "user_001", "page", "the API")
+    ]  # fmt: skip
+
+
+async def test_who_goes_on_watching_looked_in_each_hour(
+    monkeypatch: pytest.MonkeyPatch, wearer: User, analyst: User
+) -> None:
+    monkeypatch.setattr(feed, "CHECK_S", 0.2)
+    async with signed_in(analyst, "?user_id=user_001") as listener:
+        await until(Look.objects.exists)
+        monkeypatch.setattr(timezone, "now", lambda: datetime.now(UTC) + timedelta(hours=1))
+        await until(lambda: Look.objects.count() == 2)
+        monkeypatch.undo()
+        assert await in_thread(looks)() == [("alice", "user_001", "page")] * 2
+        assert await frames(listener, "status", within=2.2)
+
+
+async def test_a_look_waits_for_a_database_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, wearer: User, analyst: User
+) -> None:
+    tried: list[int] = []
+
+    def away(seen: Collection[Sighting]) -> None:
+        tried.append(len(seen))
+        if len(tried) == 1:
+            raise OperationalError
+        looks_note(seen)
+
+    monkeypatch.setattr(sightings, "looks_note", away)
+    monkeypatch.setattr(sightings, "AGAIN_S", 0.0)
+    async with signed_in(analyst, "?user_id=user_001"):
+        pass
+    assert (tried, await in_thread(looks)()) == ([1, 1], [("alice", "user_001", "page")])
 
 
 async def test_an_alert_reaches_those_who_may_see_the_person(wearer: User, analyst: User, stranger: User) -> None:

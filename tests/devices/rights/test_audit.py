@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from devices.models import AuditEntry, Look, User, Verb
 from devices.rights.audit import answering, audit_door, audit_drop, audit_entries, audit_forget, audit_note
-from devices.rights.looks import bytes_note, look_note
+from devices.rights.looks import Sighting, bytes_note, look_note, looks_note
 from devices.tokens import token_make
 from tests.made import NOON, PASSWORD, make_user, make_wearer
 
@@ -111,6 +112,18 @@ def test_a_look_is_noted_once_an_hour() -> None:
     for minutes in (0, 5, 61):
         look_note(viewer=boss, person_id=ann.pk, way=Look.Way.PAGE, at=NOON + timedelta(minutes=minutes))
     assert noted(Verb.LOOKED) == [("boss", "user_007", "inside", "their page")] * 2
+
+
+def test_many_looks_at_once_cost_a_statement_each_and_none_again(django_assert_max_num_queries: Any) -> None:
+    boss = make_user("boss")
+    people = [make_wearer(f"user_{number}").pk for number in range(40)]
+    seen = [Sighting(boss.pk, person, Look.Way.PAGE, NOON) for person in people]
+    gone = Sighting(boss.pk, max(people) + 1, Look.Way.PAGE, NOON)
+    with django_assert_max_num_queries(len(people) + 3):  # and those around them
+        looks_note([*seen, gone, *seen])
+    with django_assert_max_num_queries(0):
+        looks_note([*seen, gone])
+    assert Look.objects.count() == AuditEntry.objects.filter(verb=Verb.LOOKED).count() == len(people)
 
 
 def test_whoever_opens_refused_bytes_read_that_persons_data() -> None:
