@@ -27,5 +27,13 @@ def read_out(html: str) -> str:
     return re.sub(r"</?time\b[^>]*>", "", html)
 
 
+def described(html: str) -> dict[str, str]:
+    """What stands where the fields of a page say that they are described, by its id; KeyError where nothing has it."""
+    standing = dict(re.findall(r'id="([^"]+)"[^>]*>([^<]*)', html))
+    return {
+        each: standing[each].strip() for ids in re.findall(r'aria-describedby="([^"]*)"', html) for each in ids.split()
+    }
+
+
 def just_now() -> datetime:
     return datetime.now(UTC) - timedelta(seconds=1)

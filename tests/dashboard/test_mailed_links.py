@@ -32,6 +32,7 @@ from tests.dashboard.doors import (
     signed_in,
     with_app,
 )
+from tests.dashboard.pages import described
 from tests.made import PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +79,9 @@ def test_a_link_sets_a_password_once_and_ends_every_session(client: Client, alic
     assert secret_in(mail.outbox[0]) not in page + str(dict(client.session))
     given = {"new_password1": NEW, "new_password2": NEW}
     assert Client().post("/login/reset/", given).status_code == 404
-    assert client.post("/login/reset/", given | {"new_password2": "other"}).status_code == 400
+    wrong = client.post("/login/reset/", given | {"new_password2": "other"})
+    assert wrong.status_code == 400
+    assert "The two password fields" in described(wrong.text)["id_new_password2_error"]
     assert client.post("/login/reset/", given).url == "/login/"
     assert elsewhere.get("/settings/").status_code == 302
     assert client.get(link).status_code == 404

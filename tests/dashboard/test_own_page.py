@@ -11,7 +11,7 @@ from alerts.services.triage import alert_acknowledge, alert_close
 from devices.hashing import secret_hash
 from devices.models import ApiToken, Device, Look, User
 from devices.tokens import device_find, token_find, token_make
-from tests.dashboard.pages import Visit
+from tests.dashboard.pages import Visit, described
 from tests.made import PASSWORD, make_alert, make_user
 
 pytestmark = pytest.mark.django_db
@@ -164,4 +164,4 @@ def test_they_say_what_they_are_called_and_by_which_clock_they_live(visit: Visit
     assert "?units=Cel%2Cmmol/L" in client.get("/settings/").text
     wrong = client.post("/settings/", wanted | {"time_zone": "Mars/Base"})
     assert wrong.status_code == 400
-    assert "Mars/Base is not one of the available choices" in wrong.text
+    assert "Mars/Base is not one of the available choices" in described(wrong.text)["id_time_zone_error"]

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from devices.models import Simulation
+from tests.dashboard.pages import described
 from tests.made import make_user, make_wearer
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +66,8 @@ def test_it_says_what_cannot_be(simulant: Client, field: str, value: str) -> Non
     page = simulant.post("/simulator/", START | {field: value})
     assert page.status_code == 400
     assert b'class="error"' in page.content or b"must end before it begins again" in page.content
+    says = described(page.content.decode())
+    assert field == "start-repeat_s" or says[f"id_{field}_error"]
     assert Simulation.objects.count() == 0
 
 
