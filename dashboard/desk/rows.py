@@ -16,6 +16,7 @@ from alerts.models import Alert
 from alerts.models.alert import AlertClass, AlertQuerySet, CloseReason, EpisodeState, Severity, Triage
 from alerts.selectors import may_triage
 from alerts.services.triage import LONGEST_SNOOZE
+from dashboard.desk.arrivals import came_at
 from dashboard.desk.query import Query, matching
 from devices.models import User
 from devices.times import rfc3339
@@ -141,11 +142,12 @@ class RowActions:
 def rows_of(
     alerts: list[Alert], user: User, replaced: Mapping[UUID, Alert], hushes: Mapping[UUID, Hush], actions: RowActions
 ) -> list[dict[str, Any]]:
-    """Rows for the template: each alert, what this person may do with it (empty for nothing), whose row it took, and
-    what silences it."""
+    """Rows for the template: each alert, when it came, what this person may do with it (empty for nothing), whose row
+    it took, and what silences it."""
     return [
         {
             "alert": alert,
+            "came_at": came_at(alert),
             "actions": actions.of(alert) if may_triage(user=user, alert=alert) else "",
             "replaced": replaced.get(alert.pk),
             "hush": hushes.get(alert.pk),

@@ -1,6 +1,7 @@
 // The alerts list: cursor, keys, and news that waits in a bar instead of moving the row under the pointer.
 
 import { refreshAges } from "./clock.js";
+import { patchRows } from "./desk_list.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { soon } from "./parts.js";
@@ -14,6 +15,8 @@ const bar = /** @type {HTMLButtonElement} */ (document.querySelector("#new-bar")
 const rows = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll(".desk-row")]);
 /** Alerts that came and are not on the page: severity, and whether technical. @type {Map<string, [string, boolean]>} */
 const waiting = new Map();
+/** Alerts that were decided about here: these may leave the list, and come back by an undo. @type {Set<string>} */
+const decided = new Set();
 
 const selection = new Selection(rows);
 const preview = new Preview(/** @type {HTMLElement} */ (document.querySelector("#preview")));
@@ -58,38 +61,90 @@ function takeFacets(fresh) {
   for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
 }
 
+/** Reads the list again: all of it takes its place where nobody is about to press, else only what stands there already.
+ *  @param {boolean} [own] after a decision of ours */
+async function renew(own = false) {
+  const fresh = await fetched();
+  takeFacets(fresh);
+  if (isIdle()) replaceAll(fresh);
+  else patch(fresh, own);
+}
+
 /** Everything as it now is. */
 async function reload() {
   const fresh = await fetched();
-  const at = cursor()?.dataset.alert;
-  const place = rows().findIndex((row) => row.dataset.alert === at);
   takeFacets(fresh);
+  replaceAll(fresh);
+}
+
+/** @param {Document} fresh */
+function replaceAll(fresh) {
+  const [at, place] = pointed();
   list.replaceChildren(...(fresh.querySelector("#desk-list")?.childNodes ?? []));
   // @ts-ignore htmx is a global
   htmx.process(list);
-  const now = rows();
-  const next = now.find((row) => row.dataset.alert === at) ?? (place < 0 ? undefined : now[Math.min(place, now.length - 1)]);
-  next?.classList.add("cursor"); // what left the list leaves its place to the one below
   waiting.clear();
   showBar();
+  selection.narrow();
   settle();
+  follow(at, place);
+}
+
+/** Each row as it now is, where it stands; what came waits in the bar. @param {Document} fresh @param {boolean} own */
+function patch(fresh, own) {
+  const [at, place] = pointed();
+  const came = lacking(fresh);
+  const matching = fresh.querySelector("#shown")?.getAttribute("data-matching") ?? "";
+  if (!patchRows(list, fresh, own ? decided : new Set())) {
+    replaceAll(fresh);
+    return;
+  }
+  wait(came);
+  if (!rows().length && !waiting.size) {
+    replaceAll(fresh);
+    return;
+  }
+  say(matching);
+  settle();
+  if (own) follow(at, place);
+}
+
+/** How many are shown, and how many match of which none waits. @param {string} matching as a fresh copy says it */
+function say(matching) {
+  const shown = /** @type {HTMLElement} */ (list.querySelector("#shown"));
+  const count = Number(matching.replaceAll(",", ""));
+  shown.textContent = `${rows().length} shown`;
+  shown.dataset.matching = Number.isNaN(count) ? matching : (count - waiting.size).toLocaleString("en");
+}
+
+/** The cursor's alert, and which row it is. @returns {[string | undefined, number]} */
+function pointed() {
+  const row = cursor();
+  return [row?.dataset.alert, row ? rows().indexOf(row) : -1];
+}
+
+/** The cursor stays with its alert; what left the list leaves it to the row below. @param {string | undefined} at @param {number} place */
+function follow(at, place) {
+  const now = rows();
+  const next = now.find((row) => row.dataset.alert === at) ?? (place < 0 ? undefined : now[Math.min(place, now.length - 1)]);
+  next?.classList.add("cursor");
   if (next?.dataset.alert === at) preview.refresh();
   else preview.open(next?.dataset.href);
 }
 
-/** Each row as it now is, where it stands; what came, left or moved waits in the bar. */
-async function refresh() {
-  const fresh = await fetched();
-  takeFacets(fresh);
-  for (const other of /** @type {NodeListOf<HTMLElement>} */ (fresh.querySelectorAll(".desk-row"))) {
-    const old = rows().find((row) => row.dataset.alert === other.dataset.alert);
-    if (!old || old.contains(document.activeElement) || old.querySelector("details[open], .htmx-request")) continue;
-    other.classList.toggle("cursor", old.classList.contains("cursor"));
-    old.replaceWith(other);
-    // @ts-ignore htmx is a global
-    htmx.process(other);
-  }
-  settle();
+/** The rows of a fresh copy that came after this list was drawn, and call. @param {Document} fresh */
+function lacking(fresh) {
+  const drawn = Date.parse(/** @type {HTMLInputElement | null} */ (list.querySelector('[name="as_of"]'))?.value ?? "");
+  const here = new Set(rows().map((row) => row.dataset.alert));
+  const theirs = /** @type {HTMLElement[]} */ ([...fresh.querySelectorAll('.desk-row[data-state="firing new"]')]);
+  return theirs.filter(({ dataset }) => !here.has(dataset.alert) && Date.parse(dataset.came ?? "") > drawn);
+}
+
+/** @param {HTMLElement[]} came */
+function wait(came) {
+  waiting.clear();
+  for (const { dataset } of came) waiting.set(dataset.alert ?? "", [dataset.severity ?? "", dataset.class === "technical"]);
+  showBar();
 }
 
 function settle() {
@@ -115,23 +170,31 @@ function showBar() {
 /** Nobody reads, points or types here: what is new may take its place at once. */
 const isIdle = () => !list.matches(":hover") && !list.contains(document.activeElement) && !cursor() && !selection.size && scrollY === 0;
 
-/** @param {any} alert the contract's Alert */
+/** What is new is asked of the server, which alone knows all that the list is narrowed by. @param {any} alert the contract's alert */
 function arrived(alert) {
-  const known = rows().some((row) => row.dataset.alert === alert.alert_id);
-  const isNew = !known && alert.episode === "firing" && alert.status === "new" && mayBelong && (!ofClass || alert.class === ofClass);
-  if (isNew && !isIdle()) {
-    waiting.set(alert.alert_id, [alert.severity, alert.class === "technical"]);
-    showBar();
-  } else if (known || isNew) {
-    refreshSoon();
-  }
+  const isNew = alert.episode === "firing" && alert.status === "new";
+  if (!isNew && waiting.delete(alert.alert_id)) showBar();
+  if (rows().some((row) => row.dataset.alert === alert.alert_id) || (isNew && mayBelong(alert))) renewSoon();
 }
 
 /** Views of what is over, and later pages, get nothing new. */
 const parameters = new URLSearchParams(location.search);
-const mayBelong = !parameters.has("before") && ["", "open", "firing", "new"].includes(parameters.get("view") ?? parameters.get("episode") ?? "");
-const ofClass = parameters.get("class") ?? "";
-const refreshSoon = soon(() => void (isIdle() ? reload() : refresh()), 1500);
+const getsNews = !parameters.has("before") && ["", "open", "firing", "new"].includes(parameters.get("view") ?? parameters.get("episode") ?? "");
+/** What the address narrows the list by, and the field of an alert that says it. */
+const NARROWED = { class: "class", severity: "severity", wearer: "user_id", rule: "rule_id" };
+const mayBelong = (/** @type {any} */ alert) =>
+  getsNews && Object.entries(NARROWED).every(([name, field]) => [null, "", alert[field]].includes(parameters.get(name)));
+const renewSoon = soon(() => void renew(), 1500);
+
+const isBulk = (/** @type {Event} */ { target }) => document.querySelector("#bulk")?.contains(/** @type {Node} */ (target));
+
+/** Which alerts a decision was about. @param {CustomEvent} event @returns {string[]} */
+function meantBy(event) {
+  if (isBulk(event)) return selection.ids;
+  const form = /** @type {HTMLElement} */ (event.target).closest("form");
+  const id = event.detail.alert_id ?? /** @type {HTMLInputElement | null | undefined} */ (form?.querySelector('[name="alert"]'))?.value;
+  return id ? [id] : [];
+}
 
 list.addEventListener("click", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
@@ -140,13 +203,14 @@ list.addEventListener("click", (event) => {
 });
 bar.addEventListener("click", () => void reload());
 document.body.addEventListener("telara:triaged", (event) => {
-  if (document.querySelector("#bulk")?.contains(/** @type {Node} */ (event.target))) selection.clear();
-  void reload();
+  for (const id of meantBy(/** @type {CustomEvent} */ (event))) decided.add(id);
+  if (isBulk(event)) selection.clear();
+  void renew(true);
 });
 live.addEventListener("alert", (event) => arrived(/** @type {CustomEvent} */ (event).detail));
-addEventListener("telara:over", refreshSoon);
-live.addEventListener("planned", refreshSoon);
-live.onResync(reload);
+addEventListener("telara:over", renewSoon);
+live.addEventListener("planned", renewSoon);
+live.onResync(renew);
 
 remember();
 key("j", "next alert", () => move(rows(), 1, point));

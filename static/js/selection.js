@@ -29,6 +29,11 @@ export class Selection {
     return this._chosen.size;
   }
 
+  /** Of those that are ticked. */
+  get ids() {
+    return [...this._chosen.keys()];
+  }
+
   /** @param {HTMLElement | undefined} row */
   toggle(row) {
     const tick = tickOf(row);
@@ -54,8 +59,15 @@ export class Selection {
     this._all(false);
   }
 
-  /** Ticks the rows as they are chosen, and writes the bar. */
+  /** Only what is ticked, where it was all that the list holds. */
+  narrow() {
+    this._all(false);
+  }
+
+  /** Ticks the rows as they are chosen, forgets those that have none any more, and writes the bar. */
   show() {
+    const here = new Set(this._rows().map((row) => row.dataset.alert));
+    for (const id of this._chosen.keys()) if (!here.has(id)) this._chosen.delete(id);
     for (const row of this._rows()) {
       const tick = tickOf(row);
       const isChosen = this._chosen.has(row.dataset.alert ?? "");

@@ -167,3 +167,97 @@ def test_what_came_while_the_connection_was_away_is_told_of_by_one_tone(desk: De
         desk.cut()
     page.wait_for_selector(LIVE, state="attached", timeout=15_000)
     assert heard(page) == 0
+
+
+def rows(page: Page) -> list[str]:
+    """The titles of the list, as it stands."""
+    return page.locator(".desk-row .title").all_inner_texts()
+
+
+def three(desk: Desk) -> None:
+    """Two alerts of the heart and one of breath, of three people."""
+    desk.make(
+        {"title": "one", "user_id": "user_001"},
+        {"title": "two", "user_id": "user_002"},
+        {"title": "three", "user_id": "user_003", "rule": "hypoxia"},
+        ago=60,
+    )
+
+
+@pytest.mark.parametrize(
+    "query", ["?severity=HIGH", "?wearer=user_001", "?rule=hypoxia", "?q=seldom", "?who=%23nobody&q=SELDOM"]
+)
+def test_the_bar_counts_what_the_list_would_show(desk: Desk, query: str) -> None:
+    desk.make({"title": "seldom", "rule": "hypoxia", "episode": "ended", "end": "cleared"}, ago=60)
+    page = desk.open(f"/alerts/{query}")
+    page.locator(".desk-row").hover()
+    another, belongs = desk.make(
+        {"title": "often", "user_id": "user_002", "severity": "CRITICAL"},
+        {"title": "seldom", "rule": "hypoxia"},
+    )
+    desk.push(another)
+    desk.push(belongs)
+    expect(page.locator("#new-bar")).to_have_text("1 new, worst HIGH. Show")
+    assert rows(page) == ["seldom"]
+    desk.push(belongs, status="acknowledged", revision=2)
+    expect(page.locator("#new-bar")).to_be_hidden()
+
+
+def test_a_decision_moves_no_row_under_the_pointer(desk: Desk) -> None:
+    three(desk)
+    page = desk.open("/alerts/")
+    before = rows(page)
+    page.locator(".desk-row").nth(1).hover()
+    (fresh,) = desk.make({"title": "fresh", "severity": "CRITICAL", "user_id": "user_004"})
+    desk.push(fresh)
+    expect(page.locator("#new-bar")).to_have_text("1 new, worst CRITICAL. Show")
+    row = page.locator(".desk-row", has=page.get_by_text(before[1], exact=True))
+    row.get_by_role("button", name="Acknowledge").click()
+    expect(row.locator(".triage")).to_have_text("analyst")
+    assert rows(page) == before
+    with page.expect_response("**/alerts/"):
+        desk.cut()
+    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    assert rows(page) == before
+    expect(page.locator("#new-bar")).to_have_text("1 new, worst CRITICAL. Show")
+    page.locator("#new-bar").click()
+    expect(page.locator(".desk-row .title").first).to_have_text("fresh")
+
+
+def test_what_was_closed_leaves_its_place_to_the_row_below_and_comes_back_to_it(desk: Desk) -> None:
+    three(desk)
+    page = desk.open("/alerts/")
+    before = rows(page)
+    page.locator(".desk-row").nth(2).hover()
+    for _ in range(3):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+    expect(page.locator("#bulk-count")).to_have_text("3 selected")
+    desk.make({"title": "unseen", "severity": "CRITICAL", "user_id": "user_004"})
+    row = page.locator(".desk-row").nth(1)
+    row.locator('[data-triage="close"]').click()
+    row.get_by_role("button", name="Benign").click()
+    expect(page.locator("#bulk-count")).to_have_text("2 selected")
+    assert rows(page) == [before[0], before[2]]
+    expect(page.locator("tr.group .caption")).to_have_text("2")
+    page.keyboard.press("u")
+    expect(page.locator(".desk-row")).to_have_count(3)
+    assert rows(page) == before
+    page.locator("#bulk").get_by_text("Assign").click()
+    page.locator("#bulk").get_by_role("button", name="Me").click()
+    expect(page.locator("#undo")).to_contain_text("2 given away")
+
+
+def test_all_of_the_list_are_those_that_were_in_it(desk: Desk) -> None:
+    three(desk)
+    page = desk.open("/alerts/?severity=HIGH")
+    page.locator(".desk-row").first.hover()
+    page.evaluate("document.querySelector('#shown').dataset.matching = '4'")
+    for _ in range(3):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+    page.get_by_role("button", name="Select all 4").click()
+    desk.make({"title": "fresh", "user_id": "user_004"})
+    page.locator("#bulk").get_by_role("button", name="Acknowledge").click()
+    expect(page.locator("#undo")).to_contain_text("3 acknowledged")
+    expect(page.locator("#new-bar")).to_have_text("1 new, worst HIGH. Show")
