@@ -26,7 +26,7 @@ from alerts.models.alert import EpisodeState, Severity
 from alerts.notify.couriers import Couriers, Job
 from alerts.notify.decide import RANK
 from alerts.notify.message import Message, Told
-from alerts.notify.notices import members_of
+from alerts.notify.notices import members_of, notice_of
 from alerts.notify.sealing import UnreadableError, unseal
 from alerts.notify.senders import SEND_S, Outcome, Target, send
 from alerts.notify.storms import LEASE, Room, bundle_add, bundle_arrived, bundle_counted, bundle_given_up
@@ -283,9 +283,9 @@ def _note(job: Job, outcome: Outcome, *, at: datetime) -> None:
     if outcome.arrived:
         note = f"{job.message.count + job.message.ended} told together" if is_many else ""
         with transaction.atomic():
+            notice_of(delivery)
             if mine.update(state=Delivery.State.SENT, next_at=None, done_at=at, note=note):
-                if delivery.notice_id:
-                    Notice.objects.filter(pk=delivery.notice_id, round=delivery.round).update(sent_at=at)
+                Notice.objects.filter(deliveries=delivery.pk, deliveries__round=F("round")).update(sent_at=at)
                 if is_many:
                     bundle_arrived(delivery, at=at)
         return

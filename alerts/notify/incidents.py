@@ -246,7 +246,7 @@ class _Writing:
         fields = ["state", "severity", "loud", "started_at", "ended_at", "merged_into", "changed_at"]
         rows_rewrite(list(self._changed.values()), fields=fields)
         touched = self._write_members(alerts)
-        notices_carry_over(merged=self._merged, split=self._split)
+        notices_carry_over(merged=self._merged, split=self._split, at=self._at)
         touched |= {incident.pk for incident in self._made} | set(self._changed)
         notices_wake(incident_ids=touched, at=self._at)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from alerts.hushing import hushes_of
 from alerts.models import Delivery, Incident, IncidentMember, Notice, Route
@@ -25,6 +25,10 @@ from devices.selectors import sees_everyone
 AT_ONCE: Final = 500  # notices a step
 BROKEN_WAITS: Final = timedelta(minutes=1)
 SEE_EVERYBODY: Final = "devices.view_all_wearers"
+NEWS: Final = (Delivery.Kind.START, Delivery.Kind.AGAIN, Delivery.Kind.HIGHER)
+ON_ITS_WAY: Final = Q(state=Delivery.State.PENDING) | Q(
+    state=Delivery.State.BUNDLED, bundle__state=Delivery.State.PENDING
+)
 _PROGRESS: Final = ("round", "since", "told", "repeats", "over", "last_at", "sent_at")
 
 
@@ -76,8 +80,11 @@ def routes_to(*, users: Set[int | None]) -> Mapping[int | None, Sequence[Route]]
     return {user: [route for owner in seen_by[user] for route in routes.get(owner, ())] for user in users}
 
 
-def notices_carry_over(*, merged: Sequence[tuple[UUID, UUID]], split: Sequence[tuple[UUID, UUID]]) -> None:
-    """What was told of an incident was told of the one it became part of, or that became of a part of it."""
+def notices_carry_over(
+    *, merged: Sequence[tuple[UUID, UUID]], split: Sequence[tuple[UUID, UUID]], at: datetime
+) -> None:
+    """What was told of an incident was told of the one it became part of, or that became of a part of it; what is on
+    its way goes on for the one it became part of. A part of which nothing has arrived yet is told of by itself."""
     for old, new in merged:
         there = {notice.route_id: notice for notice in Notice.objects.filter(incident=new).select_for_update()}
         for notice in Notice.objects.filter(incident=old).select_for_update():
@@ -85,22 +92,45 @@ def notices_carry_over(*, merged: Sequence[tuple[UUID, UUID]], split: Sequence[t
             if other is None:
                 Notice.objects.filter(pk=notice.pk).update(incident=new)
             else:
-                _join(other, notice)
+                _join(other, notice, at=at)
                 Notice.objects.filter(pk=notice.pk).update(next_at=None, over=True)
     for old, new in split:
         notices = list(Notice.objects.filter(incident=old))
         for notice in notices:
             notice.pk, notice.incident_id = None, new
+            if notice.sent_at is None:
+                notice.told, notice.repeats, notice.last_at = 0, 0, None
         Notice.objects.bulk_create(notices, ignore_conflicts=True)
 
 
-def _join(notice: Notice, other: Notice) -> None:
+def _join(notice: Notice, other: Notice, *, at: datetime) -> None:
     """One that goes on outweighs one that is over; of two that go on the worse that was told counts."""
+    said = Delivery.objects.filter(notice=other, round=other.round).exclude(state=Delivery.State.DROPPED)
     if other.over:
+        said.filter(ON_ITS_WAY).update(notice=notice, round=notice.round)
         return
-    told = other.told if notice.over else max(notice.told, other.told)
+    if notice.over:
+        going_on = {name: getattr(other, name) for name in _PROGRESS} | {"over": False, "round": notice.round + 1}
+        Notice.objects.filter(pk=notice.pk).update(**going_on)
+        said.update(notice=notice, round=notice.round + 1)
+        return
     sent_at = max(filter(None, (notice.sent_at, other.sent_at)), default=None)
-    Notice.objects.filter(pk=notice.pk).update(told=told, over=False, sent_at=sent_at)
+    Notice.objects.filter(pk=notice.pk).update(told=max(notice.told, other.told), sent_at=sent_at)
+    _drop_said(said, of=notice, at=at)
+    said.update(notice=notice, round=notice.round)
+
+
+def _drop_said(untold: QuerySet[Delivery], *, of: Notice, at: datetime) -> None:
+    """Drop what nobody tried to send yet, where as much was said `of` the incident that it became part of."""
+    theirs = Delivery.objects.filter(
+        ON_ITS_WAY | Q(state=Delivery.State.SENT), notice=of, round=of.round, kind__in=NEWS
+    )
+    worst = max((RANK[severity] for severity in theirs.values_list("severity", flat=True)), default=0)
+    known = [name for name, rank in RANK.items() if rank <= worst]
+    untried = Q(state=Delivery.State.PENDING, attempts=0) | Q(state=Delivery.State.BUNDLED)
+    untold.filter(ON_ITS_WAY, untried, kind__in=NEWS, severity__in=known).update(
+        state=Delivery.State.DROPPED, next_at=None, done_at=at, note="its incident became part of one that was told"
+    )
 
 
 def notices_decide(*, at: datetime, limit: int = AT_ONCE) -> int:
@@ -161,10 +191,13 @@ def _apply(notice: Notice, decision: Decision, at: datetime) -> list[Delivery]:
 
 def in_flight(notices: Iterable[Notice]) -> set[tuple[int, int]]:
     """Of which of these, and which round, a message is neither sent nor given up."""
-    on_its_way = Q(state=Delivery.State.PENDING)
-    on_its_way |= Q(state=Delivery.State.BUNDLED, bundle__state=Delivery.State.PENDING)
-    rows = Delivery.objects.filter(on_its_way, notice__in=[notice.pk for notice in notices])
+    rows = Delivery.objects.filter(ON_ITS_WAY, notice__in=[notice.pk for notice in notices])
     return {(notice, number) for notice, number in rows.values_list("notice", "round") if notice is not None}
+
+
+def notice_of(delivery: Delivery) -> Notice | None:
+    """What it is about by now, locked: before the message itself, as whoever decides or moves messages does."""
+    return Notice.objects.filter(deliveries=delivery.pk).select_for_update(of=("self",)).first()
 
 
 def _progress(notice: Notice, *, in_flight: bool) -> Progress:

@@ -19,8 +19,8 @@ from django.db.models.functions import Least
 from alerts.models import Delivery, Notice
 from alerts.models.alert import Severity
 from alerts.notify.decide import RANK
-from alerts.notify.notices import members_of
-from alerts.notify.wanted import ENDS, NEWS, ROUTE_GONE, reason_not_to
+from alerts.notify.notices import NEWS, members_of
+from alerts.notify.wanted import ENDS, ROUTE_GONE, reason_not_to
 from devices.models import User
 from devices.rights.watching import may_see
 

@@ -6,9 +6,8 @@ from typing import Final
 
 from alerts.models import Delivery
 from alerts.notify.decide import RANK, Member, still_wanted
-from alerts.notify.notices import plan_of
+from alerts.notify.notices import NEWS, plan_of
 
-NEWS: Final = (Delivery.Kind.START, Delivery.Kind.AGAIN, Delivery.Kind.HIGHER)
 ENDS: Final = (Delivery.Kind.END, Delivery.Kind.WITHDRAWN)
 ROUTE_GONE: Final = "its route is gone"
 

@@ -4,7 +4,10 @@ from datetime import time
 
 import pytest
 
-from alerts.models import Alert, Channel, Delivery, Mute, Route
+from alerts.models import Alert, Channel, Delivery, Mute, Notice, Route
+from alerts.notify.deliver import deliveries_send
+from alerts.notify.incidents import incidents_update
+from alerts.notify.notices import notices_decide
 from alerts.services.mutes import mutes_end
 from alerts.services.notifications import channel_make
 from alerts.services.triage import alert_acknowledge, alert_snooze, snoozes_end
@@ -82,6 +85,57 @@ def test_incidents_that_become_one_or_two_are_told_of_no_second_time(
     tell(minute(8))
     tell(minute(9))
     assert [kind for kind, _ in listener.kinds].count("start") == 2
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_what_is_on_its_way_when_incidents_become_one_arrives(
+    wearer: User, route: Route, listener: Hook, tell: Round, is_over: bool
+) -> None:
+    first = make_alert(wearer, episode="ended", end="cleared")
+    tell(NOON)
+    if is_over:
+        tell(minute(1))
+    second = worse(wearer, minute(5))
+    listener.answers[:] = [500]
+    incidents_update(at=minute(5))
+    notices_decide(at=minute(5))
+    deliveries_send(at=minute(5))
+    before = len(listener.told)
+    change(first, minute(6), ended_at=minute(6))
+    tell(minute(6))
+    assert listener.kinds[before:] == [("start", "CRITICAL")]
+    end(second, minute(7))
+    change(first, minute(7), ended_at=minute(7))
+    tell(minute(7))
+    assert listener.kinds[before + 1 :] == [("end", "CRITICAL")]
+    assert not Delivery.objects.exclude(state="sent").exclude(kind="end")
+
+
+def test_what_nobody_tried_to_send_is_not_told_where_it_became_part_of_what_was(
+    wearer: User, route: Route, listener: Hook, tell: Round
+) -> None:
+    first = make_alert(wearer, episode="ended", end="cleared")
+    tell(NOON)
+    make_alert(wearer, opened_at=minute(0.1), rule=make_rule("other"))
+    incidents_update(at=minute(0.1))
+    notices_decide(at=minute(0.1))
+    change(first, minute(0.2), ended_at=minute(0.2))
+    tell(minute(0.2))
+    assert [kind for kind, _ in listener.kinds if kind != "end"] == ["start"]
+
+
+def test_an_incident_that_parts_before_anything_arrived_is_told_of_as_two(
+    wearer: User, route: Route, listener: Hook, tell: Round
+) -> None:
+    first = make_alert(wearer)
+    worse(wearer, minute(5))
+    listener.answers[:] = [500]
+    tell(minute(5))
+    change(first, minute(6), episode="ended", end="cleared", ended_at=minute(1))
+    tell(minute(6))
+    tell(minute(7))
+    assert ("start", "CRITICAL") in listener.kinds[1:]
+    assert Notice.objects.count() == 2
 
 
 def test_no_name_no_value_and_no_title_leave_unless_the_route_asks(
