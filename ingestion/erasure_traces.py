@@ -19,6 +19,7 @@ from django.db.models.functions import Cast
 
 from alerts.models import Alert, AlertChange, OutboxEntry, SavedView
 from alerts.services.assignment import NAME_KEPT
+from devices.account.sessions import session_person
 from devices.erasures import REPLACED, name_hash
 from devices.models import Erasure, Invitation, Note, Simulation, Team, User
 from devices.rights.audit import audit_forget
@@ -115,7 +116,7 @@ def _admin_log(erasure: Erasure, rows: int) -> bool:
 
 def _sessions(erasure: Erasure, _rows: int) -> bool:
     """Sessions say whose they are only once they are read."""
-    mine = [each.pk for each in Session.objects.iterator() if each.get_decoded().get("_auth_user_id") == _key(erasure)]
+    mine = [each.pk for each in Session.objects.iterator() if session_person(each.get_decoded()) == _key(erasure)]
     return Session.objects.filter(pk__in=mine).delete()[0] > 0
 
 

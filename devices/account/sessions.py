@@ -107,10 +107,15 @@ def sessions_end(*, user: User, but: str | None = None, by: User | None = None) 
 def sessions_drop(*, user_id: int, but: str | None = None) -> int:
     """As sessions_end, without an entry in the audit log. Sessions say whose they are only once they are read."""
     running = Session.objects.filter(expire_date__gt=Now()).exclude(session_key=but or "")
-    mine = [each.pk for each in running.iterator() if _whose(each.get_decoded()) == str(user_id)]
+    mine = [each.pk for each in running.iterator() if session_person(each.get_decoded()) == str(user_id)]
     with transaction.atomic():
         _drop(mine)
     return len(mine)
+
+
+def session_person(session: Mapping[str, Any]) -> str | None:
+    """The key, as text, of who is signed in there, or about to be."""
+    return session.get(SESSION_KEY) or under_way_of(session)
 
 
 def sessions_forget() -> int:
@@ -129,11 +134,6 @@ def _drop(keys: Sequence[str]) -> None:
     UserSession.objects.filter(session_key__in=keys).delete()
     for key in keys:
         transaction.on_commit(partial(session_ended, session_key=key))
-
-
-def _whose(session: Mapping[str, Any]) -> str | None:
-    """The key, as text, of who is signed in there, or about to be."""
-    return session.get(SESSION_KEY) or under_way_of(session)
 
 
 def _plain(address: str) -> str:

@@ -122,11 +122,13 @@ def life_of(name: str, shop: Shop, watcher: User) -> User:
     Mishap.objects.create(event="split_person", at=NOW, text=f"{name} came by partition 3, before by 0.")
     Simulation.objects.create(runner="worker", wearer_id=name, starts_at=NOW, requested_at=NOW)
     log_of_staff(user, watcher)
+    passkey_add(user=user, name=f"key of {name}", credential={})  # which ends the sessions from before
     browser = Client()
     browser.force_login(user)
     browser.get("/settings/")
     assert UserSession.objects.filter(user=user).exists()
-    passkey_add(user=user, name=f"key of {name}", credential={})
+    second = Client().post("/login/", {"username": name, "password": "a secret of mine"})
+    assert second.url == "/login/second/"
     email_wish(user=user, email=f"{name}.mail")
     team = Team.objects.create(name=f"friends of {name}", description=f"whoever knows {name}")
     for join in (wearer_add, member_add):
@@ -183,8 +185,9 @@ def traces_of(user_id: int, name: str) -> Iterator[str]:
                     yield f"{table}.{field.column}"
     if User.objects.filter(pk=user_id).exists():
         yield "the account"
-    if any(session.get_decoded().get("_auth_user_id") == str(user_id) for session in Session.objects.all()):
-        yield "a session"
+    for session in Session.objects.all():
+        if f'"{user_id}"' in json.dumps(session.get_decoded()):
+            yield "a session"
 
 
 def _names(field: Any) -> str:
@@ -214,6 +217,7 @@ def test_nothing_is_left_of_them_and_everything_of_others(shop: Shop) -> None:
     alert_comment(alert=Alert.objects.get(user=others), by=gone, at=NOW, note="not like mine")
     before, known = set(traces_of(stays.pk, OTHER)), set(traces_of(gone.pk, NAME))
     assert len(known) > 25
+    assert list(traces_of(gone.pk, NAME)).count("a session") == 2, "signed in, and about to be"
     erasure_ask(user=gone, at=NOW, grace=DAY)
     assert erasures_step(now=NOW + DAY, seconds=60) == 2
     assert list(traces_of(gone.pk, NAME)) == []
