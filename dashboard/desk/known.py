@@ -18,7 +18,7 @@ from alerts.models.alert import EpisodeState, Severity, Triage
 if TYPE_CHECKING:
     from devices.models import User
 
-MOST: Final = 1000
+MOST: Final = 500
 SOUNDING: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM)  # the others have no tone, and are not known
 _RANK: Final = Case(
     *(When(severity=severity, then=Value(place)) for place, severity in enumerate(SOUNDING)),
@@ -43,10 +43,8 @@ _FIELDS: Final = {
 def known(request: HttpRequest) -> JsonResponse:
     """`alerts`: fields of the contract's alert, worst first, the newest of each severity first; `complete`: whether
     these are all."""
-    alerts = Alert.objects.visible_to(cast("User", request.user))
-    fires = Q(episode=EpisodeState.FIRING) & ~Q(triage=Triage.CLOSED)
-    snoozed = Q(triage=Triage.SNOOZED) & ~Q(episode=EpisodeState.WITHDRAWN)
-    standing = alerts.filter(fires | snoozed, severity__in=SOUNDING).order_by(_RANK, "-created_at")
-    rows = standing.values_list(*_FIELDS.values())[: MOST + 1]
+    alerts = Alert.objects.visible_to(cast("User", request.user)).open()
+    standing = alerts.filter(Q(episode=EpisodeState.FIRING) | Q(triage=Triage.SNOOZED), severity__in=SOUNDING)
+    rows = standing.order_by(_RANK, "-created_at").values_list(*_FIELDS.values())[: MOST + 1]
     found: list[dict[str, Any]] = [dict(zip(_FIELDS, row, strict=True)) for row in rows]
     return JsonResponse({"alerts": found[:MOST], "complete": len(found) <= MOST})

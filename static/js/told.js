@@ -10,6 +10,7 @@ const known = new Map();
 /** Of severities of a lower rank all are known; of none before they were read. */
 let complete = 0;
 const SILENT = rank("LOW");
+const PATIENCE_MS = 5000; // what is pushed meanwhile waits no longer than this for its tone
 
 /** @param {any} alert fields of the contract's alert @param {boolean} [told] @returns {Known} */
 const noted = (alert, told = false) => ({
@@ -23,7 +24,7 @@ export const criticalWaits = () =>
 
 /** Reads what stands; gives what has come to call since it was read before, worst first. */
 export async function readKnown() {
-  const response = await fetch("/alerts/known/");
+  const response = await fetch("/alerts/known/", { signal: AbortSignal.timeout(PATIENCE_MS) });
   if (!response.ok || response.redirected) throw new Error(`known alerts: ${response.status}`);
   const { alerts, complete: isAll } = await response.json();
   const before = new Map(known);
