@@ -224,7 +224,10 @@ class _Reader:
         return value
 
     def number(self, node: exp.Expr) -> float:
-        number = float(node.name)
+        try:
+            number = float(node.name)
+        except ValueError:
+            raise self.error(node, f"{node.name} is not a number") from None
         mantissa = node.name.lower().partition("e")[0]
         vanished = number == 0 and any(digit in "123456789" for digit in mantissa)
         if vanished or not isfinite(number):

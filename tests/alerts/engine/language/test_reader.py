@@ -95,6 +95,7 @@ def test_it_reads(text: str, tree: object) -> None:
         ("heart_rate IN ()", 1, "IN needs a list of values"),
         ("heart_rate IN (SELECT 1)", 16, "a subquery is not allowed"),
         ("heart_rate BETWEEN SYMMETRIC 1 AND 2", 1, "BETWEEN is not allowed in a condition"),
+        ("heart_rate > 1e", 14, "1e is not a number"),
         ("heart_rate > 1e400", 14, "1e400 is too large or too small for a number"),
         ("heart_rate > 1e-400", 14, "1e-400 is too large or too small for a number"),
         ("heart_rate * 1e200 * 1e200 > 1", 1, "this product can become too large or too small for a number"),
