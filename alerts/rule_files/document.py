@@ -3,6 +3,7 @@
 No aliases, anchors or tags (so no bomb and no object), one document, shallow and small.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ import yaml
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 6
+# What escapes can say, and no database, page or message can hold: control characters, and halves of characters.
+_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class DocumentError(ValueError):
@@ -20,12 +23,12 @@ class DocumentError(ValueError):
         super().__init__(message)
 
 
-def read_document(text: str) -> yaml.MappingNode:
-    """The one mapping of the text; raises DocumentError."""
+def read_document(text: str, *, mended: bool = False) -> yaml.MappingNode:
+    """The one mapping of the text; raises DocumentError. With `mended` U+FFFD stands for what a text may not hold."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise DocumentError(f"larger than {MAX_BYTES // 1024} KiB", 1, 1)
     try:
-        _check(yaml.parse(text, Loader=yaml.SafeLoader))
+        _check(_events(text), mended=mended)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -36,10 +39,30 @@ def read_document(text: str) -> yaml.MappingNode:
         raise DocumentError("the file is empty", 1, 1)
     if not isinstance(node, yaml.MappingNode):
         raise DocumentError("a rule is a mapping: id, when, max_gap, ...", 1, 1)
+    if mended:
+        _mend(node)
     return node
 
 
-def _check(events: Iterator[yaml.Event]) -> None:
+def _events(text: str) -> Iterator[yaml.Event]:
+    loader = yaml.SafeLoader(text)
+    try:
+        while loader.check_event():
+            yield loader.get_event()
+    except (ValueError, OverflowError) as error:  # of an escape, or in %YAML: PyYAML takes what is written
+        raise DocumentError("not YAML: a number that is too large", *_place(loader.get_mark())) from error
+
+
+def _mend(node: yaml.Node) -> None:
+    if isinstance(node, yaml.ScalarNode):
+        node.value = _UNPRINTABLE.sub("\ufffd", node.value)
+        return
+    for child in node.value:
+        for each in child if isinstance(child, tuple) else (child,):
+            _mend(each)
+
+
+def _check(events: Iterator[yaml.Event], *, mended: bool) -> None:
     """Refuse what a rule does not need and an attacker does, before any of it is built."""
     depth = documents = 0
     for event in events:
@@ -48,6 +71,8 @@ def _check(events: Iterator[yaml.Event]) -> None:
             raise DocumentError("anchors and aliases are not allowed", line, column)
         if getattr(event, "tag", None):
             raise DocumentError("tags are not allowed", line, column)
+        if not mended and isinstance(event, yaml.ScalarEvent) and (found := _UNPRINTABLE.search(event.value)):
+            raise DocumentError(f"a character that a text may not hold: {found[0]!r}", line, column)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         documents += isinstance(event, yaml.DocumentStartEvent)
         if depth > MAX_DEPTH:

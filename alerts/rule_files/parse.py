@@ -82,11 +82,11 @@ class Parsed:
 def parse_rule(text: str, *, path: str = "rule", version: int = 1, judged: bool = True) -> Parsed:
     """The rule of a YAML text; `path` is what problems call it.
 
-    Conditions that can never be TRUE, or never FALSE, and items that are given twice are problems too, unless `judged`
-    is off: what is stored already is read as it was meant then.
+    Conditions that can never be TRUE, or never FALSE, items that are given twice, and characters that no text may hold
+    are problems too, unless `judged` is off: what is stored already is read as it was meant then.
     """
     try:
-        node = read_document(text)
+        node = read_document(text, mended=not judged)
     except DocumentError as error:
         return Parsed(None, (Problem(path, error.line, error.column, error.message),))
     reader = _Reader(path, judged=judged)

@@ -78,6 +78,13 @@ BAD = {
     ),
     "a bomb": Bad(bomb(), (1, 4), "anchors and aliases are not allowed"),
     "a deep document": Bad("id: " + "[" * 20_000, (1, 10), "nested more than 6 deep"),
+    "half a character": Bad(
+        yaml().replace("title: Slow heart", 'title: "\\ud800"'), (3, 8), "a character that a text may not hold"
+    ),
+    "a character beyond all": Bad(
+        yaml().replace("title: Slow heart", 'title: "\\UFFFFFFFF"'), (3, 11), "not YAML: a number that is too large"
+    ),
+    "half a number": Bad(with_condition("heart_rate > 1e"), (6, 20), "1e is not a number"),
     "a tag": Bad("id: !!python/object/apply:os.system [ls]", (1, 5), "tags are not allowed"),
 }
 

@@ -131,12 +131,31 @@ def test_a_mistake_in_the_clear_condition_too() -> None:
         (GOOD + "---\n" + GOOD, "8:1: one rule a file: a second document is not allowed"),
         ("id: !!python/object/apply:os.system [ls]", "1:5: tags are not allowed"),
         ("id: \0", "1:1: not YAML: a character that is not allowed"),
+        ('id: fast\ntitle: "Fast\\0"', "2:8: a character that a text may not hold: '\\x00'"),
+        ('id: fast\ntitle: "\\ud800"', "2:8: a character that a text may not hold: '\\ud800'"),
+        ('id: fast\nreferences:\n  - "one\\e"', "3:5: a character that a text may not hold: '\\x1b'"),
+        ('{"\\x7f": 1}', "1:2: a character that a text may not hold: '\\x7f'"),
+        ('title: "\\U00110000"', "1:11: not YAML: a number that is too large"),
+        ('id: fast\ntitle: "\\UFFFFFFFF"', "2:11: not YAML: a number that is too large"),
+        ("%YAML 1." + "9" * 5_000 + "\n---\nid: fast", "1:9: not YAML: a number that is too large"),
         ("id: " + "[" * 5_000, "1:10: nested more than 6 deep"),
         ("id: " + "x" * 70_000, "1:1: larger than 64 KiB"),
     ],
 )
 def test_what_is_no_document_is_refused(text: str, problem: str) -> None:
     assert problems(text) == [f"f.yaml:{problem}"]
+
+
+def test_a_text_may_hold_tabs_and_lines_and_every_character_that_is_one() -> None:
+    rule = parse_rule(GOOD + 'description: "one\\ttwo\\nthree\\_\\u263a\\U0001F493"\n').rule
+    assert rule is not None
+    assert rule.description == "one\ttwo\nthree\xa0\u263a\U0001f493"
+
+
+def test_what_is_stored_already_is_read_with_a_mark_for_what_no_text_may_hold() -> None:
+    stored = parse_rule(GOOD.replace("title: Fast", 'title: "Fast\\0\\ud800"'), judged=False).rule
+    assert stored is not None
+    assert stored.title == "Fast\ufffd\ufffd"
 
 
 def test_a_bomb_is_refused_before_it_is_built() -> None:
