@@ -1,7 +1,7 @@
 """What is read of people, devices and readings; every list is narrowed by `visible_to` first."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import Permission
@@ -72,11 +72,12 @@ def windows_of(
     """The complete windows of a wearer, of `size_s` and one every `every_s` (default: side by side), that begin in
     [since, until)."""
     size = timedelta(seconds=size_s)
+    last = datetime.max.replace(tzinfo=UTC) - size  # beyond it time ends, and so do windows
     rows = MetricWindow.objects.filter(user=wearer, size_s=size_s, every_s=every_s or size_s).select_related("user")
     if since is not None:
-        rows = rows.filter(ended_at__gte=since + size)
+        rows = rows.filter(ended_at__gte=min(since, last) + size)
     if until is not None:
-        rows = rows.filter(ended_at__lt=until + size)
+        rows = rows.filter(ended_at__lt=min(until, last) + size)
     return rows
 
 

@@ -69,6 +69,12 @@ def test_a_span_holds_the_minutes_that_begin_in_it(call, analyst: User, minutes:
     assert [row["started_at"][11:16] for row in rows] == ["12:01", "12:02"]
 
 
+def test_a_span_may_end_when_time_does(call, wearer: User, minutes: None) -> None:
+    client, last = call(wearer), "9999-12-31T23:59:59Z"
+    assert client.get(f"{WINDOWS}?since={last}").json()["results"] == []
+    assert len(client.get(f"{WINDOWS}?until={last}").json()["results"]) == 7
+
+
 @pytest.mark.parametrize("query", ["since=x", "order=random", "cursor=AAAA", "limit=-1"])
 def test_a_query_that_does_not_fit_is_named(call, wearer: User, query: str) -> None:
     assert list(error(call(wearer).get(f"{WINDOWS}?{query}"), 400)["fields"]) == [query.split("=", maxsplit=1)[0]]
