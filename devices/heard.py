@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.db import connection
 
 from devices.metrics import Flag
+from devices.models.device import MAX_CADENCE_S
 
 NEWEST: Final = 50  # readings that are looked at: a clock that is ahead does not hide what comes after it
 LEAST: Final = 10  # fresh ones that a cadence is made of: fewer are no habit
@@ -102,7 +103,9 @@ def last_heard(people: Collection[int], *, until: datetime, freshness: timedelta
         cursor.execute(_HEARD, asked)
         rows = cursor.fetchall()
     return {
-        user_id: Heard(at, timedelta(seconds=usual_s if set_s is None else set_s), set_s is not None)
+        user_id: Heard(
+            at, timedelta(seconds=usual_s if set_s is None else min(set_s, MAX_CADENCE_S)), set_s is not None
+        )
         for user_id, at, set_s, usual_s in rows
         if set_s is not None or usual_s is not None
     }

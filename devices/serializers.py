@@ -9,6 +9,7 @@ from rest_framework import serializers
 from devices.fields import AwareDateTimeField, UnitsField
 from devices.metrics import CANONICAL, METRICS, NUMERIC, Units
 from devices.models import Device, MetricWindow, User
+from devices.models.device import MAX_CADENCE_S, MIN_CADENCE_S
 from devices.models.metric_window import AGGREGATES
 from devices.selectors import flag_names, newest_values
 from devices.times import rfc3339
@@ -111,13 +112,15 @@ class NewDevice(serializers.Serializer[None]):
     user_id = serializers.CharField(required=False, max_length=64)
     kind = serializers.RegexField(r"^[\w.+-]+$", max_length=64)
     external_id = serializers.CharField(required=False, max_length=64, allow_blank=True, default="")
-    cadence_s = serializers.FloatField(required=False, allow_null=True, min_value=0.01, max_value=86_400)
+    cadence_s = serializers.FloatField(
+        required=False, allow_null=True, min_value=MIN_CADENCE_S, max_value=MAX_CADENCE_S
+    )
 
 
 class DeviceChange(serializers.Serializer[None]):
     """What may be changed of a device."""
 
-    cadence_s = serializers.FloatField(allow_null=True, min_value=0.01, max_value=86_400)
+    cadence_s = serializers.FloatField(allow_null=True, min_value=MIN_CADENCE_S, max_value=MAX_CADENCE_S)
 
 
 class DeviceToken(serializers.Serializer[None]):

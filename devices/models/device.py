@@ -1,7 +1,13 @@
 """What people wear."""
 
+from typing import Final
+
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+
+MIN_CADENCE_S: Final = 0.01
+MAX_CADENCE_S: Final = 86_400
 
 
 class Device(models.Model):
@@ -11,7 +17,12 @@ class Device(models.Model):
     kind = models.CharField(max_length=64, help_text="As the stream names it: apple_watch.")
     external_id = models.CharField(max_length=64, blank=True, default="")
     name = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="What its wearer calls it.")
-    cadence_s = models.FloatField(null=True, blank=True, help_text="Expected seconds between readings.")
+    cadence_s = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(MIN_CADENCE_S), MaxValueValidator(MAX_CADENCE_S)],
+        help_text="Expected seconds between readings.",
+    )
     last_seen_at = models.DateTimeField(null=True, blank=True)
     token_hash = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
     token_made_at = models.DateTimeField(null=True, blank=True, editable=False)

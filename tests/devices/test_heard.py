@@ -70,6 +70,12 @@ def test_nine_readings_are_no_habit_and_ten_are(ann: User) -> None:
     assert cadence(ann) == 1
 
 
+def test_a_cadence_that_was_set_beyond_all_counts_as_a_day(ann: User) -> None:
+    store(ann, 0)
+    Device.objects.create(user=ann, kind="scale", cadence_s=1e300)
+    assert cadence(ann) == 86_400
+
+
 def test_only_fresh_readings_tell_a_cadence(ann: User) -> None:
     store(ann, *range(0, 200, 20))
     store(ann, *range(300, 400), flags=int(Flag.LATE))

@@ -285,6 +285,15 @@ def test_an_edited_device_keeps_the_token_that_was_made_meanwhile(boss: Client, 
     assert (Device.objects.get().external_id, Device.objects.get().token_hash) == ("R1", secret_hash(secret))
 
 
+@pytest.mark.parametrize("cadence_s", ["1e300", "0", "inf"])
+def test_a_devices_cadence_is_one_that_silence_can_be_told_by(boss: Client, wearer: User, cadence_s: str) -> None:
+    device = Device.objects.create(user=wearer, kind="apple_watch", cadence_s=5)
+    edit = {"user": wearer.pk, "kind": "apple_watch", "external_id": "", "cadence_s": cadence_s}
+    assert "cadence_s" in boss.post(f"/admin/devices/device/{device.pk}/change/", edit).context["adminform"].errors
+    device.refresh_from_db()
+    assert device.cadence_s == 5
+
+
 def test_readings_are_those_of_a_person_and_a_time_by_page_and_never_counted(
     nurse: Client, wearer: User, django_assert_max_num_queries
 ) -> None:
