@@ -15,6 +15,7 @@ from devices.models import Simulation, User
 from devices.models.person import USER_ID_PATTERN
 from devices.simulations import SimulationError, simulation_start, simulation_stop
 from devices.simulator.anomalies import ANOMALIES
+from devices.simulator.grid import MAX_RATE_HZ, MIN_RATE_HZ
 from devices.simulator.people import wearer_ids
 from devices.simulator.plan import MAX_WEARERS, Wish
 
@@ -28,7 +29,7 @@ class Start(forms.Form):
     """Ask for a run of several people."""
 
     wearers = forms.IntegerField(min_value=1, max_value=MAX_WEARERS, initial=12, help_text="user_001 to user_N")
-    hertz = forms.FloatField(label="Readings a second of each", min_value=0.001, max_value=50, initial=1)
+    hertz = forms.FloatField(label="Readings a second of each", min_value=MIN_RATE_HZ, max_value=MAX_RATE_HZ, initial=1)
     duration_s = forms.FloatField(
         label="Seconds", min_value=1, max_value=30 * DAY_S, required=False, help_text="empty: until stopped"
     )

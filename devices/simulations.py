@@ -4,7 +4,8 @@ A person wears one set of devices. Where several runs simulate the same person a
 others leave the person out: the one whose anomaly the person has just then, else the one that began last.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -125,8 +126,13 @@ def simulated_to_stop(silences: Mapping[str, tuple[datetime, datetime]]) -> set[
     return found
 
 
+def simulation_fails(*, simulation: Simulation, at: datetime) -> None:
+    """It can't be, and is stopped for no reason of anybody's."""
+    _stop(Simulation.objects.filter(pk=simulation.pk), reason="", at=at)
+
+
 def simulation_plan(simulation: Simulation) -> Plan:
-    """The plan of its present round."""
+    """The plan of its present round. Raises ValueError for what can't be done."""
     return plan_of(_wish_of(simulation), start_ms=_ms(simulation.starts_at))
 
 
@@ -183,7 +189,14 @@ def claim_of(simulation: Simulation) -> Claim:
 
 def claims(*, simulation: Simulation, at: datetime) -> Claims:
     """Who else simulates the people of `simulation`."""
-    return Claims(claim_of(simulation), [claim_of(other) for other in simulations_alive(at=at)])
+    return Claims(claim_of(simulation), _claims_of(simulations_alive(at=at)))
+
+
+def _claims_of(simulations: Iterable[Simulation]) -> Iterator[Claim]:
+    """Of those that can be: one that can't holds nobody."""
+    for simulation in simulations:
+        with suppress(ValueError):
+            yield claim_of(simulation)
 
 
 def _ensure_virtual(user_ids: Collection[str]) -> None:

@@ -16,6 +16,7 @@ from devices.models import Simulation
 from devices.paging import KeysetPagination
 from devices.simulations import NotVirtualError, SimulationError, simulation_start, simulation_stop
 from devices.simulator.anomalies import ANOMALIES
+from devices.simulator.grid import MAX_RATE_HZ, MIN_RATE_HZ
 from devices.simulator.plan import MAX_WEARERS, Wish
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class NewSimulation(serializers.Serializer[None]):
 
     wearers = serializers.IntegerField(required=False, min_value=0, max_value=MAX_WEARERS)
     user_id = serializers.CharField(required=False, max_length=64, help_text="Has the anomaly; else everyone.")
-    hertz = serializers.FloatField(required=False, help_text="Readings a second of each (1).")
+    hertz = serializers.FloatField(
+        required=False, min_value=MIN_RATE_HZ, max_value=MAX_RATE_HZ, help_text="Readings a second of each (1)."
+    )
     duration_s = serializers.FloatField(required=False, min_value=1, max_value=MONTH_S, help_text="Else until stopped.")
     anomaly = serializers.ChoiceField(required=False, choices=sorted(ANOMALIES))
     bad_data = serializers.FloatField(required=False, min_value=0, max_value=1)

@@ -13,6 +13,7 @@ import numpy as np
 from devices.simulator.noise import Bools, Ints
 
 MINUTE_MS: Final = 60_000
+MIN_RATE_HZ: Final = 0.001
 MAX_RATE_HZ: Final = 50.0
 
 
@@ -25,9 +26,9 @@ class Rate:
 
     @classmethod
     def of(cls, hertz: float) -> "Rate":
-        """The nearest to `hertz` readings a second. Raises ValueError unless 0 < hertz <= 50."""
-        if not 0 < hertz <= MAX_RATE_HZ:
-            raise ValueError(f"a rate must be above 0 and at most {MAX_RATE_HZ:g} Hz, not {hertz:g}")
+        """The nearest to `hertz` readings a second. Raises ValueError unless 0.001 <= hertz <= 50."""
+        if not MIN_RATE_HZ <= hertz <= MAX_RATE_HZ:
+            raise ValueError(f"a rate must be {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} Hz, not {hertz:g}")
         a_minute = hertz * 60.0
         if a_minute >= 1.0:
             return cls(per_step=round(a_minute), minutes=1)

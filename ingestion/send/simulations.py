@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from devices.failpoints import reach
 from devices.models import Simulation
-from devices.simulations import claims, simulation_plan, simulations_stop_lost
+from devices.simulations import claims, simulation_fails, simulation_plan, simulations_stop_lost
 from ingestion.send.producer import Producer, SendingStoppedError
 from ingestion.send.simulation import FORGETS_AFTER_MS, Outlet, Run
 
@@ -46,11 +46,15 @@ def _slice(pk: int, producer: Producer, topic: str, now: datetime) -> int:
         simulation = _due(now).select_for_update(skip_locked=True).filter(pk=pk).first()
         if simulation is None:
             return 0
-        run = _run(simulation, producer, topic, now)
         try:
+            run = _run(simulation, producer, topic, now)
             _send(run, _ms(now))
         except SendingStoppedError:  # no room: the next slice sends it all again, as the same events
             log.warning("simulation.waits_for_consumer", simulation=pk)
+            return 0
+        except (ValueError, ArithmeticError):  # of its own numbers: it would fail each second, and others wait for it
+            log.exception("simulation.fails", simulation=pk)
+            simulation_fails(simulation=simulation, at=now)
             return 0
         producer.flush(timeout_s=FLUSH_S)
         _keep(simulation, run, now)

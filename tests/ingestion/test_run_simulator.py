@@ -148,7 +148,10 @@ def test_bad_data_is_sent_and_told(topic: str, tmp_path: Path):
     ("args", "said"),
     [
         (["--wearers", "0"], "there must be a wearer"),
-        (["--rate", "0"], "a rate must be above 0"),
+        (["--rate", "0"], "a rate must be 0.001 to 50 Hz"),
+        (["--rate", "1e-320"], "a rate must be 0.001 to 50 Hz"),
+        (["--duration", "inf"], "a run lasts up to ten years"),
+        (["--duration", "nan"], "a run lasts up to ten years"),
         (["--bad-data", "2"], "0 to 1, not 2"),
         (["--duration", "0"], "longer than nothing"),
         (["--start", "yesterday"], "is not a time of ISO 8601"),

@@ -76,7 +76,7 @@ def test_it_keeps_its_rate(hertz: float, count: int):
     assert 0.95 * count < len(frame) <= count
 
 
-@pytest.mark.parametrize("hertz", [0.0, -1.0, 51.0, float("nan")])
+@pytest.mark.parametrize("hertz", [0.0, -1.0, 51.0, 1e-320, 1e-20, 0.0009, float("nan")])
 def test_it_refuses_a_rate_that_is_none(hertz: float):
     with pytest.raises(ValueError, match="a rate must be"):
         Rate.of(hertz)

@@ -139,6 +139,17 @@ def test_a_second_worker_passes_by(producer: Producer, topic: str, elsewhere: An
     assert simulations_step(producer=producer, topic=topic, now=at(5)) == 0
 
 
+def test_one_that_cannot_be_is_stopped_and_holds_up_no_other(producer: Producer, topic: str):
+    stored = simulation_start(wish=Wish(wearers=1), by=None, at=NOON)
+    Simulation.objects.filter(pk=stored.pk).update(hertz=1e-20)
+    simulation_start(wish=Wish(wearers=1), by=None, at=NOON)
+    ahead = simulation_start(wish=Wish(wearers=1), by=None, at=NOON, starts_at=at(2))
+    Simulation.objects.filter(pk=ahead.pk).update(hertz=1e-320)
+    assert run_until(5, producer, topic) == 5
+    stored.refresh_from_db()
+    assert (stored.state, stored.reason) == ("stopped", "")
+
+
 def test_the_people_of_an_anomaly_are_left_to_it(producer: Producer, topic: str):
     simulation_start(wish=Wish(wearers=2), by=None, at=NOON)
     simulation_start(wish=Wish(user_id="user_002", anomaly="hypoxia"), by=None, at=NOON, starts_at=at(10))
