@@ -48,7 +48,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
     loader = yaml.SafeLoader(text)
     try:
         while loader.check_event():
-            yield loader.get_event()
+            yield loader.get_event()  # type: ignore[no-untyped-call]  # the stubs leave it open
     except (ValueError, OverflowError) as error:  # of an escape, or in %YAML: PyYAML takes what is written
         raise DocumentError("not YAML: a number that is too large", *_place(loader.get_mark())) from error
 
