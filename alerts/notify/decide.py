@@ -2,6 +2,7 @@
 
 One message at the start, one at each higher severity, one at the end; besides them repeats, for as long as nobody looks
 after it. A snooze silences what is not worse than what was snoozed; quiet alerts and closed ones count for nothing.
+What leaves late is of what nobody looks after: only a start that leaves at once may be of what somebody does already.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +15,9 @@ Kind = Literal["start", "again", "higher", "still", "end", "withdrawn"]
 RANK: Final = MappingProxyType({"INFO": 1, "LOW": 2, "MEDIUM": 3, "HIGH": 4, "CRITICAL": 5})
 NAME: Final = MappingProxyType({rank: name for name, rank in RANK.items()})
 TOGETHER: Final = timedelta(minutes=1)  # an incident that is over that soon is told whole: started, ended
+WITHDRAWN: Final = "it was withdrawn"
+OVER: Final = "it is over"
+LOOKED_AFTER: Final = "somebody looks after it"
 RESOLVE: Final = timedelta(seconds=5)  # an end waits so long before it asks again whether the start has arrived
 
 
@@ -85,11 +89,33 @@ def unattended(members: Sequence[Member], *, strictly: bool) -> list[Member]:
     return [each for each in members if not each.hushed and each.rank > seen]
 
 
+def unseen(members: Iterable[Member]) -> list[Member]:
+    """Those that nothing hushes and nobody looks after."""
+    return [each for each in members if not each.hushed and each.triage == "new"]
+
+
+def worth_telling(plan: Plan, kind: str, standing: Sequence[Member], *, late: bool = False) -> list[Member]:
+    """Those that a message of this kind may be about; `late`: it does not leave at once."""
+    if plan.wait or kind == "still":
+        return unattended(standing, strictly=True)
+    if kind == "start" and not late:
+        return unattended(standing, strictly=False)
+    return unseen(standing)
+
+
+def renewed(standing: Iterable[Member], since: datetime) -> list[Member]:
+    """What is to be told again, as a snooze or mute of some of it was over after `since`."""
+    firing = [each for each in unseen(standing) if each.firing]
+    return firing if any(each.renewed_at is not None and each.renewed_at > since for each in firing) else []
+
+
 def decide(plan: Plan, progress: Progress, members: Sequence[Member], at: datetime) -> Decision:
     """What the route says of an incident with these members at `at`; what is hushed is looked at again after that."""
     decision = _decide(plan, progress, members, at)
-    hushed = [each.hushed_until for each in loud(members, plan.least) if each.firing and each.hushed_until is not None]
-    if decision.kind is not None or not hushed:
+    told = 0 if decision.kind is None else decision.progress.told
+    firing = [each for each in loud(members, plan.least) if each.firing and each.rank > told]
+    hushed = [each.hushed_until for each in firing if each.hushed_until is not None]
+    if not hushed:
         return decision
     return replace(decision, next_at=min([*hushed, *([decision.next_at] if decision.next_at else [])]))
 
@@ -98,7 +124,7 @@ def _decide(plan: Plan, progress: Progress, members: Sequence[Member], at: datet
     standing = loud(members, plan.least)
     going = any(each.firing for each in standing)
     if progress.over:
-        if not going or not unattended(standing, strictly=False):
+        if not going or not unseen(standing):
             return Decision(progress)
         progress = Progress(since=at, round=progress.round + 1)
     if progress.told == 0:
@@ -114,11 +140,17 @@ def _begin(plan: Plan, progress: Progress, standing: Sequence[Member], *, going:
         return Decision(progress, next_at=due_at)
     if not going and (plan.wait or at > progress.since + TOGETHER):
         return Decision(progress)
-    worth = unattended(standing, strictly=bool(plan.wait))
+    kind: Kind = "start" if progress.round == 1 else "again"
+    worth = worth_telling(plan, kind, standing, late=_is_late(plan, progress, at))
     if not worth:
         return Decision(progress)
-    rank = max(each.rank for each in worth)
-    return _say(plan, progress, "start" if progress.round == 1 else "again", rank, at)
+    return _say(plan, progress, kind, max(each.rank for each in worth), at)
+
+
+def _is_late(plan: Plan, progress: Progress, at: datetime) -> bool:
+    """Whether a start was held back: by quiet hours or a snooze, or since the message that said it was dropped."""
+    was_quiet = plan.quiet_until(progress.since) is not None and plan.quiet_until(at) is None
+    return was_quiet or progress.last_at is not None or at > progress.since + TOGETHER
 
 
 def _end(plan: Plan, progress: Progress, *, withdrawn: bool, at: datetime) -> Decision:
@@ -133,20 +165,18 @@ def _end(plan: Plan, progress: Progress, *, withdrawn: bool, at: datetime) -> De
 
 
 def _go_on(plan: Plan, progress: Progress, standing: Sequence[Member], at: datetime) -> Decision:
-    worse = [each for each in unattended(standing, strictly=False) if each.rank > progress.told]
+    worse = [each for each in worth_telling(plan, "higher", standing) if each.rank > progress.told]
     if worse:
         return _say(plan, progress, "higher", max(each.rank for each in worse), at)
-    open_still = [each for each in unattended(standing, strictly=True) if each.firing]
-    if not open_still:
-        return Decision(progress)
-    last_at, rank = progress.last_at or progress.since, max(each.rank for each in open_still)
-    if any(each.renewed_at is not None and each.renewed_at > last_at for each in open_still):
-        return _say(plan, progress, "still", rank, at)
-    if progress.repeats >= plan.most:
+    last_at = progress.last_at or progress.since
+    if again := renewed(standing, last_at):
+        return _say(plan, progress, "still", max(each.rank for each in again), at)
+    open_still = [each for each in worth_telling(plan, "still", standing) if each.firing]
+    if not open_still or progress.repeats >= plan.most:
         return Decision(progress)
     if at < last_at + plan.every:
         return Decision(progress, next_at=last_at + plan.every)
-    return _say(plan, progress, "still", rank, at, repeats=progress.repeats + 1)
+    return _say(plan, progress, "still", max(each.rank for each in open_still), at, repeats=progress.repeats + 1)
 
 
 def _say(  # noqa: PLR0913  # what is said, each by name
@@ -161,8 +191,20 @@ def _say(  # noqa: PLR0913  # what is said, each by name
     return Decision(said, kind, rank, at + plan.every if repeats < plan.most else None)
 
 
-def still_wanted(plan: Plan, kind: str, rank: int, members: Sequence[Member], at: datetime) -> str | datetime | None:
-    """Whether a message that was decided on may leave: None, or why not, or until when quiet hours hold it back."""
+def still_wanted(  # noqa: PLR0913  # a message, each part by name
+    plan: Plan,
+    kind: str,
+    rank: int,
+    members: Sequence[Member],
+    at: datetime,
+    *,
+    late: bool = False,
+    before: datetime | None = None,
+) -> str | datetime | None:
+    """Whether a message that was decided on may leave: None, or why not, or until when quiet hours hold it back.
+
+    `late`: it was tried before, or held back; `before`: when the last message before it was made.
+    """
     standing = loud(members, plan.least)
     going = any(each.firing for each in standing)
     if kind in ("end", "withdrawn"):
@@ -170,10 +212,12 @@ def still_wanted(plan: Plan, kind: str, rank: int, members: Sequence[Member], at
             return "it is open again"
     else:
         if not standing:
-            return "it was withdrawn"
-        strictly = kind == "still" or bool(plan.wait)
-        if strictly and not going:
-            return "it is over"
-        if not any(each.rank >= rank for each in unattended(standing, strictly=strictly)):
-            return "somebody looks after it"
+            return WITHDRAWN
+        if (kind == "still" or plan.wait) and not going:
+            return OVER
+        worth = worth_telling(plan, kind, standing, late=late)
+        if kind == "still" and before is not None:
+            worth += renewed(standing, before)
+        if not any(each.rank >= rank for each in worth):
+            return LOOKED_AFTER
     return plan.held_until(rank, at)

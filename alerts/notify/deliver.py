@@ -26,7 +26,7 @@ from alerts.models.alert import EpisodeState, Severity
 from alerts.notify.couriers import Couriers, Job
 from alerts.notify.decide import RANK
 from alerts.notify.message import Message, Told
-from alerts.notify.notices import members_of, notice_of
+from alerts.notify.notices import members_of, notice_of, notice_untold
 from alerts.notify.sealing import UnreadableError, unseal
 from alerts.notify.senders import SEND_S, Outcome, Target, send
 from alerts.notify.storms import LEASE, Room, bundle_add, bundle_arrived, bundle_counted, bundle_given_up
@@ -299,8 +299,10 @@ def _note(job: Job, outcome: Outcome, *, at: datetime) -> None:
 def _give_up(delivery: Delivery, state: Delivery.State, note: str, at: datetime) -> None:
     """Of the attempt that was claimed, with all that it was to tell of."""
     with transaction.atomic():
-        if (
-            _mine(delivery).update(state=state, next_at=None, done_at=at, note=note)
-            and delivery.kind == Delivery.Kind.MORE
-        ):
+        notice = notice_of(delivery)
+        if not _mine(delivery).update(state=state, next_at=None, done_at=at, note=note):
+            return
+        if delivery.kind == Delivery.Kind.MORE:
             bundle_given_up(delivery, state=state, note=note, at=at)
+        elif notice is not None:
+            notice_untold(notice, delivery, because=note, at=at)

@@ -15,7 +15,19 @@ from alerts.hushing import hushes_of
 from alerts.models import Delivery, Incident, IncidentMember, Notice, Route
 from alerts.models.alert import EpisodeState
 from alerts.models.incident import IncidentState
-from alerts.notify.decide import NAME, RANK, TOGETHER, Decision, Member, Plan, Progress, decide
+from alerts.notify.decide import (
+    LOOKED_AFTER,
+    NAME,
+    OVER,
+    RANK,
+    TOGETHER,
+    WITHDRAWN,
+    Decision,
+    Member,
+    Plan,
+    Progress,
+    decide,
+)
 from alerts.notify.hours import quiet_until
 from alerts.rewriting import rows_rewrite
 from devices.models import User
@@ -26,6 +38,8 @@ AT_ONCE: Final = 500  # notices a step
 BROKEN_WAITS: Final = timedelta(minutes=1)
 SEE_EVERYBODY: Final = "devices.view_all_wearers"
 NEWS: Final = (Delivery.Kind.START, Delivery.Kind.AGAIN, Delivery.Kind.HIGHER)
+ENDS: Final = (Delivery.Kind.END, Delivery.Kind.WITHDRAWN)
+_OF_ALERTS: Final = (WITHDRAWN, OVER, LOOKED_AFTER)  # reasons to drop a message
 ON_ITS_WAY: Final = Q(state=Delivery.State.PENDING) | Q(
     state=Delivery.State.BUNDLED, bundle__state=Delivery.State.PENDING
 )
@@ -198,6 +212,21 @@ def in_flight(notices: Iterable[Notice]) -> set[tuple[int, int]]:
 def notice_of(delivery: Delivery) -> Notice | None:
     """What it is about by now, locked: before the message itself, as whoever decides or moves messages does."""
     return Notice.objects.filter(deliveries=delivery.pk).select_for_update(of=("self",)).first()
+
+
+def notice_untold(notice: Notice, delivery: Delivery, *, because: str, at: datetime) -> None:
+    """Now that it was dropped, as much is told of the incident as its other messages say; it is looked at again.
+
+    In the transaction that drops it, with `notice_of` it. Nothing where it was dropped for what no alert can change: it
+    would be made again and again.
+    """
+    if because not in _OF_ALERTS:
+        return
+    others = Delivery.objects.filter(notice=notice, round=delivery.round).exclude(state=Delivery.State.DROPPED)
+    said = others.exclude(kind__in=ENDS).exclude(pk=delivery.pk).values_list("severity", flat=True)
+    worst = max((RANK[severity] for severity in said), default=0)
+    told = Notice.objects.filter(pk=notice.pk, round=delivery.round, told=RANK[delivery.severity], told__gt=worst)
+    told.update(told=worst, next_at=at)
 
 
 def _progress(notice: Notice, *, in_flight: bool) -> Progress:

@@ -19,8 +19,8 @@ from django.db.models.functions import Least
 from alerts.models import Delivery, Notice
 from alerts.models.alert import Severity
 from alerts.notify.decide import RANK
-from alerts.notify.notices import NEWS, members_of
-from alerts.notify.wanted import ENDS, ROUTE_GONE, reason_not_to
+from alerts.notify.notices import ENDS, NEWS, members_of, notice_of, notice_untold
+from alerts.notify.wanted import ROUTE_GONE, reason_not_to
 from devices.models import User
 from devices.rights.watching import may_see
 
@@ -129,8 +129,10 @@ def _kept(bundled: Sequence[Delivery], at: datetime) -> list[tuple[Delivery, Not
         if notice is not None:
             sees = (notice.route.owner_id, notice.incident.user_id) in seen
             why_not = reason_not_to(each, members[notice.incident_id], sees=sees, at=at)
-        if notice is None or isinstance(why_not, str):
-            _become(each, Delivery.State.DROPPED, done_at=at, note=why_not or ROUTE_GONE)
+        if notice is None:
+            _drop(each, ROUTE_GONE, at)
+        elif isinstance(why_not, str):
+            _drop(each, why_not, at)
         elif why_not is not None:
             _become(each, Delivery.State.PENDING, next_at=why_not, attempts=0, done_at=None, note="", bundle=None)
         else:
@@ -152,8 +154,15 @@ def _seen(notices: Sequence[Notice]) -> set[tuple[int, int | None]]:
     return seen
 
 
-def _become(delivery: Delivery, state: Delivery.State, **values: Any) -> None:
-    Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.BUNDLED).update(state=state, **values)
+def _drop(delivery: Delivery, why: str, at: datetime) -> None:
+    with transaction.atomic():
+        notice = notice_of(delivery)
+        if _become(delivery, Delivery.State.DROPPED, done_at=at, note=why) and notice is not None:
+            notice_untold(notice, delivery, because=why, at=at)
+
+
+def _become(delivery: Delivery, state: Delivery.State, **values: Any) -> int:
+    return Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.BUNDLED).update(state=state, **values)
 
 
 def bundle_arrived(bundle: Delivery, *, at: datetime) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from django.db.models import Max
+
 from alerts.models import Delivery
-from alerts.notify.decide import RANK, Member, still_wanted
+from alerts.notify.decide import RANK, TOGETHER, Member, still_wanted
 from alerts.notify.notices import NEWS, plan_of
 
-ENDS: Final = (Delivery.Kind.END, Delivery.Kind.WITHDRAWN)
 ROUTE_GONE: Final = "its route is gone"
 
 
@@ -25,4 +26,13 @@ def reason_not_to(delivery: Delivery, members: Sequence[Member], *, sees: bool, 
     rank = RANK[delivery.severity]
     if delivery.kind in NEWS and (notice.round, notice.told) > (delivery.round, rank):
         return "a worse one was told"
-    return still_wanted(plan_of(notice.route), delivery.kind, rank, members, at)
+    late = delivery.attempts > 1 or at > delivery.made_at + TOGETHER
+    before = _made_before(delivery) or notice.since if delivery.kind == Delivery.Kind.STILL else None
+    return still_wanted(plan_of(notice.route), delivery.kind, rank, members, at, late=late, before=before)
+
+
+def _made_before(delivery: Delivery) -> datetime | None:
+    """When the last message before this one was made, of the same round."""
+    earlier = Delivery.objects.filter(notice=delivery.notice_id, round=delivery.round, made_at__lt=delivery.made_at)
+    made_at: datetime | None = earlier.aggregate(last=Max("made_at"))["last"]
+    return made_at

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from alerts.notify.decide import RANK, Member, Plan, Progress, decide, still_wanted
 
@@ -102,6 +104,34 @@ def test_a_snooze_or_mute_that_is_over_is_told_where_it_still_fires() -> None:
     assert said(PLAN, TOLD, replace(renewed, triage="acknowledged"), at=minutes(5)) == (None, None)
 
 
+def test_a_snooze_that_is_over_is_told_also_where_somebody_looks_after_another_one() -> None:
+    again, other = replace(FIRING, renewed_at=minutes(5)), replace(FIRING, triage="acknowledged")
+    assert said(PLAN, TOLD, again, other, at=minutes(5)) == ("still", None)
+    leaving = (PLAN, "still", RANK["HIGH"], [again, other], minutes(5))
+    assert still_wanted(*leaving, before=NOON) is None
+    assert still_wanted(*leaving, before=minutes(5)) == "somebody looks after it", "it is a repeat"
+
+
+def test_what_is_hushed_and_worse_than_what_is_said_now_is_looked_at_when_that_ends() -> None:
+    hushed = replace(CRITICAL, hushed=True, hushed_until=minutes(10))
+    assert said(PLAN, NEW, FIRING, hushed) == ("start", minutes(10))
+
+
+SEEN = replace(FIRING, triage="acknowledged")
+
+
+def test_what_somebody_looks_after_is_told_at_once_or_not_at_all() -> None:
+    assert said(PLAN, NEW, SEEN) == ("start", None)
+    assert said(PLAN, NEW, SEEN, at=minutes(2)) == (None, None)
+    assert said(PLAN, replace(NEW, last_at=NOON), SEEN) == (None, None), "the message that said so was dropped"
+    assert said(PLAN, replace(TOLD, over=True), SEEN, at=minutes(9)) == (None, None), "open again"
+    assert said(PLAN, TOLD, FIRING, replace(CRITICAL, triage="acknowledged")) == (None, None)
+    night = replace(PLAN, quiet_until=lambda at: minutes(0.5) if at < minutes(0.5) else None)
+    assert said(night, NEW, FIRING) == (None, minutes(0.5))
+    assert said(night, NEW, SEEN, at=minutes(0.5)) == (None, None)
+    assert said(night, NEW, FIRING, at=minutes(0.5)) == ("start", None)
+
+
 STEPS = replace(PLAN, wait=timedelta(minutes=10), every=timedelta(minutes=5), most=2)
 
 
@@ -159,3 +189,45 @@ def test_quiet_hours_hold_it_back_and_critical_comes_through() -> None:
 )
 def test_it_is_looked_at_once_more_before_it_leaves(plan: Plan, kind: str, member: Member, verdict: object) -> None:
     assert still_wanted(plan, kind, RANK["HIGH"], [member], NOON) == verdict
+
+
+@pytest.mark.parametrize("kind", ["start", "again", "higher"])
+def test_what_was_tried_or_held_back_leaves_only_while_nobody_looks_after_it(kind: str) -> None:
+    leaving = (PLAN, kind, RANK["HIGH"])
+    assert still_wanted(*leaving, [SEEN], NOON, late=True) == "somebody looks after it"
+    assert still_wanted(*leaving, [SEEN, FIRING], NOON, late=True) is None
+    assert still_wanted(*leaving, [replace(ENDED, triage="new")], NOON, late=True) is None
+
+
+members = st.builds(
+    Member,
+    rank=st.integers(1, 5),
+    firing=st.booleans(),
+    withdrawn=st.booleans(),
+    quiet=st.booleans(),
+    triage=st.sampled_from(["new", "acknowledged", "snoozed", "closed"]),
+    hushed=st.booleans(),
+    renewed_at=st.none() | st.integers(0, 20).map(minutes),
+)
+progresses = st.builds(
+    Progress,
+    since=st.just(NOON),
+    round=st.integers(1, 2),
+    told=st.integers(0, 5),
+    repeats=st.integers(0, 2),
+    over=st.booleans(),
+    last_at=st.none() | st.integers(0, 20).map(minutes),
+    sent_at=st.none() | st.just(NOON),
+)
+
+
+@settings(deadline=None)
+@given(st.sampled_from([PLAN, STEPS]), progresses, st.lists(members, max_size=4), st.integers(0, 25).map(minutes))
+def test_what_is_decided_is_wanted_so_that_nothing_is_dropped_and_made_again_for_ever(
+    plan: Plan, progress: Progress, found: list[Member], at: datetime
+) -> None:
+    decision = decide(plan, progress, found, at)
+    if decision.kind is not None:
+        before = progress.last_at or progress.since
+        late = progress.last_at is not None
+        assert still_wanted(plan, decision.kind, decision.rank, found, at, late=late, before=before) is None

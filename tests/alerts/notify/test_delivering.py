@@ -11,13 +11,14 @@ import pytest
 
 from alerts.models import Alert, Channel, Delivery, Notice, Route
 from alerts.notify import deliver
+from alerts.notify.decide import RANK
 from alerts.notify.deliver import BACKOFF, LEASE, deliveries_forget, deliveries_send
 from alerts.notify.incidents import incidents_update
 from alerts.notify.message import Message
 from alerts.notify.notices import notices_decide
 from alerts.notify.senders import Outcome, Target
 from alerts.services.notifications import channel_make, channel_test
-from alerts.services.triage import alert_snooze, alerts_snooze
+from alerts.services.triage import alert_acknowledge, alert_close, alert_snooze, alerts_snooze
 from devices.models import Assignment, User
 from tests.alerts.notify.happening import end, minute, worse
 from tests.alerts.notify.hook import Hook, Round
@@ -58,7 +59,7 @@ def test_a_start_that_never_arrived_has_no_end(wearer: User, route: Route, liste
     assert (listener.kinds, Delivery.objects.get().state) == ([("start", "HIGH")], "failed")
 
 
-@pytest.mark.parametrize("what", ["right", "owner", "route", "snoozed"])
+@pytest.mark.parametrize("what", ["right", "owner", "route", "acknowledged", "snoozed"])
 def test_what_changed_before_it_leaves_counts(
     wearer: User, route: Route, listener: Hook, tell: Round, what: str
 ) -> None:
@@ -72,11 +73,28 @@ def test_what_changed_before_it_leaves_counts(
         User.objects.filter(pk=alice.pk).update(is_active=False)
     elif what == "route":
         Route.objects.all().delete()
+    elif what == "acknowledged":
+        alert_acknowledge(alert=alert, by=alice, at=NOON)
     else:
         alert_snooze(alert=alert, by=alice, at=NOON, until=minute(10))
-    tell(minute(1))
+    for number in (1, 1.1, 1.2):
+        tell(minute(number))
     assert (Delivery.objects.get().state, len(listener.told)) == ("dropped", 1)
     assert Delivery.objects.get().note != ""
+
+
+def test_where_the_worst_is_closed_before_it_was_told_the_rest_is_told(
+    wearer: User, route: Route, listener: Hook, tell: Round
+) -> None:
+    listener.answers[:] = [500]
+    make_alert(wearer)
+    worst = worse(wearer, NOON)
+    tell(NOON)
+    alert_close(alert=worst, by=route.owner, at=minute(1), reason="false_alarm")
+    for number in (1, 1.1, 1.2):
+        tell(minute(number))
+    assert listener.kinds[1:] == [("start", "HIGH")]
+    assert Notice.objects.get().told == RANK["HIGH"]
 
 
 def test_what_was_claimed_by_somebody_who_died_is_sent_again_under_the_same_id(

@@ -240,6 +240,19 @@ def test_what_is_snoozed_or_not_theirs_by_then_is_not_counted_and_its_end_is_not
     assert not Delivery.objects.filter(kind="end").exists()
 
 
+def test_where_the_worst_of_them_is_snoozed_by_then_the_rest_of_its_incident_is_told(
+    alice: User, route: Route, listener: Hook, tell: Round
+) -> None:
+    alerts = storm(alice, 3)
+    for alert in alerts:
+        make_alert(alert.user, rule=make_rule("mild"), severity="MEDIUM", alert_type="FEVER", opened_at=NOON)
+    tell(NOON)
+    alerts_snooze(alerts=alerts, by=alice, at=second(5), until=second(600))
+    for at in (31, 32, 63, 64, 300):
+        tell(second(at))
+    assert listener.kinds[2:] == [("more", "MEDIUM")]
+
+
 def test_nothing_is_sent_where_all_of_them_are_snoozed(alice: User, route: Route, listener: Hook, tell: Round) -> None:
     alerts = storm(alice, 4)
     tell(NOON)

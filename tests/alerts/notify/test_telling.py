@@ -248,6 +248,31 @@ def test_quiet_hours_are_the_owners_and_critical_comes_through(
     assert listener.kinds[1:] == [("start", "CRITICAL")]
 
 
+def test_what_quiet_hours_held_back_is_not_told_once_somebody_looks_after_it(
+    wearer: User, route: Route, listener: Hook, tell: Round
+) -> None:
+    Route.objects.update(quiet_from=time(11), quiet_until=time(13))
+    alert = make_alert(wearer)
+    tell(NOON)
+    alert_acknowledge(alert=alert, by=route.owner, at=minute(5))
+    for number in (5, 60, 61):
+        tell(minute(number))
+    assert listener.told == []
+
+
+def test_what_somebody_looks_after_and_a_reading_continues_is_not_told_again(
+    wearer: User, route: Route, listener: Hook, tell: Round
+) -> None:
+    alert = make_alert(wearer)
+    tell(NOON)
+    alert_acknowledge(alert=alert, by=route.owner, at=minute(1))
+    end(alert, minute(2))
+    tell(minute(2))
+    change(alert, minute(3), episode="firing", end=None)
+    tell(minute(3))
+    assert [kind for kind, _ in listener.kinds] == ["start", "end"]
+
+
 def test_quiet_hours_that_begin_before_it_leaves_hold_it_back(
     wearer: User, route: Route, listener: Hook, tell: Round
 ) -> None:
