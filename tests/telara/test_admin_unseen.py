@@ -19,6 +19,7 @@ from tests.made import NOON, make_alert, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db
 UNSEEN = "user_002"
+OF_THE_HOUSE = {Simulation, QuarantinedMessage}  # they say who did something, and are of nobody
 ADDRESS = "zebra@example.test"
 
 
@@ -70,6 +71,12 @@ def rows(other: User, looker: User) -> list[Model]:
         Route.objects.create(owner=looker, channel=own, wearer=other),
         Delivery.objects.create(channel=theirs, kind="test", made_at=NOON, next_at=NOON, note=f"of {UNSEEN}"),
     ]  # fmt: skip
+
+
+def test_of_every_model_that_tells_of_people_there_is_a_row_here(rows: list[Model]) -> None:
+    admin_load()
+    models = {each for each in admin.site._registry if any(f.related_model is User for f in each._meta.concrete_fields)}
+    assert models - OF_THE_HOUSE <= {type(row) for row in rows}
 
 
 def names_them(client: Client, address: str) -> bool:
