@@ -95,6 +95,7 @@ function patch(fresh, own) {
   const [at, place] = pointed();
   const came = lacking(fresh);
   const matching = fresh.querySelector("#shown")?.getAttribute("data-matching") ?? "";
+  list.querySelector(".classes")?.replaceChildren(...(fresh.querySelector("#desk-list .classes")?.cloneNode(true).childNodes ?? []));
   if (!patchRows(list, fresh, own ? decided : new Set())) {
     replaceAll(fresh);
     return;
@@ -224,6 +225,7 @@ key("i", "assign", () => {
   if (!selection.size) selection.toggle(cursor());
   press("assign");
 });
+key("r", "read the list again", () => void reload());
 key("Enter", "open", () => {
   const href = cursor()?.dataset.href;
   if (href) location.assign(href);

@@ -260,3 +260,7 @@ def test_all_of_the_list_are_those_that_were_in_it(desk: Desk) -> None:
     page.locator("#bulk").get_by_role("button", name="Acknowledge").click()
     expect(page.locator("#undo")).to_contain_text("3 acknowledged")
     expect(page.locator("#new-bar")).to_have_text("1 new, worst HIGH. Show")
+    expect(page.locator("#desk-list .classes a").first).to_have_text("All 4")
+    page.keyboard.press("r")
+    expect(page.locator(".desk-row")).to_have_count(4)
+    expect(page.locator("#new-bar")).to_be_hidden()
