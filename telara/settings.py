@@ -4,10 +4,11 @@ With nothing set, `manage.py` joins the embedded services first and puts their a
 """
 
 import os
+import re
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import environ
@@ -15,16 +16,57 @@ import environ
 from telara.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+CENTURY_D = 36_500
 
 
 class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # it has no types
     """The environment; a value of the wrong kind is named."""
 
-    def get_value(self, var: str, *args: Any, **options: Any) -> Any:
+    TRUE: Final = ("true", "on", "ok", "yes", "y", "1")
+    FALSE: Final = ("false", "off", "no", "n", "0", "")
+    RATE: Final = re.compile(r"[1-9]\d{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)")
+
+    def get_value(self, var: str, cast: Any = None, **options: Any) -> Any:
+        """The value as it stands: django-environ takes `$NAME` for another variable's. Of a file's, line ends behind it
+        are none of it."""
         try:
-            return super().get_value(var, *args, **options)
+            if var not in self.ENVIRON:
+                return super().get_value(var, cast=cast, **options)
+            value = self.ENVIRON[var]
+            return self.parse_value(value.rstrip("\r\n") if f"{var}_FILE" in os.environ else value, cast)
+        except OSError as error:
+            raise environ.ImproperlyConfigured(f"{var}_FILE: it cannot be read: {error.strerror}.") from None
         except (TypeError, ValueError) as error:
             raise environ.ImproperlyConfigured(f"{var}={os.environ.get(var)!r}: {error}.") from None
+
+    @classmethod
+    def parse_value(cls, value: str, cast: Any) -> Any:
+        if cast is not bool:
+            return super().parse_value(value, cast)
+        word = value.strip().lower()
+        if word not in (*cls.TRUE, *cls.FALSE):
+            raise ValueError("it is true or false")
+        return word in cls.TRUE
+
+    def whole(self, var: str, *, default: int, least: int, most: int = 1_000_000) -> int:
+        """A whole number from `least` to `most`."""
+        value: int = self.int(var, default=default)
+        if not least <= value <= most:
+            raise environ.ImproperlyConfigured(f"{var}={value}: it is a whole number from {least:,} to {most:,}.")
+        return value
+
+    def one_of(self, var: str, *choices: str, default: str) -> str:
+        value: str = self.str(var, default=default)
+        if value not in choices:
+            raise environ.ImproperlyConfigured(f"{var}={value!r}: it is one of {', '.join(choices)}.")
+        return value
+
+    def rate(self, var: str, *, default: str) -> str:
+        """So many requests in a time."""
+        value: str = self.str(var, default=default)
+        if not self.RATE.fullmatch(value):
+            raise environ.ImproperlyConfigured(f"{var}={value!r}: it is a number above 0 and a time, such as 60/min.")
+        return value
 
 
 env = Environment()
@@ -32,9 +74,11 @@ env = Environment()
 DEBUG: bool = env.bool("DEBUG", default=False)
 TESTING = False
 SECRET_KEY: str = env.str("SECRET_KEY", default="only for debugging" if DEBUG else environ.Env.NOTSET)
+if not SECRET_KEY.strip():
+    raise environ.ImproperlyConfigured("SECRET_KEY: it is empty; it is a long text that nobody knows.")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-PORT: int = env.int("PORT", default=8000)
+PORT: int = env.whole("PORT", default=8000, least=1, most=65_535)
 TELARA_DEMO_PASSWORD: str = env.str("TELARA_DEMO_PASSWORD", default="")  # empty: one is made up
 
 INSTALLED_APPS = [
@@ -209,32 +253,25 @@ KAFKA: dict[str, str] = {"bootstrap.servers": env.str("KAFKA_BOOTSTRAP_SERVERS")
 TELARA_KAFKA_EMBEDDED: bool = "kafka" in env.list("TELARA_EMBEDDED", default=[])
 TELARA_KAFKA_CLUSTER_ID: str = env.str("TELARA_CLUSTER_ID", default="")  # empty: the broker's own
 TELARA_KAFKA_GROUP: str = env.str("TELARA_KAFKA_GROUP", default="telara")
-TELARA_KAFKA_GROUP_PROTOCOL: str = env.str("TELARA_KAFKA_GROUP_PROTOCOL", default="consumer")
-TELARA_KAFKA_PARTITIONS: int = env.int("TELARA_KAFKA_PARTITIONS", default=6)
-TELARA_KAFKA_REPLICATION: int = env.int("TELARA_KAFKA_REPLICATION", default=1)
+TELARA_KAFKA_GROUP_PROTOCOL: str = env.one_of("TELARA_KAFKA_GROUP_PROTOCOL", "consumer", "classic", default="consumer")
+TELARA_KAFKA_PARTITIONS: int = env.whole("TELARA_KAFKA_PARTITIONS", default=6, least=1)
+TELARA_KAFKA_REPLICATION: int = env.whole("TELARA_KAFKA_REPLICATION", default=1, least=1)
 TELARA_TOPIC_RAW = "biometrics-raw"
 TELARA_TOPIC_ALERTS = "biometrics-alerts"
 TELARA_TOPIC_DEAD_LETTER = "biometrics-dead-letter"
 
 # Ingestion and detection.
-TELARA_UNKNOWN_USERS: str = env.str("TELARA_UNKNOWN_USERS", default="provision")
-TELARA_FRESHNESS = timedelta(minutes=env.int("TELARA_FRESHNESS_MINUTES", default=15))
-TELARA_RETENTION_DAYS: int = env.int("TELARA_RETENTION_DAYS", default=0)  # 0: for ever
-TELARA_AUDIT_DAYS: int = env.int("TELARA_AUDIT_DAYS", default=0)  # 0: for ever
-TELARA_ERASURE_GRACE = timedelta(hours=env.int("TELARA_ERASURE_GRACE_HOURS", default=24))
+TELARA_UNKNOWN_USERS: str = env.one_of("TELARA_UNKNOWN_USERS", "provision", "quarantine", default="provision")
+TELARA_FRESHNESS = timedelta(minutes=env.whole("TELARA_FRESHNESS_MINUTES", default=15, least=1))
+TELARA_RETENTION_DAYS: int = env.whole("TELARA_RETENTION_DAYS", default=0, least=0, most=CENTURY_D)  # 0: for ever
+TELARA_AUDIT_DAYS: int = env.whole("TELARA_AUDIT_DAYS", default=0, least=0, most=CENTURY_D)  # 0: for ever
+TELARA_ERASURE_GRACE = timedelta(hours=env.whole("TELARA_ERASURE_GRACE_HOURS", default=24, least=0))
 TELARA_ERASURE_KEY: str = env.str("TELARA_ERASURE_KEY", default="")  # empty: SECRET_KEY
-TELARA_PARTITION_BY: str = env.str("TELARA_PARTITION_BY", default="month")
-TELARA_BATCH_MESSAGES: int = env.int("TELARA_BATCH_MESSAGES", default=16_000)
-TELARA_BATCH_AGE = timedelta(milliseconds=env.int("TELARA_BATCH_AGE_MS", default=200))
-TELARA_WEB_THREADS: int = env.int("TELARA_WEB_THREADS", default=32)
+TELARA_PARTITION_BY: str = env.one_of("TELARA_PARTITION_BY", "month", "week", "day", default="month")
+TELARA_BATCH_MESSAGES: int = env.whole("TELARA_BATCH_MESSAGES", default=16_000, least=1)
+TELARA_BATCH_AGE = timedelta(milliseconds=env.whole("TELARA_BATCH_AGE_MS", default=200, least=0))
+TELARA_WEB_THREADS: int = env.whole("TELARA_WEB_THREADS", default=32, least=1)
 TELARA_FAILPOINTS: str = env.str("TELARA_FAILPOINTS", default="") if DEBUG else ""
-for _name, _value, _allowed in (
-    ("TELARA_UNKNOWN_USERS", TELARA_UNKNOWN_USERS, ("provision", "quarantine")),
-    ("TELARA_PARTITION_BY", TELARA_PARTITION_BY, ("month", "week", "day")),
-    ("TELARA_KAFKA_GROUP_PROTOCOL", TELARA_KAFKA_GROUP_PROTOCOL, ("consumer", "classic")),
-):
-    if _value not in _allowed:
-        raise environ.ImproperlyConfigured(f"{_name}={_value!r}: it is one of {', '.join(_allowed)}.")
 
 # Redis: screens, Celery.
 REDIS_URL: str = env.str("REDIS_URL")
@@ -249,7 +286,7 @@ CHANNEL_LAYERS = {
     }
 }
 # Sockets of one person that show all they may see; twenty times as many that are narrowed to one wearer.
-TELARA_SOCKETS_PER_PERSON: int = env.int("TELARA_SOCKETS_PER_PERSON", default=60)
+TELARA_SOCKETS_PER_PERSON: int = env.whole("TELARA_SOCKETS_PER_PERSON", default=60, least=1)
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -259,7 +296,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 
 # API.
-TELARA_TOKEN_LIFETIME = timedelta(days=env.int("TELARA_TOKEN_DAYS", default=30))
+TELARA_TOKEN_LIFETIME = timedelta(days=env.whole("TELARA_TOKEN_DAYS", default=30, least=1, most=CENTURY_D))
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "devices.authentication.TokenAuthentication",
@@ -275,12 +312,12 @@ REST_FRAMEWORK: dict[str, Any] = {
         "devices.throttles.SignedIn",
         "devices.throttles.Scoped",
     ],
-    "NUM_PROXIES": env.int("TELARA_PROXIES", default=0),  # how many of ours stand before the web process
+    "NUM_PROXIES": env.whole("TELARA_PROXIES", default=0, least=0),  # how many of ours stand before the web process
     "DEFAULT_THROTTLE_RATES": {
-        "anon": env.str("TELARA_THROTTLE_ANON", default="60/min"),
-        "user": env.str("TELARA_THROTTLE_USER", default="1200/min"),
-        "login": env.str("TELARA_THROTTLE_LOGIN", default="10/min"),
-        "backtest": env.str("TELARA_THROTTLE_BACKTEST", default="20/min"),
+        "anon": env.rate("TELARA_THROTTLE_ANON", default="60/min"),
+        "user": env.rate("TELARA_THROTTLE_USER", default="1200/min"),
+        "login": env.rate("TELARA_THROTTLE_LOGIN", default="10/min"),
+        "backtest": env.rate("TELARA_THROTTLE_BACKTEST", default="20/min"),
     },
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
@@ -311,6 +348,6 @@ except ValueError as error:
     raise environ.ImproperlyConfigured(f"TELARA_NOTIFY_NETWORKS: {error}.") from None
 
 TELARA_METRICS_TOKEN: str = env.str("TELARA_METRICS_TOKEN", default="")  # empty: only this machine may scrape
-LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
+LOG_LEVEL: str = env.one_of("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", default="INFO")
 LOGGING = logging_config(LOG_LEVEL)
 LOGGING_CONFIG = "telara.logs.configure"

@@ -1,8 +1,11 @@
 """What is wrong in the environment stops the start, in one line that names it."""
 
+from pathlib import Path
+
 import pytest
 
 from telara.embedded.checkout import ROOT
+from telara.settings import Environment
 from tests.telara.checkouts import Copy
 
 NAMED = {
@@ -38,6 +41,14 @@ def test_named_services_need_a_secret_key_of_their_own() -> None:
         ("TELARA_UNKNOWN_USERS", "ignore"),
         ("TELARA_KAFKA_GROUP_PROTOCOL", "new"),
         ("TELARA_RETENTION_DAYS", "ever"),
+        ("SECRET_KEY", ""),
+        ("TELARA_SECURE_COOKIES", "enabled"),
+        ("TELARA_WEB_THREADS", "0"),
+        ("TELARA_TOKEN_DAYS", "99999999999"),
+        ("TELARA_THROTTLE_USER", "100"),
+        ("TELARA_THROTTLE_LOGIN", "0/min"),
+        ("LOG_LEVEL", "LOUD"),
+        ("TELARA_METRICS_TOKEN_FILE", "/nowhere/at/all"),
         ("EMAIL_URL", "telara:hush@mail"),
         ("EMAIL_URL", "smtp+tls://telara:hush@mail:587"),  # and no TELARA_URL, to which its links would lead
     ],
@@ -47,6 +58,28 @@ def test_a_value_of_the_wrong_kind_is_named_without_a_password(name: str, value:
     assert said.startswith(f"telara: {name}")
     assert said.count("\n") == 1
     assert "hush" not in said
+
+
+@pytest.mark.parametrize("value", ["$ecret", "$SECRET_KEY", "$", "\\$x", "a $b"])
+def test_a_value_is_what_stands_there_whatever_it_begins_with(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELARA_OF_A_TEST", value)
+    assert Environment().str("TELARA_OF_A_TEST", default="") == value
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_the_line_end_of_a_file_is_none_of_its_value(
+    ending: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name = f"TELARA_OF_A_TEST_{len(ending)}"  # a file is read once
+    (tmp_path / "value").write_bytes(f"of two\nlines {ending}".encode())
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "value"))
+    assert Environment().str(name, default="") == "of two\nlines "
+
+
+@pytest.mark.parametrize(("value", "meant"), [("True", True), ("y", True), ("1", True), ("off", False), ("", False)])
+def test_a_switch_is_on_or_off(value: str, meant: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELARA_OF_A_TEST", value)
+    assert Environment().bool("TELARA_OF_A_TEST", default=not meant) is meant
 
 
 def test_a_database_that_is_away_is_said() -> None:
