@@ -9,7 +9,11 @@ from alerts.models.alert import Triage
 from devices.models import User, Verb
 from devices.rights.audit import Noted, audit_note_all
 
-_NOTED_ELSEWHERE: Final = ("mute", "mute_end")  # as what was done to the mute
+_NOTED_ELSEWHERE: Final = (
+    "mute",
+    "mute_end",
+    "snooze_gone",
+)  # as what was done to the mute, or to the alert that was snoozed
 
 
 def change_of(  # noqa: PLR0913  # the columns of an audit row, each by name

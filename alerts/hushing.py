@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from alerts.models import Alert, Mute
-from alerts.models.alert import QuietReason, Severity, Triage
+from alerts.models.alert import EpisodeState, QuietReason, Severity, Triage
 from alerts.mutes import UNMUTABLE
 from devices.models import User
 
@@ -62,6 +62,23 @@ def mutes_around(people: Collection[int], *, at: datetime) -> Mapping[int | None
     for mute in on.order_by("-ends_at"):
         found[mute.user_id].append(mute)
     return found
+
+
+def firing_under(snoozed: Collection[Alert]) -> set[UUID]:
+    """The alerts that fire and that snoozes of these hush, by id: those themselves too, where they fire."""
+    if not snoozed:
+        return set()
+    firing = Alert.objects.filter(
+        _theirs({each.user_id for each in snoozed}),
+        episode=EpisodeState.FIRING,
+        alert_type__in={each.alert_type for each in snoozed},
+    ).defer("evidence", "measures", "description")
+    return {alert.pk for alert in firing if any(_covers(each, alert) for each in snoozed)}
+
+
+def _theirs(people: Collection[int | None]) -> Q:
+    """Of these people; None: of the pipeline."""
+    return Q(user__in=[pk for pk in people if pk is not None]) | (Q(user__isnull=True) if None in people else Q())
 
 
 def _snoozes_on(people: Collection[int | None], at: datetime) -> Mapping[int | None, list[Alert]]:

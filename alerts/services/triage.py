@@ -16,6 +16,7 @@ from django.db.models import Case, F, Value, When
 
 from alerts.announce import announce_on_commit
 from alerts.audit import audit_add, change_of
+from alerts.hushing import firing_under
 from alerts.models import Alert, AlertChange
 from alerts.models.alert import CloseReason, EpisodeState, Severity, Triage
 from alerts.outbox import outbox_add
@@ -157,9 +158,9 @@ def alert_undo(*, alert: Alert, by: User, at: datetime, revision: int) -> Alert:
             raise TriageError(Refusal(locked[0], "not_undone", "It cannot be taken back any more."))
         before = next((change for change in standing[1:] if change.by is not None), None)
         whose = {"triaged_by": before and before.by, "triaged_at": before and before.at}
-        (undone,) = _write(
-            locked, _Decision("undo", Triage(last.was), frozenset({Triage(last.became)}), by, at, "", whose)
-        )
+        decision = _Decision("undo", Triage(last.was), frozenset({Triage(last.became)}), by, at, "", whose)
+        (undone,) = _write(locked, decision)
+        _wake(locked, decision)
         return undone
 
 
@@ -204,17 +205,24 @@ def _decide(alerts: Iterable[Alert], decision: _Decision) -> Triaged:
         refused = {alert.pk: refusal for alert in locked if (refusal := _refusal(alert, decision))}
         fitting = [alert for alert in locked if alert.pk not in refused]
         already = [alert for alert in fitting if alert.triage not in decision.leaves]
-        changed = _write([alert for alert in fitting if alert.triage in decision.leaves], decision)
+        leaving = [alert for alert in fitting if alert.triage in decision.leaves]
+        changed = _write(leaving, decision)
+        _wake(leaving, decision)
         if decision.note and decision.by is not None:
             already = _comment(already, by=decision.by, at=decision.at, note=decision.note)
         return Triaged(tuple(changed), tuple(already), tuple(refused.values()))
 
 
 def _locked(alerts: Iterable[Alert]) -> list[Alert]:
-    """The alerts as they now are, locked in order of id, as the engine does: two writers never wait for each other."""
-    wanted = [alert.pk for alert in alerts]
-    rows = Alert.objects.filter(pk__in=wanted).select_for_update(of=("self",)).order_by("alert_id")
-    return list(rows.select_related("rule", "user", "triaged_by"))
+    """The alerts as they now are, locked in order of id, as the engine does: two writers never wait for each other.
+
+    With them, what a snooze of theirs hushes, as far as the caller knows: `_wake` may write it.
+    """
+    given = list(alerts)
+    wanted = {alert.pk for alert in given}
+    hushed = firing_under([alert for alert in given if alert.triage == Triage.SNOOZED])
+    rows = Alert.objects.filter(pk__in=wanted | hushed).select_for_update(of=("self",)).order_by("alert_id")
+    return [alert for alert in rows.select_related("rule", "user", "triaged_by") if alert.pk in wanted]
 
 
 def _refusal(alert: Alert, decision: _Decision) -> Refusal | None:
@@ -270,6 +278,22 @@ def _write(alerts: Collection[Alert], decision: _Decision) -> list[Alert]:
     )
     _tell(changed)
     return changed
+
+
+def _wake(alerts: Collection[Alert], decision: _Decision) -> None:
+    """Where a decision about these, as they were, ended a snooze before its time, what it hushed and nobody looks after
+    has `renewed_at`: it may be told of again."""
+    over = [alert for alert in alerts if alert.triage == Triage.SNOOZED != decision.to]
+    hushed = firing_under(over)
+    if not hushed:
+        return
+    woken = Alert.objects.filter(pk__in=hushed, triage=Triage.NEW)
+    others = list(woken.exclude(pk__in=[alert.pk for alert in alerts]).values_list("pk", flat=True))
+    woken.update(renewed_at=decision.at, changed_at=decision.at)
+    Alert.objects.filter(pk__in=others).update(revision=F("revision") + 1)
+    changed = _read(others)
+    audit_add(change_of(alert, action="snooze_gone", at=decision.at, by=decision.by) for alert in changed)
+    _tell(changed)
 
 
 def _comment(alerts: Collection[Alert], *, by: User, at: datetime, note: str) -> list[Alert]:

@@ -71,6 +71,7 @@ _CHANGES: Final = {
     "acknowledge": "Acknowledged",
     "snooze": "Snoozed",
     "snooze_end": "Snooze over",
+    "snooze_gone": "Snooze of another one over",
     "close": "Closed",
     "reopen": "Opened again",
     "undo": "Taken back",

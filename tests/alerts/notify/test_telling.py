@@ -4,13 +4,20 @@ from datetime import time
 
 import pytest
 
-from alerts.models import Alert, Channel, Delivery, Mute, Notice, Route
+from alerts.models import Alert, AlertChange, Channel, Delivery, Mute, Notice, Route
 from alerts.notify.deliver import deliveries_send
 from alerts.notify.incidents import incidents_update
 from alerts.notify.notices import notices_decide
 from alerts.services.mutes import mutes_end
 from alerts.services.notifications import channel_make
-from alerts.services.triage import alert_acknowledge, alert_snooze, snoozes_end
+from alerts.services.triage import (
+    alert_acknowledge,
+    alert_close,
+    alert_reopen,
+    alert_snooze,
+    alert_undo,
+    snoozes_end,
+)
 from devices.models import Assignment, User
 from tests.alerts.notify.happening import change, end, minute, worse
 from tests.alerts.notify.hook import Hook, Round
@@ -209,6 +216,31 @@ def test_an_episode_that_opens_within_a_snooze_is_told_when_that_ends_if_it_stil
     snoozes_end(at=minute(30))
     tell(minute(30))
     assert listener.kinds == [("start", "HIGH")]
+
+
+@pytest.mark.parametrize("how", ["reopen", "acknowledge", "close", "undo"])
+def test_what_a_snooze_hushed_is_told_when_somebody_ends_it(
+    wearer: User, route: Route, listener: Hook, tell: Round, how: str
+) -> None:
+    alert = make_alert(wearer)
+    alice = route.owner
+    snoozed = alert_snooze(alert=alert, by=alice, at=NOON, until=minute(30))
+    end(alert, minute(1))
+    hushed = make_alert(wearer, opened_at=minute(10))
+    for number in (0, 1, 10):
+        tell(minute(number))
+    assert listener.told == []
+    ends = {
+        "reopen": lambda: alert_reopen(alert=alert, by=alice, at=minute(12)),
+        "acknowledge": lambda: alert_acknowledge(alert=alert, by=alice, at=minute(12)),
+        "close": lambda: alert_close(alert=alert, by=alice, at=minute(12), reason="true"),
+        "undo": lambda: alert_undo(alert=alert, by=alice, at=minute(12), revision=snoozed.revision),
+    }
+    ends[how]()
+    tell(minute(12))
+    assert listener.kinds == [("start", "HIGH")]
+    woken = AlertChange.objects.get(action="snooze_gone")
+    assert (woken.alert, woken.by) == (hushed, alice)
 
 
 def test_what_is_muted_is_told_when_the_mute_ends_if_it_still_fires(
