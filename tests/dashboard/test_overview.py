@@ -302,6 +302,22 @@ def test_lines_and_cells_have_short_names(name: str, short: str, number: str) ->
     assert (person.short, person.number) == (short, number)
 
 
+def test_a_cell_says_whose_it_is_and_how_bad_by_a_shape_and_a_word(client: Client, chief: User, now: datetime) -> None:
+    racing, calm = make_wearer(display_name="Ana 07"), make_wearer("user_002", display_name="Bo 08")
+    for wearer in (racing, calm):
+        read(wearer, now)
+    make_alert(racing, severity="CRITICAL")
+    html = client.get(f"{PARTS}?layout=cells").content.decode()
+    cells = [
+        re.sub(r"<[^>]*?aria-label=\"(\w+)\"[^>]*>", r"(\1) ", cell)
+        for cell in re.findall(r"<li data-person.*?</li>", html, re.S)
+    ]
+    assert [re.sub(r"<[^>]*>", "", cell).split() for cell in cells] == [
+        ["Ana", "07,", "(CRITICAL)", "07", "70"],
+        ["Bo", "08,", "08", "70"],
+    ]
+
+
 def test_how_often_somebody_speaks_is_the_usual_gap_not_the_longest(now: datetime) -> None:
     times = [now - timedelta(seconds=each) for each in (0, 2, 4, 6, 600)]
     assert gap_of(times) == 2
