@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Seen, Site
+from tests.browser.conftest import Seen, Site, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 LIVE = ':root[data-connection="live"]'
@@ -22,9 +22,10 @@ from tests.made import make_alert
 now = timezone.now()
 def wearer(name):
     return User.objects.get_or_create(username=name, is_wearer=True)[0]
-def fires(name, severity="HIGH", **fields):
+def fires(name, severity="HIGH", ago=0, **fields):
+    at = now - timedelta(minutes=ago)
     rule = Rule.objects.get(rule_id="tachycardia-at-rest")
-    fields = {"title": f"Alert of {name}", "severity": severity, "opened_at": now, "started_at": now} | fields
+    fields = {"title": f"Alert of {name}", "severity": severity, "opened_at": at, "started_at": at} | fields
     alert = make_alert(wearer(name), rule=rule, **fields)
     announce(alerts=[(alert.user_id, alert_json(alert))])
     return alert
@@ -70,3 +71,21 @@ def test_on_the_page_of_one_wearer_alerts_of_the_others_are_told_and_counted(pag
     expect(vitals).not_to_have_text(first, timeout=30_000)
     opened(page, site, "/wearers/user_001/?range=5m")
     expect(page.locator("#sound.warn")).to_have_text("Sound off")
+
+
+def test_what_cannot_be_pointed_at_stands_and_what_is_not_seen_cannot_be_pressed(
+    page: Page, site: Site, chromium: Browser
+) -> None:
+    happens(site, 'fires("ida", "MEDIUM", alert_class="technical")')
+    row = page.locator(".technical-row", has_text="Alert of ida")
+    expect(row).to_be_visible(timeout=15_000)
+    expect(row.locator(".row-actions")).to_have_css("pointer-events", "none")
+    row.hover()
+    expect(row.locator(".row-actions")).to_have_css("pointer-events", "auto")
+    tablet = chromium.new_context(viewport={"width": 1180, "height": 820}, has_touch=True, is_mobile=True)
+    touched = tablet.new_page()
+    sign_in(touched, site, "analyst")
+    expect(touched.locator(".technical-row", has_text="ida").locator(".row-actions")).to_have_css("opacity", "1")
+    touched.locator(".technical-row", has_text="ida").get_by_role("button", name="Acknowledge").tap()
+    expect(touched.locator("#undo")).to_contain_text("acknowledged by you")
+    tablet.close()
