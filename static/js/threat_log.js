@@ -43,11 +43,11 @@ export function startLog({ refresh }) {
     for (const card of cards()) card.classList.toggle("cursor", card.dataset.alert === cursor);
   }
 
-  /** @param {string} what */
+  /** What the card with the cursor offers; without one nothing is decided, and the first card gets it. @param {string} what */
   function press(what) {
-    const target = current() ?? cards()[0];
-    const button = /** @type {HTMLElement | null} */ (target?.querySelector(`[data-do="${what}"]`));
-    button?.click();
+    const target = current();
+    if (target) /** @type {HTMLElement | null} */ (target.querySelector(`[data-do="${what}"]`))?.click();
+    else move(1);
   }
 
   /** @param {number} n */

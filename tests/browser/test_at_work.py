@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Seen, Site, sign_in
 
@@ -71,6 +71,27 @@ def test_on_the_page_of_one_wearer_alerts_of_the_others_are_told_and_counted(pag
     expect(vitals).not_to_have_text(first, timeout=30_000)
     opened(page, site, "/wearers/user_001/?range=5m")
     expect(page.locator("#sound.warn")).to_have_text("Sound off")
+
+
+def card(page: Page, name: str) -> Locator:
+    return page.locator("#log .card", has_text=f"Alert of {name}")
+
+
+def test_without_a_cursor_a_key_decides_nothing_and_gives_the_first_card_the_cursor(page: Page, site: Site) -> None:
+    happens(site, 'fires("hal", "CRITICAL")')
+    first = card(page, "hal")
+    expect(first).to_be_visible(timeout=15_000)
+    page.keyboard.press("a")
+    expect(page.locator("#log .card.cursor")).to_have_count(1)
+    expect(page.locator("#announce")).to_contain_text("CRITICAL, Alert of")
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    expect(page.locator("#log .card.cursor")).to_have_count(1)
+    expect(page.locator("#log details[open]")).to_have_count(0)
+    expect(page.locator("#undo")).to_be_hidden()
+    expect(page.locator("#log .card.loud.cursor")).to_be_visible()
+    page.keyboard.press("a")
+    expect(page.locator("#undo")).to_contain_text("acknowledged by you")
 
 
 def test_what_cannot_be_pointed_at_stands_and_what_is_not_seen_cannot_be_pressed(
