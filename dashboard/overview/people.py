@@ -73,6 +73,13 @@ class Person:
         temperature = "body_temp_c" if "body_temp_c" in self.values else "skin_temp_c"
         return "spo2_percent", self.fault if self.fault not in ("", *ON_TILE) else temperature
 
+    @property
+    def state(self) -> str:
+        """All that a tile or a cell shows but values and ages: where it is the same they need not be drawn anew."""
+        alert = self.alert
+        of_alert = (str(alert.pk), alert.severity, alert.triage, "quiet" if alert.quiet else "") if alert else ()
+        return " ".join((*self.metrics_of_tile, *of_alert, "pinned" if self.pinned else "")).strip()
+
     def patience(self, times: int) -> timedelta:
         return timedelta(seconds=times * self.cadence_s)
 

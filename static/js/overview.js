@@ -6,7 +6,7 @@ import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { Board } from "./overview_board.js";
 import { startCharts } from "./overview_charts.js";
-import { drawSparks, drawSparksOf, Order, ORDER_EVERY_MS, showValues } from "./overview_wall.js";
+import { drawSparks, drawSparksOf, Order, ORDER_EVERY_MS, showValues, takeInPlace } from "./overview_wall.js";
 import { watchRevision } from "./revision.js";
 import { inStep } from "./severity.js";
 import { showTechnicalSound } from "./sound.js";
@@ -54,8 +54,8 @@ let reading = false;
 let again = null;
 
 /**
- * Reads the page's parts anew and takes them over, the wall when it may change its order. Raises an error if they cannot
- * be read.
+ * Reads the page's parts anew and takes them over; who is on the wall keeps their place until it may change its order.
+ * Raises an error if they cannot be read.
  * @param {{own?: boolean, all?: boolean}} [how] own: after an action of one's own; all: also what would wait
  */
 async function refresh({ own = false, all = false } = {}) {
@@ -94,7 +94,10 @@ function takeOver(parts, own, all) {
   if (all || order.mayChange) {
     swap("#wall", parts);
     order.changed();
-  } else order.later(attempt);
+  } else {
+    takeInPlace(parts);
+    order.later(attempt);
+  }
   board.take(parts, all);
   revision.take(board.snapshot.revision);
   settled();

@@ -25,6 +25,60 @@ export function showValues(tile, event, values, decimals) {
   }
 }
 
+/** While the order stays: each person as they now are, where they stand. @param {Document} parts a newer snapshot */
+export function takeInPlace(parts) {
+  const people = (/** @type {Document} */ page) => /** @type {NodeListOf<HTMLElement>} */ (page.querySelectorAll("#wall [data-person]"));
+  const now = new Map([...people(parts)].map((each) => [each.dataset.person, each]));
+  for (const old of people(document)) {
+    const other = now.get(old.dataset.person);
+    if (!other) leave(old);
+    else if (other.dataset.state === old.dataset.state || old.matches(":active")) continue;
+    else if (old.localName === other.localName) become(old, document.importNode(other, true));
+    else dress(old, other);
+  }
+  for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("#wall .choice [data-show]"))) {
+    const counted = parts.querySelector(`#wall .choice [data-show="${link.dataset.show}"]`);
+    if (counted) link.replaceChildren(...document.importNode(counted, true).childNodes);
+  }
+}
+
+/** @param {HTMLElement} old */
+const linkOf = (old) => /** @type {HTMLAnchorElement} */ (old.matches("a") ? old : old.querySelector("a"));
+
+/** @param {HTMLElement} old @param {HTMLElement} fresh */
+function become(old, fresh) {
+  const isFocused = old.contains(document.activeElement);
+  old.replaceWith(fresh);
+  if (isFocused) linkOf(fresh).focus({ preventScroll: true });
+}
+
+/** A cell says of an alert what the tile of a newer snapshot does, a tile what a cell does: by shape and colours.
+ *  @param {HTMLElement} old @param {HTMLElement} other */
+function dress(old, other) {
+  const { state = "", severity: is = "" } = other.dataset;
+  const { severity: was = "" } = old.dataset;
+  if (!old.matches(".tile")) linkOf(old).className = is && `fault-${is}`;
+  else if (was !== is) for (const name of [was, is].filter(Boolean)) old.classList.toggle(name, name === is);
+  for (const value of /** @type {NodeListOf<HTMLElement>} */ (old.querySelectorAll("[data-metric]"))) {
+    const fault = other.querySelector(`[data-metric="${value.dataset.metric}"]`)?.className.match(/ fault-\w+/)?.[0] ?? "";
+    value.className = value.className.replace(/ fault-\w+/, "") + fault;
+  }
+  const shape = other.querySelector(".shape");
+  old.querySelector(".shape")?.remove();
+  if (shape) (old.querySelector(".tile-head") ?? linkOf(old)).prepend(document.importNode(shape, true));
+  Object.assign(old.dataset, { state, severity: is });
+  old.classList.remove("gone");
+  old.removeAttribute("title");
+}
+
+/** Somebody whom another page of the wall has now, or none. @param {HTMLElement} old */
+function leave(old) {
+  old.classList.add("gone");
+  old.querySelector(".blink")?.classList.remove("blink");
+  old.title = "No longer on this page of the wall";
+  delete old.dataset.state;
+}
+
 /** Keeps its order while the pointer or the focus is in it, and for 10 s after the last change. */
 export class Order {
   constructor() {

@@ -3,6 +3,7 @@
 import { key, sayRow } from "./keyboard.js";
 import { sentenceOf } from "./said.js";
 import { rank, shape } from "./severity.js";
+import { takeInPlace } from "./standing.js";
 
 /** @param {{refresh: () => Promise<void>}} page */
 export function startLog({ refresh }) {
@@ -59,7 +60,8 @@ export function startLog({ refresh }) {
   /** Whether somebody is at work in the list, so that rows must not move under them. */
   function busy() {
     const rows = log().querySelector(".log-rows");
-    return Boolean(log().querySelector("details[open]") || rows?.matches(":hover") || (rows && rows.scrollTop > 0));
+    const pointed = log().querySelector(":is(.log-rows, .log-technical):hover");
+    return Boolean(log().querySelector("details[open]") || pointed || (rows && rows.scrollTop > 0));
   }
 
   /** @param {Document} parts */
@@ -69,14 +71,35 @@ export function startLog({ refresh }) {
     return fresh.filter((card) => !shown.has(card.dataset.alert));
   }
 
-  /** @param {HTMLElement[]} cards_ */
-  function newBar(cards_) {
+  /** Everything as it now is, where it stands; gives how many cards left. @param {Document} parts */
+  function stand(parts) {
+    const other = /** @type {HTMLElement} */ (parts.querySelector("#log"));
+    const left = takeInPlace(cards(), [.../** @type {NodeListOf<HTMLElement>} */ (other.querySelectorAll(".card"))]);
+    for (const tab of log().querySelectorAll(".choice a")) {
+      const count = other.querySelector(`.choice a[data-tab="${/** @type {HTMLElement} */ (tab).dataset.tab}"]`);
+      if (count) tab.textContent = count.textContent;
+    }
+    const [old, technical] = [log(), other].map((each) => each.querySelector(".log-technical"));
+    if (old?.matches(":hover, :focus-within, :has(details[open])")) {
+      const [rows, fresh] = [old, other].map((each) => /** @type {HTMLElement[]} */ ([...each.querySelectorAll(".technical-row")]));
+      takeInPlace(rows, fresh);
+    } else {
+      old?.remove();
+      if (technical) log().querySelector(".log-rows")?.after(document.importNode(technical, true));
+    }
+    return left;
+  }
+
+  /** @param {HTMLElement[]} cards_ that came @param {number} left how many went */
+  function newBar(cards_, left) {
     log().querySelector(".new-bar")?.remove();
+    if (!cards_.length && !left) return;
     const worst = cards_.map((card) => card.dataset.severity ?? "").sort((a, b) => rank(a) - rank(b))[0];
     const bar = document.createElement("button");
     bar.type = "button";
     bar.className = "new-bar";
-    bar.append(shape(worst), ` ${cards_.length} new, worst ${worst}. Show`);
+    if (worst) bar.append(shape(worst));
+    bar.append(` ${[worst && `${cards_.length} new, worst ${worst}`, left && `${left} left`].filter(Boolean).join(", ")}. Show`);
     bar.addEventListener("click", () => {
       if (waiting) replace(waiting);
     });
@@ -99,7 +122,8 @@ export function startLog({ refresh }) {
 
   return {
     /**
-     * Takes over the log of a newer snapshot, or lets it wait behind a bar while somebody is at work in the list.
+     * Takes over the log of a newer snapshot; while somebody is at work in the list only what stands there, and what
+     * came, went or moved waits behind a bar.
      * @param {Document} parts @param {{own: boolean}} how
      */
     take(parts, { own }) {
@@ -110,7 +134,7 @@ export function startLog({ refresh }) {
       }
       if (!own && busy()) {
         waiting = parts;
-        if (fresh.length) newBar(fresh);
+        newBar(fresh, stand(parts));
         return;
       }
       replace(parts);

@@ -77,6 +77,42 @@ def card(page: Page, name: str) -> Locator:
     return page.locator("#log .card", has_text=f"Alert of {name}")
 
 
+def tops(page: Page, names: tuple[str, ...]) -> list[int]:
+    """How far below the first of them each card begins, once it has slid in."""
+    places = [int(card(page, name).evaluate("each => each.offsetTop")) for name in names]
+    return [place - places[0] for place in places]
+
+
+def test_where_somebody_points_cards_keep_their_place_and_say_what_became_of_their_alerts(
+    page: Page, site: Site
+) -> None:
+    names = ("cleo", "bea", "ada")
+    for place, name in enumerate(names):
+        happens(site, f'fires("{name}", ago={place})')
+        expect(card(page, name)).to_be_visible(timeout=15_000)
+    card(page, "bea").locator(".card-head").hover()
+    before = tops(page, names)
+    happens(
+        site,
+        'boss = User.objects.get(username="boss")\n'
+        'alert_acknowledge(alert=of("cleo"), by=boss, at=now)\n'
+        'alert_close(alert=of("ada"), by=boss, at=now, reason="true")\n'
+        'fires("dora", "CRITICAL")',
+    )
+    expect(card(page, "cleo")).to_contain_text("Acknowledged by boss")
+    expect(card(page, "cleo").get_by_role("button", name="Acknowledge")).to_have_count(0)
+    expect(card(page, "ada")).to_contain_text("left the list")
+    expect(card(page, "ada").get_by_role("button", name="Acknowledge")).to_be_disabled()
+    expect(card(page, "ada").locator("summary")).to_have_attribute("aria-disabled", "true")
+    expect(card(page, "bea").get_by_role("button", name="Acknowledge")).to_be_enabled()
+    bar = page.locator("#log .new-bar")
+    expect(bar).to_have_text("1 new, worst CRITICAL, 1 left. Show")
+    assert tops(page, names) == before
+    bar.click()
+    expect(card(page, "ada")).to_have_count(0)
+    expect(page.locator("#log .card").first).to_contain_text("Alert of dora")
+
+
 def test_without_a_cursor_a_key_decides_nothing_and_gives_the_first_card_the_cursor(page: Page, site: Site) -> None:
     happens(site, 'fires("hal", "CRITICAL")')
     first = card(page, "hal")
@@ -92,6 +128,17 @@ def test_without_a_cursor_a_key_decides_nothing_and_gives_the_first_card_the_cur
     expect(page.locator("#log .card.loud.cursor")).to_be_visible()
     page.keyboard.press("a")
     expect(page.locator("#undo")).to_contain_text("acknowledged by you")
+
+
+def test_a_menu_and_the_focus_outlast_what_changes_around_them(page: Page, site: Site) -> None:
+    happens(site, 'fires("eva")')
+    happens(site, 'fires("fay")')
+    expect(card(page, "fay")).to_be_visible(timeout=15_000)
+    card(page, "eva").locator("summary").press("Enter")
+    happens(site, 'alert_acknowledge(alert=of("fay"), by=User.objects.get(username="boss"), at=now)')
+    expect(card(page, "fay")).to_contain_text("Acknowledged by boss")
+    expect(card(page, "eva").locator("details[open]")).to_be_attached()
+    expect(card(page, "eva").locator("summary")).to_be_focused()
 
 
 def test_what_cannot_be_pointed_at_stands_and_what_is_not_seen_cannot_be_pressed(
@@ -110,3 +157,23 @@ def test_what_cannot_be_pointed_at_stands_and_what_is_not_seen_cannot_be_pressed
     touched.locator(".technical-row", has_text="ida").get_by_role("button", name="Acknowledge").tap()
     expect(touched.locator("#undo")).to_contain_text("acknowledged by you")
     tablet.close()
+
+
+@pytest.mark.parametrize("layout", ["tiles", "auto"])
+def test_whoever_becomes_critical_is_so_at_once_on_a_wall_that_keeps_its_order(
+    page: Page, site: Site, layout: str
+) -> None:
+    happens(site, f'for n in range(22): wearer(f"{{n:02}}-{layout}")')
+    opened(page, site, f"/?layout={layout}")
+    people = page.locator("#wall [data-person]")
+    everybody = "all => all.map((each) => each.dataset.person)"
+    people.first.hover()
+    before = people.evaluate_all(everybody)
+    name = f"{'03' if layout == 'tiles' else '21'}-{layout}"
+    happens(site, f'fires("{name}", "CRITICAL")')
+    person = page.locator(f'#wall [data-person="{name}"]')
+    expect(person.get_by_role("img", name="CRITICAL")).to_be_visible()
+    assert person.evaluate("each => each.localName") == ("a" if layout == "tiles" else "li")
+    assert people.evaluate_all(everybody) == before
+    page.mouse.move(5, 400)
+    expect(page.locator(f'#wall .tiles > :nth-child(-n + 9) [data-person="{name}"]')).to_be_visible(timeout=15_000)
