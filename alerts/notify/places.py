@@ -15,6 +15,7 @@ from typing import Any, Final
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_IN_IPV4_OF_OLD: Final = IPv6Network("::/96")
 _real: Final = socket.getaddrinfo
 _thread: Final = threading.local()
 
@@ -30,6 +31,8 @@ def is_allowed(address: Address, networks: Sequence[Network]) -> bool:
         return is_allowed(inner, networks)
     if any(address.version == network.version and address in network for network in networks):
         return True
+    if isinstance(address, IPv6Address) and (address.is_site_local or address in _IN_IPV4_OF_OLD):
+        return False  # both are out of use, and `is_global` of some versions of Python says yes
     return address.is_global and not address.is_multicast
 
 
