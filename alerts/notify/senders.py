@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import certifi
 import msgspec
@@ -109,13 +109,15 @@ def _service_shown(address: str, host: str, networks: Sequence[Network]) -> str:
     scheme = address.partition("://")[0].lower()
     if scheme not in SERVICES | HOSTED:
         raise BadAddressError(f"It begins with one of {', '.join(sorted(SERVICES | HOSTED))}, and ://.")
-    for name, value in parse_qsl(urlsplit(address).query, keep_blank_values=True):
-        if _ASKS_TOO_MUCH.search(name) or "://" in value or value.startswith(("/", "~", ".")):
-            raise BadAddressError(f"{scheme}: it may not ask for files, other addresses or longer waits.")
-        if name == "smtp":
-            _refuse(value, networks)
-    if scheme in HOSTED and host:
-        _refuse(host, networks)
+    understood = _understood(address)
+    if understood is None:
+        raise BadAddressError(f"That is no complete address of {scheme}.")
+    if _asks_too_much(understood):
+        raise BadAddressError(f"{scheme}: it may not ask for files, other addresses or longer waits.")
+    hosts = {host, understood["host"]} if scheme in HOSTED else set()
+    for each in hosts | {understood["qsd"].get("smtp")}:
+        if each:
+            _refuse(each, networks)
     if _plugin(address) is None:
         raise BadAddressError(f"That is no complete address of {scheme}.")
     return f"{scheme}, {host}" if scheme in HOSTED and host and len(host) <= 100 else scheme
@@ -126,13 +128,41 @@ def _refuse(host: str, networks: Sequence[Network]) -> None:
         raise BadAddressError("It leads to a private address.")
 
 
+def _understood(address: str) -> dict[str, Any] | None:
+    """What apprise reads in an address, which is not what other readers of URLs do; None where it reads nothing."""
+    from apprise.plugins import url_to_dict
+
+    _keep_to_itself()
+    understood: dict[str, Any] | None = url_to_dict(address)  # type: ignore[no-untyped-call]
+    return understood
+
+
+def _asks_too_much(understood: dict[str, Any]) -> bool:
+    """Whether it names files, other addresses or longer waits, by any of the ways in which apprise takes a name."""
+    asked = [pair for key, pairs in understood.items() if key.startswith("qsd") for pair in pairs.items()]
+    return any(
+        _ASKS_TOO_MUCH.search(name.strip()) or "://" in value or value.startswith(("/", "~", "."))
+        for name, value in asked
+    )
+
+
 def _plugin(address: str) -> Any:
+    """What sends to an address, with the patience of TIMEOUT and no more, whatever the address asks for."""
     import apprise
 
+    _keep_to_itself()
+    plugin: Any = apprise.Apprise.instantiate(address)
+    if plugin is not None:
+        plugin.socket_connect_timeout = TIMEOUT.connect_timeout  # of a mail server: for all that it is to answer
+        plugin.socket_read_timeout = min(plugin.socket_read_timeout, TIMEOUT.read_timeout)
+        plugin.retry, plugin.wait = 0, 0.0
+    return plugin
+
+
+def _keep_to_itself() -> None:
     log = logging.getLogger("apprise")
     log.propagate = False  # what it says may hold parts of the address
     log.setLevel(logging.DEBUG)  # for good: what LogCapture sets, the first thread that is done takes from the others
-    return apprise.Apprise.instantiate(address)
 
 
 def send(target: Target, message: Message, *, at: datetime) -> Outcome:
@@ -173,10 +203,10 @@ def _post(target: Target, message: Message, at: datetime) -> Outcome:
 def _notify(target: Target, message: Message) -> Outcome:
     import apprise
 
-    plugin = _plugin(target.address)
+    understood = _understood(target.address)
+    plugin = None if understood is None or _asks_too_much(understood) else _plugin(target.address)
     if plugin is None:
         return Outcome(arrived=False, note="Its address is not understood any more.", again=False)
-    plugin.socket_connect_timeout = TIMEOUT.connect_timeout  # of a mail server: for all that it is to answer
     # Others send in other threads, and apprise has one log.
     mine = f"{threading.get_ident()} "
     with apprise.LogCapture(level=logging.DEBUG, fmt="%(thread)d %(levelname)s %(message)s") as said:  # type: ignore[no-untyped-call]

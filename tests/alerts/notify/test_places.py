@@ -24,6 +24,7 @@ SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         "127.0.0.1", "0.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1",
         "240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:127.0.0.1",
         "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::", "2001:db8::1",
+        "fec0::1", "feff::1", "::7f00:1", "::8.8.8.8",
     ],
 )  # fmt: skip
 def test_no_message_goes_to_a_private_address(address: str) -> None:
@@ -65,6 +66,13 @@ def test_a_network_that_the_settings_name_is_fine_and_no_other() -> None:
         ("apprise", "mailto://ann:pw@8.8.8.8?pgp=yes&pgpkey=/etc/passwd"),
         ("apprise", "ntfys://8.8.8.8/topic?attach=https://8.8.4.4/x"),
         ("apprise", "ntfys://8.8.8.8/topic, json://127.0.0.1"),
+        ("apprise", "ntfys://8.8.8.8/topic?x=y;rto=86400"),
+        ("apprise", "ntfys://8.8.8.8/topic#?rto=86400&retry=5"),
+        ("apprise", "ntfys://8.8.8.8/topic?%20RTO=86400"),
+        ("apprise", "ntfys://8.8.8.8/topic?+template=/etc/passwd"),
+        ("apprise", "mailto://ann:pw@8.8.8.8?x=y;template=/etc/passwd"),
+        ("apprise", "mailto://ann:pw@8.8.8.8?x=y;smtp=127.0.0.1"),
+        ("apprise", "ntfy:///127.0.0.1/topic"),
         ("apprise", "slack://nothing"),
         ("apprise", "nonsense"),
     ],
@@ -83,6 +91,7 @@ def test_a_channel_leads_nowhere_private_and_to_nothing_that_is_not_on_the_list(
         ("apprise", "mailtos://ann:pw@8.8.8.8?to=ann@example.org&from=a@example.org", "mailtos, 8.8.8.8"),
         ("apprise", "tgram://123456789:abcdefg_hijklmnop/12315544/", "tgram"),
         ("apprise", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/", "slack"),
+        ("apprise", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#ward", "slack"),
     ],
 )
 def test_of_an_address_only_the_host_is_shown(kind: str, address: str, shown: str) -> None:

@@ -111,6 +111,18 @@ def test_whoever_answers_a_byte_at_a_time_is_cut_off(kind: str, address: str, mo
     assert (outcome.arrived, outcome.again, outcome.note) == (False, True, "It took too long.")
 
 
+def test_an_address_of_before_that_asks_too_much_is_not_used(listener: Hook) -> None:
+    target = Target("apprise", f"ntfy://127.0.0.1:{listener.port}/topic?x=y;template=/etc/passwd", "", LOOPBACK)
+    outcome = send(target, MESSAGE, at=NOON)
+    assert (outcome.arrived, outcome.again, listener.received) == (False, False, [])
+
+
+def test_no_address_makes_it_wait_longer_or_try_again() -> None:
+    plugin = senders._plugin("ntfy://8.8.8.8/topic?rto=86400&cto=86400&retry=5&wait=60")
+    assert (plugin.socket_read_timeout, plugin.socket_connect_timeout) == (5.0, 5.0)
+    assert (plugin.retry, plugin.wait) == (0, 0.0)
+
+
 def test_where_it_did_not_arrive_it_says_why_without_any_secret(listener: Hook, caplog) -> None:
     listener.answers[:] = [403]
     target = Target("apprise", f"gotify://127.0.0.1:{listener.port}/AbCdEfGhIjKlMnO", "", LOOPBACK)
