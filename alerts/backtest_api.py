@@ -13,6 +13,7 @@ from alerts.backtest import no_history
 from alerts.backtest_stored import LONGEST, MOST_READINGS, Outcome, backtest_stored
 from alerts.engine import AnyRule, Rule
 from alerts.rule_files import RuleFile, parse_rule, problem_at
+from alerts.rule_versions import UnreadableRuleError
 from alerts.rules_api import no_rule
 from alerts.serializers import Statistics
 from alerts.stored_history import Scope, TookTooLongError, TooMuchHistoryError
@@ -136,6 +137,9 @@ class BacktestView(APIView):
         except TookTooLongError:
             reason = f"It took longer than {LONGEST.seconds} s: take less time, or one wearer."
             raise ApiError(400, "too_much", reason, fields={"since": [reason]}) from None
+        except UnreadableRuleError as error:
+            reason = f"The present version cannot be read by this release, to compare with: {error}."
+            raise ApiError(400, "no_history", reason) from None
         return Response({"since": scope.since, "until": scope.until, **_answer(outcome)})
 
 

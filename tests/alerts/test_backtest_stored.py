@@ -15,7 +15,7 @@ from django.db import InternalError
 from alerts import stored_history
 from alerts.backtest import Finding, Replay, backtest
 from alerts.backtest_stored import Outcome, backtest_stored, present_rules
-from alerts.models import Alert
+from alerts.models import Alert, RuleVersion
 from alerts.rule_files import parse_rule
 from alerts.stored_history import Scope, one_view
 from devices.baselines import baselines_holding
@@ -252,6 +252,13 @@ def test_the_command_names_what_is_not_there(feed: Feed) -> None:
         run("--user", "nobody")
     with pytest.raises(CommandError, match="'soon' is no time"):
         run("--since", "soon")
+
+
+def test_the_command_names_a_present_version_that_cannot_be_read(feed: Feed, tmp_path: Path) -> None:
+    RuleVersion.objects.update(source="id: racing")
+    (tmp_path / "racing.yaml").write_text(RACING)
+    with pytest.raises(CommandError, match=r"the present version cannot be read by this release.*racing v1"):
+        run("--rules", tmp_path)
 
 
 def test_the_command_tries_a_rule_that_is_disabled_when_it_is_asked_for(feed: Feed) -> None:

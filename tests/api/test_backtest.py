@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import cache
 
 from alerts import backtest_api
-from alerts.models import Alert
+from alerts.models import Alert, RuleVersion
 from devices.models import Reading, User
 from tests.alerts.feeding import RACING, Feed, at, load
 from tests.api.test_errors import error
@@ -37,6 +37,13 @@ def _history(wearer: User, other: User) -> None:
 
 def send(client: Any, source: str = EASY, **body: Any) -> Any:
     return client.post("/api/v1/rules/backtest/", {"source": source} | SPAN | body, format="json")
+
+
+@pytest.mark.usefixtures("_history")
+def test_a_present_version_that_cannot_be_read_is_named(call, analyst: User) -> None:
+    RuleVersion.objects.update(source="id: racing")
+    said = error(send(call(analyst)), 400)
+    assert said["message"].startswith("The present version cannot be read by this release, to compare with: racing v1")
 
 
 @pytest.mark.usefixtures("_history")

@@ -61,11 +61,17 @@ class Command(BaseCommand):
 
     def _stored(self, options: dict[str, Any]) -> list[Finding]:
         from alerts.backtest_stored import backtest_stored
+        from alerts.rule_versions import UnreadableRuleError
         from alerts.stored_history import Scope
 
         rules = self._over_rows(_rules(options["rules"], None) if options["rules"] else _stored_rules(options["rule"]))
         scope = Scope(_people(options["user"]), options["since"], options["until"])
-        outcome = backtest_stored(rules=rules, scope=scope)
+        try:
+            outcome = backtest_stored(rules=rules, scope=scope)
+        except UnreadableRuleError as error:
+            raise CommandError(
+                f"the present version cannot be read by this release, to compare with: {error}"
+            ) from error
         for line in _summary(outcome):
             self.stderr.write(line)
         return outcome.findings
