@@ -5,6 +5,8 @@ written, with the `event_id` that the contract names for a row that has none.
 """
 
 import gzip
+import json
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +23,14 @@ from devices.quality import assess
 SUFFIXES: Final = (".csv", ".csv.gz", ".ndjson", ".ndjson.gz")
 
 EXPORTED: Final = ("received_at", "flags")  # what an export says of readings, and a replay finds out anew
-_TIME: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
+MAX_BYTES: Final = 64 * 1024  # of an event, as the stream takes it
+MAX_STRING: Final = 64
+MAX_SOURCES: Final = 16
+REQUIRED: Final = ("event_id", "timestamp", "user_id")
+_TIME: Final = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _USER: Final = r"^[A-Za-z0-9._\-@+:]{1,64}$"
 _WRONG: Final = "wrong"
@@ -150,37 +159,67 @@ def _read_events(path: Path) -> pl.DataFrame:
 
 
 def _flat(line: bytes) -> dict[str, str | None]:
+    """One event as cells, or why it is none: what the stream says of it before it looks at time and values."""
+    if len(line) > MAX_BYTES:
+        return {_WRONG: "too_large"}
     try:
-        event = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        event = _event(line)
+    except (ValueError, RecursionError):
         return {_WRONG: "malformed_json"}
     if not isinstance(event, dict):
         return {_WRONG: "wrong_type"}
-    flat: dict[str, str | None] = {}
-    for name in ("timestamp", "user_id", "event_id"):
-        value = event.get(name)
-        if value is None:
-            return {_WRONG: "missing_field"}
-        if not isinstance(value, str):
-            return {_WRONG: "wrong_type"}
-        flat[name] = value
+    if any(event.get(name) is None for name in REQUIRED):
+        return {_WRONG: "missing_field"}
     try:
-        flat.update((metric.name, _cell(event, metric)) for metric in METRICS.values())
-    except TypeError:
-        flat[_WRONG] = "wrong_type"
-    return flat
+        flat, sources = _cells_of(event), _sources(event)
+    except (TypeError, OverflowError):
+        return {_WRONG: "wrong_type"}
+    texts = (flat[name] for name in ("timestamp", "user_id", *TEXT))
+    return {_WRONG: "bad_string"} if any(map(_is_bad, (*texts, *sources))) else flat
+
+
+def _event(line: bytes) -> Any:
+    """Raises ValueError or RecursionError for what the stream takes for no JSON either."""
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # to it, a number that is too large is none
+        return json.loads(line.decode("utf-8"), parse_int=float)
+
+
+def _cells_of(event: dict[str, Any]) -> dict[str, str | None]:
+    """Raises TypeError or OverflowError where something is of another type."""
+    if not all(isinstance(event[name], str) for name in REQUIRED) or not re.match(_UUID, event["event_id"].lower()):
+        raise TypeError
+    return {name: event[name] for name in REQUIRED} | {m.name: _cell(event, m) for m in METRICS.values()}
+
+
+def _sources(event: dict[str, Any]) -> list[str]:
+    sources = event.get("device_sources")
+    if sources is None:
+        return []
+    if not isinstance(sources, list) or len(sources) > MAX_SOURCES or not all(isinstance(it, str) for it in sources):
+        raise TypeError
+    return sources
 
 
 def _cell(event: dict[str, Any], metric: Metric) -> str | None:
-    """One metric of an event as text; TypeError where it is of another type."""
-    group = event.get(metric.group) or {}
-    value = group.get(metric.field) if isinstance(group, dict) else group
+    """One metric of an event as text; TypeError or OverflowError where it is of another type."""
+    group = event.get(metric.group)
+    if group is None:
+        return None
+    if not isinstance(group, dict):
+        raise TypeError(metric.group)
+    value = group.get(metric.field)
     kinds = (str,) if metric.is_text else (int, float)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise TypeError(metric.path)
     return value if isinstance(value, str) else repr(float(value))
+
+
+def _is_bad(text: str | None) -> bool:
+    return text is not None and (len(text) > MAX_STRING or _UNPRINTABLE.search(text) is not None)
 
 
 # --- verdicts
@@ -214,7 +253,7 @@ def _typed(cells: pl.DataFrame) -> pl.DataFrame:
 def _time() -> pl.Expr:
     """RFC 3339 to microseconds, further digits cut; null for anything else."""
     text = pl.when(pl.col("timestamp").str.contains(_TIME)).then(pl.col("timestamp"))
-    plain = text.str.replace(r"(\.\d{6})\d+", "$1").str.replace("Z", "+00:00", literal=True)
+    plain = text.str.replace(r"(\.[0-9]{6})[0-9]+", "$1").str.replace("[Zz]$", "+00:00").str.replace("[t ]", "T")
     return plain.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", time_zone="UTC", strict=False)
 
 
@@ -226,13 +265,20 @@ def _verdict() -> pl.Expr:
     checks: Sequence[tuple[str, pl.Expr]] = (
         ("missing_field", missing),
         ("wrong_type", pl.col("unread") | ~own.str.contains(_UUID)),
-        ("bad_string", ~pl.col("user_id").str.contains(_USER)),
+        ("bad_string", ~pl.col("user_id").str.contains(_USER) | _is_too_long("timestamp", *TEXT)),
         ("bad_timestamp", pl.col("recorded_at").is_null() | ~year.is_between(1, 9999)),
         ("too_old", year < 2000),
         ("out_of_range", pl.any_horizontal([_out_of_range(metric) for metric in METRICS.values()] + [_pair()])),
     )
     reasons = [pl.col(_WRONG), *(pl.when(check.fill_null(value=False)).then(pl.lit(name)) for name, check in checks)]
     return pl.coalesce(reasons).alias("reason")
+
+
+def _is_too_long(*columns: str) -> pl.Expr:
+    """Or holds a control character."""
+    return pl.any_horizontal(
+        pl.col(name).str.len_chars().gt(MAX_STRING) | pl.col(name).str.contains(r"\p{Cc}") for name in columns
+    )
 
 
 def _out_of_range(metric: Metric) -> pl.Expr:

@@ -11,6 +11,8 @@ import pytest
 
 from devices.metrics import Flag
 from devices.readings_file import ReadingsFileError, read_cells, read_lines, read_readings
+from ingestion.decode.exact import judge
+from ingestion.decode.verdicts import Limits, Rejected
 
 PRESSURE = "blood_pressure_systolic,blood_pressure_diastolic"
 HEAD = f"timestamp,user_id,heart_rate,steps_per_minute,spo2_percent,{PRESSURE},posture"
@@ -52,7 +54,12 @@ def test_rows_keep_the_order_of_the_file(csv: Any) -> None:
 
 @pytest.mark.parametrize(
     ("written", "microsecond"),
-    [("2026-01-05T12:00:00.1234567+02:00", 123456), ("2026-01-05T10:00:00.5Z", 500_000), (T, 0)],
+    [
+        ("2026-01-05T12:00:00.1234567+02:00", 123456),
+        ("2026-01-05T10:00:00.5Z", 500_000),
+        (T, 0),
+        ("2026-01-05 10:00:00z", 0),
+    ],
 )
 def test_times_are_rfc_3339_cut_at_microseconds(csv: Any, written: str, microsecond: int) -> None:
     frame = read_readings([csv(f"{written},a,70{',' * 5}")]).frame
@@ -81,6 +88,8 @@ def test_what_was_not_measured_is_null_and_flagged(csv: Any) -> None:
         (f"{T},a b,70,,,,,", "bad_string"),
         (",a,70,,,,,", "missing_field"),
         (f"{T},,70,,,,,", "missing_field"),
+        (f"2026-01-05T10:00:00.{'1' * 60}Z,a,70,,,,,", "bad_string"),
+        (f"{T},a,,,,,,{'x' * 65}", "bad_string"),
         ("2026-01-05T10:00:00,a,70,,,,,", "bad_timestamp"),
         ("2026-02-30T10:00:00Z,a,70,,,,,", "bad_timestamp"),
         ("9999-12-31T23:59:59-14:00,a,70,,,,,", "bad_timestamp"),
@@ -167,6 +176,76 @@ def test_a_bad_event_does_not_stop_the_others(ndjson: Any) -> None:
     readings = read_readings([ndjson(*bad, event(4, activity=7), event(5) | {"event_id": "five"}, event(6))])
     assert readings.refused == {"malformed_json": 1, "missing_field": 1, "wrong_type": 5}
     assert readings.frame["event_id"].to_list() == ["00000000-0000-4000-8000-000000000006"]
+
+
+LARGE = '{{"event_id":"00000000-0000-4000-8000-000000000001","timestamp":"{0}","user_id":"a","vitals":{{{1}}}}}'
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        event(),
+        event(timestamp="2026-01-05t10:00:00.25z"),
+        event(timestamp="2026-01-05 10:00:00+02:00"),
+        event(timestamp="2026-01-05_10:00:00Z"),
+        event(timestamp="2026-01-05T10:00:60Z"),
+        event(timestamp="2026-01-05T24:00:00Z"),
+        event(timestamp="2026-01-05T10:00:00+24:00"),
+        event(timestamp="2026-01-05T10:00:00+0200"),
+        event(timestamp="2026-01-05T10:00:00.Z"),
+        event(timestamp="\u0662026-01-05T10:00:00Z"),
+        event(timestamp="0001-01-01T10:00:00Z"),
+        event(timestamp="2026-01-05T10:00:00." + "1" * 60 + "Z"),
+        event(timestamp=T + "\n"),
+        event(timestamp=5),
+        {"timestamp": 5},
+        event(event_id="five", timestamp=T + "\n"),
+        event(event_id="00000000-0000-4000-8000-00000000000A"),
+        event(vitals=[]),
+        event(vitals={}),
+        event(vitals=0),
+        event(vitals=""),
+        event(vitals=False),
+        event(environment=40),
+        event(environment=[]),
+        event(sleep={"stage": "x" * 65}),
+        event(sleep={"stage": "dee\x00p"}),
+        event(sleep={"stage": "dreaming"}),
+        event(sleep={"stage": 1}),
+        event(device_sources=["ring"] * 16),
+        event(device_sources=["ring"] * 17),
+        event(device_sources="ring"),
+        event(device_sources=[1]),
+        event(device_sources=["x" * 65]),
+        event(device_sources={}),
+        event(user_id="\ud800"),
+        event(user_id="x" * 65),
+        event(other="\ud800"),
+        event(other="x" * 70_000),
+        event(vitals={"heart_rate": 72.5}),
+        event(vitals={"heart_rate": 400}),
+        event(vitals={"heart_rate": "72"}),
+        event(vitals={"heart_rate": float("nan")}),
+        LARGE.format(T, f'"heart_rate":{"9" * 310}'),
+        LARGE.format(T, f'"heart_rate":{"9" * 30}'),
+        LARGE.format(T, '"heart_rate":1e999'),
+        LARGE.format(T, '"heart_rate":072'),
+        "[" * 10_000,
+        "[]",
+        "{",
+    ],
+    ids=lambda sent: str(sent)[:90],
+)
+def test_an_event_is_judged_as_the_stream_judges_it(ndjson: Any, sent: Any) -> None:
+    file = ndjson(sent)
+    readings = read_readings([file])
+    (payload,) = read_lines(file)
+    by_stream = judge(payload, received_at=datetime(2026, 1, 6, tzinfo=UTC), limits=Limits())
+    if isinstance(by_stream, Rejected):
+        assert readings.refused == {by_stream.code.value: 1}
+    else:
+        assert readings.refused == {}
+        assert readings.frame["recorded_at"].to_list() == [by_stream.recorded_at]
 
 
 def test_the_lines_of_events_are_handed_out_as_written(ndjson: Any) -> None:
