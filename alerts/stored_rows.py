@@ -1,6 +1,5 @@
 """The rows of a source as they are stored: read back for the engine, and looked through for where a run began."""
 
-import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -9,6 +8,7 @@ import polars as pl
 from django.db import connection
 
 from alerts.engine import RuleSet, Source, Window
+from devices.copied import copied
 from devices.metrics import METRICS
 
 COLUMNS: Final = ("user_id", "recorded_at", "event_id", "received_at", "flags", *METRICS)
@@ -88,10 +88,7 @@ def of_size(window: Window) -> str:
 
 
 def _copied(sql: str, parameters: Sequence[Any], schema: pl.Schema) -> pl.DataFrame:
-    out = io.BytesIO()
-    with connection.cursor() as cursor, connection.wrap_database_errors:  # which copy_expert is not by itself
-        cursor.copy_expert(cursor.mogrify(sql, parameters), out)
-    rows = pl.read_csv(out.getvalue(), has_header=False, schema=schema)
+    rows = pl.read_csv(copied(sql, parameters), has_header=False, schema=schema)
     time = "%Y-%m-%d %H:%M:%S%.f%#z"
     return rows.with_columns(
         pl.col(name).str.to_datetime(time, time_unit="us", time_zone="UTC") for name in ("recorded_at", "received_at")

@@ -4,7 +4,6 @@ They are made person by person: one COPY of the person's own rows out of the key
 once; whatever comes later, readings of those days too, goes into the next one.
 """
 
-import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 import polars as pl
 from django.db import connection, transaction
 
+from devices.copied import copied
 from devices.failpoints import reach
 from devices.metrics import BASELINED
 from devices.models import Baseline, User
@@ -94,10 +94,7 @@ def _make(user_id: int, zone: str, as_of: datetime, begins: datetime) -> bool:
 
 
 def _readings(user_id: int, since: datetime, until: datetime) -> pl.DataFrame:
-    out = io.BytesIO()
-    with connection.cursor() as cursor, connection.wrap_database_errors:  # which copy_expert is not by itself
-        cursor.copy_expert(cursor.mogrify(_READINGS, [user_id, since, until]), out)
-    rows = pl.read_csv(out.getvalue(), has_header=False, schema=_READ)
+    rows = pl.read_csv(copied(_READINGS, [user_id, since, until]), has_header=False, schema=_READ)
     return rows.with_columns(pl.from_epoch("recorded_at", "us").dt.replace_time_zone("UTC"))
 
 

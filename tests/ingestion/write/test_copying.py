@@ -1,6 +1,7 @@
 """Work goes on while rows are copied: whoever asks the database waits, and what was assumed wrongly is undone."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -8,6 +9,7 @@ import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
+from alerts.stored_rows import rows_within
 from devices.models import Installation, Reading, User
 from devices.partitions import Partitions
 from ingestion.write import copying
@@ -36,6 +38,14 @@ def stored_while(work: Any, *rows: dict[str, Any]) -> tuple[Stored, Any]:
 def test_whoever_asks_the_database_sees_the_rows() -> None:
     _, seen = stored_while(lambda *_: Reading.objects.count(), *MANY)
     assert seen == len(MANY)
+
+
+def test_whoever_reads_back_by_a_copy_of_their_own_sees_the_rows() -> None:
+    def work(*_: Any) -> int:
+        return rows_within([1], [NOON - timedelta(days=1)], [NOON + timedelta(days=1)]).height
+
+    _, seen = stored_while(work, *MANY)
+    assert seen == Reading.objects.count() == len(MANY)
 
 
 def test_what_is_left_for_later_comes_before_anything_that_is_asked() -> None:
