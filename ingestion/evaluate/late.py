@@ -63,19 +63,19 @@ class Stretches:
 
 def stretches_take(*, cluster_id: str, positions: Iterable[Position], most: int = AT_ONCE) -> dict[int, Span]:
     """Take some stretches of people of these partitions off the list, the oldest first; inside the transaction that
-    judges them."""
+    judges them. Those of another cluster are anybody's: it may be gone, as the embedded broker's is with each start."""
     ours = list(positions)
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM ingestion_latestretch WHERE user_id IN ("
-            " SELECT user_id FROM ingestion_latestretch WHERE cluster_id = %s"
-            "    AND (topic, partition) IN (SELECT * FROM unnest(%s::text[], %s::int[]))"
-            "  ORDER BY since LIMIT %s FOR UPDATE) RETURNING user_id, since, until",
+            " SELECT user_id FROM ingestion_latestretch WHERE cluster_id <> %s"
+            "     OR (topic, partition) IN (SELECT * FROM unnest(%s::text[], %s::int[]))"
+            "  ORDER BY since LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING user_id, since, until",
             [cluster_id, [place.topic for place in ours], [place.partition for place in ours], most],
         )
         return {user_id: Span(since, until) for user_id, since, until in cursor.fetchall()}
 
 
-def stretches_wait(*, cluster_id: str, topics: Iterable[str]) -> bool:
+def stretches_wait(*, topics: Iterable[str]) -> bool:
     """Whether some late readings of these topics are not judged yet."""
-    return LateStretch.objects.filter(cluster_id=cluster_id, topic__in=list(topics)).exists()
+    return LateStretch.objects.filter(topic__in=list(topics)).exists()

@@ -7,6 +7,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from devices.times import is_due
 from ingestion.evaluate.late import stretches_wait
 from ingestion.send.senders import senders_active
 from ingestion.stream.batch import Position
@@ -37,7 +38,7 @@ class CaughtUp:
             self.asked_at = now
         if now - self.asked_at < self.patience:
             return False
-        if self.checked_at is not None and now - self.checked_at < CHECK_EVERY:
+        if not is_due(self.checked_at, every=CHECK_EVERY, now=now):
             return False
         self.checked_at = now
         if senders_active():
@@ -45,7 +46,7 @@ class CaughtUp:
         stored = ledger.next_offsets(cluster_id=self.cluster_id, topics=self.topics)
         if any(stored.get(position, 0) != end for position, end in self._ends().items()):
             return False
-        return not stretches_wait(cluster_id=self.cluster_id, topics=self.topics)
+        return not stretches_wait(topics=self.topics)
 
     def _ends(self) -> dict[Position, int]:
         if self._probe is None:
