@@ -12,6 +12,7 @@ from alerts.engine.derived import RATE_REACH, derived
 from alerts.engine.usual import Usual
 from alerts.stored_rows import rows_within
 from devices.baselines import FRAME, baselines_holding
+from devices.times import is_due
 
 ASK_AGAIN: Final = timedelta(minutes=1)  # for people without a set: theirs may be made meanwhile
 _DAY: Final = timedelta(days=1)
@@ -100,7 +101,7 @@ class Deriving:
         self._all_known = None
 
     def _forget_strangers(self, at: datetime) -> None:
-        if self._asked_at is not None and at - self._asked_at < ASK_AGAIN:
+        if not is_due(self._asked_at, every=ASK_AGAIN, now=at):
             return
         self._asked_at = at
         known = set(self._sets["user_id"].unique())

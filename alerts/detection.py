@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
+from uuid import UUID
 
 import numpy as np
 import polars as pl
@@ -29,6 +30,7 @@ from alerts.snapshots import snapshots_save
 from alerts.standing import Pair
 from alerts.wire import alert_json
 from devices.models import Reading
+from devices.times import is_due
 
 RULES_EVERY: Final = timedelta(seconds=2)
 MUTES_BEFORE: Final = timedelta(hours=1)  # what comes from other partitions may be that much older
@@ -80,6 +82,7 @@ class Detection:
         self._versions: Any = None
         self._owed: dict[Pair, Stretch] = {}
         self._flushed_at: datetime | None = None
+        self._swept_to: UUID | None = None  # the last alert looked at, where there are more
         self._is_stale = True  # alerts may be older than the rows: a consumer died between two rewrites
 
     @property
@@ -164,7 +167,7 @@ class Detection:
 
     def flush_due(self, *, at: datetime) -> Detected:
         """Rewrite the firing alerts whose last second is over."""
-        if self._flushed_at is not None and at - self._flushed_at < FLUSH_EVERY:
+        if not is_due(self._flushed_at, every=FLUSH_EVERY, now=at):
             return Detected()
         self._flushed_at = at
         return self._flush(at, rewrite_every=REWRITE_EVERY)
@@ -193,15 +196,17 @@ class Detection:
         self.read_rules(at=at)
         gaps = {key: rule.max_gap for key, rule in self._rules.items()}
         with transaction.atomic():
-            silent = [alert for alert in _longest_unchanged(at) if _is_silent(alert, gaps, at)]
+            unchanged = _longest_unchanged(at, beyond=self._swept_to)
+            silent = [alert for alert in unchanged if _is_silent(alert, gaps, at)]
             written = episodes_end_provisionally(alerts=silent, at=at)
+        self._swept_to = unchanged[-1].alert_id if len(unchanged) == SWEEP_AT_ONCE else None
         return Detected(alerts=written.alerts, outbox=written.outbox)
 
     def read_rules(self, *, at: datetime, since: datetime | None = None) -> None:
         """Know the versions in force now, and those that were when the oldest row of a batch, of `since`, was
         received; parsing them takes a moment. The mutes with them."""
         since = min(since or at, at)
-        if self._rules_at is not None and at - self._rules_at < RULES_EVERY and since >= self._rules_since:
+        if not is_due(self._rules_at, every=RULES_EVERY, now=at) and since >= self._rules_since:
             return
         self._rules_at = at
         self._mutes.read(since=since - self._freshness - MUTES_BEFORE)
@@ -272,14 +277,16 @@ def _times_of(rows: pl.DataFrame) -> Times:
     return Times(people, at)
 
 
-def _longest_unchanged(at: datetime) -> list[Alert]:
-    """Firing alerts that nothing has changed for a while, locked; those that somebody else holds are his to end.
+def _longest_unchanged(at: datetime, *, beyond: UUID | None) -> list[Alert]:
+    """Some of the firing alerts that nothing has changed for a while, in the order of their ids, beyond one of them;
+    locked. Those that somebody else holds are his to end.
 
     Those of an absence have no readings: to be silent is what they fire for, and more of them than are taken at once
     would keep all others waiting.
     """
     firing = Alert.objects.select_for_update(of=("self",), skip_locked=True).select_related("rule", "user")
     old = firing.filter(episode=EpisodeState.FIRING, changed_at__lt=at - SILENT_FOR, event_count__gt=0)
+    old = old if beyond is None else old.filter(alert_id__gt=beyond)
     return list(old.order_by("alert_id")[:SWEEP_AT_ONCE])
 
 

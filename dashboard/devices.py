@@ -95,7 +95,7 @@ def devices_of(keys: Sequence[Key]) -> list[tuple[Any, int]]:
 
 def is_read(at: datetime) -> bool:
     """Whether a stream worker lives."""
-    return PipelineStatus.objects.filter(updated_at__gt=at - GONE_AFTER).exists()
+    return PipelineStatus.objects.filter(updated_at__gt=at - GONE_AFTER, updated_at__lt=at + GONE_AFTER).exists()
 
 
 def deaf_since(at: datetime) -> datetime | None:

@@ -29,12 +29,12 @@ def tick_write(*, at: datetime) -> Alone:
     """Note that the background worker works. What went on while it was away, itself, is not counted."""
     with transaction.atomic():
         tick, _ = BackgroundTick.objects.select_for_update().get_or_create(pk=1, defaults={"at": at})
-        before, is_back = tick.at, at - tick.at > LATE_AFTER
-        if PipelineStatus.objects.filter(updated_at__gt=at - CONSUMER_GONE).exists():
+        before, is_back = tick.at, abs(at - tick.at) > LATE_AFTER  # or the clock was set back
+        if PipelineStatus.objects.filter(updated_at__gt=at - CONSUMER_GONE, updated_at__lt=at + CONSUMER_GONE).exists():
             tick.alone_since = None
         elif tick.alone_since is None or is_back:
             tick.alone_since = before = at
-        tick.at = max(at, before)
+        tick.at = at if is_back else max(at, before)
         tick.save()
     if tick.alone_since is None:
         return Alone(timedelta(), timedelta())

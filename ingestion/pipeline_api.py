@@ -53,7 +53,9 @@ class PipelineView(APIView):
     @extend_schema(responses=PipelineAnswer, tags=["pipeline"])
     def get(self, request: "Request") -> Response:  # noqa: ARG002  # DRF's signature
         now = timezone.now()
-        consumers = PipelineStatus.objects.filter(updated_at__gt=now - GONE_AFTER).order_by("consumer")
+        consumers = PipelineStatus.objects.filter(
+            updated_at__gt=now - GONE_AFTER, updated_at__lt=now + GONE_AFTER
+        ).order_by("consumer")
         partitions = PartitionLedger.objects.order_by("topic", "partition")
         refused = QuarantinedMessage.objects.filter(received_at__gt=now - REFUSED_WITHIN).values("reason")
         body = {

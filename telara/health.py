@@ -41,13 +41,13 @@ class Look:
     def consumers(self) -> tuple[Consumer, ...]:
         """The consumers that live."""
         rows = self.database.consumers if self.database else ()
-        return tuple(row for row in rows if (self.at - row.updated_at).total_seconds() <= CONSUMER_GONE_S)
+        return tuple(row for row in rows if abs(self.at - row.updated_at).total_seconds() <= CONSUMER_GONE_S)
 
     @property
     def missing(self) -> list[str]:
         """Those of `consumer` and `worker` (the background one) of which none works."""
         ticked_at = self.database.ticked_at if self.database else None
-        works = ticked_at is not None and self.at - ticked_at <= LATE_AFTER
+        works = ticked_at is not None and abs(self.at - ticked_at) <= LATE_AFTER
         return [name for name, is_there in (("consumer", bool(self.consumers)), ("worker", works)) if not is_there]
 
 

@@ -53,7 +53,6 @@ class Step:
 
     outcomes: list[tuple[Batch, Outcome]] = field(default_factory=list)
     aside: list[Detected] = field(default_factory=list)
-    polled: int = 0
 
 
 class Worker:
@@ -96,7 +95,7 @@ class Worker:
         if len(batch):
             self._pending.append(self._prepare(batch))
         self._flush(but=AHEAD if self.is_behind and len(batch) else 0)
-        return Step(self._take_done(), self._judge_late(), polled=len(batch))
+        return Step(self._take_done(), self._judge_late())
 
     def _full(self) -> int:
         """How many messages a batch holds at most, when we are behind; when we are not, no more than a good many are

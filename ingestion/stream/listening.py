@@ -16,6 +16,7 @@ from django.db import connection
 
 from alerts.engine.absence import Listened
 from devices.listening import is_caught_up, stretch_known
+from devices.times import is_due
 from ingestion.send.producer import quiet, report_error
 from ingestion.stream.batch import Position
 from ingestion.write.ledger import Owner
@@ -28,26 +29,31 @@ ANSWER_S: Final = 5.0
 # A restart of a consumer takes less, wearables that lost the broker are back in less.
 BREAK: Final = timedelta(seconds=30)
 
+# What was noted by a clock that was set back since is no stretch to go on from.
 _NOTE: Final = """
 UPDATE ingestion_partitionledger l
-SET listening_since = CASE WHEN v.since <= l.consumed_until + %(break)s THEN l.listening_since ELSE v.since END,
+SET listening_since = CASE WHEN v.since <= l.consumed_until + %(break)s AND l.consumed_until <= v.asked_at + %(break)s
+                           THEN l.listening_since ELSE v.since END,
     consumed_until = v.asked_at
 FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(ends)s::bigint[], %(since)s::timestamptz[],
             %(asked)s::timestamptz[]) AS v (topic, partition, reached, since, asked_at)
 WHERE l.cluster_id = %(cluster)s AND l.owner = %(owner)s AND l.topic = v.topic AND l.partition = v.partition
-  AND l.next_offset >= v.reached AND (l.consumed_until IS NULL OR l.consumed_until < v.asked_at)
+  AND l.next_offset >= v.reached
+  AND (l.consumed_until IS NULL OR l.consumed_until < v.asked_at OR l.consumed_until > v.asked_at + %(break)s)
 RETURNING l.topic, l.partition
 """
 
 
 @dataclass(slots=True)
 class _Lane:
-    """A partition: since when each question was answered, the last answer, and the end that is yet to be reached."""
+    """A partition: since when each question was answered, the last answer, the end that is yet to be reached, and until
+    when all that was received is stored."""
 
     since: datetime
     answered_at: datetime
     end: int | None = None
     asked_at: datetime | None = None
+    known_until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -68,9 +74,13 @@ class Listening:
         if self._asked and all(future.done() for future in self._asked.values()):
             self._take(mine)
             self._note()
-        is_due = self._asked_at is None or now - self._asked_at >= ASK_EVERY
-        if mine and is_due and not self._asked:
+        if mine and not self._asked and is_due(self._asked_at, every=ASK_EVERY, now=now):
             self._ask(mine, now)
+
+    def is_level(self, *, now: datetime) -> bool:
+        """Whether all that our partitions received is stored, but for the last moment's; not where we have none."""
+        known = [lane.known_until for lane in self._lanes.values()]
+        return bool(known) and not any(is_due(until, every=BREAK, now=now) for until in known)
 
     def _ask(self, positions: Iterable[Position], now: datetime) -> None:
         if self._admin is None:
@@ -94,8 +104,8 @@ class Listening:
 
     def _answered(self, position: Position, end: int, asked_at: datetime) -> None:
         lane = self._lanes.setdefault(position, _Lane(asked_at, asked_at))
-        if asked_at - lane.answered_at > BREAK:
-            lane.since = asked_at
+        if is_due(lane.answered_at, every=BREAK, now=asked_at):
+            lane.since, lane.end = asked_at, None
         lane.answered_at = asked_at
         if lane.end is None:
             lane.end, lane.asked_at = end, asked_at
@@ -118,7 +128,8 @@ class Listening:
         with connection.cursor() as cursor:
             cursor.execute(_NOTE, noted)
             for topic, partition in cursor.fetchall():
-                self._lanes[Position(topic, partition)].end = None
+                lane = self._lanes[Position(topic, partition)]
+                lane.known_until, lane.end = lane.asked_at, None
 
 
 def listened(topic: str, *, at: datetime) -> Listened | None:

@@ -1,6 +1,6 @@
 """Readings as the screens get them: the newest of each person, at most four a second a person."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final
 
@@ -14,6 +14,7 @@ from alerts.engine.rows import instants
 from devices.doubts import DOUBTFUL, doubts_of
 from devices.live import Vital
 from devices.metrics import METRICS, Flag, Metric
+from devices.times import is_due
 
 LEAST_GAP: Final = timedelta(milliseconds=250)
 GAP_BEHIND: Final = timedelta(seconds=1)  # while we catch up, what is shown is old in any case
@@ -26,7 +27,7 @@ class Newest:
     def __init__(self) -> None:
         self._waiting: list[pl.DataFrame] = []
         self._sent: list[tuple[datetime, list[int]]] = []  # less than LEAST_GAP ago, and to whom
-        self._taken_at = datetime.min.replace(tzinfo=UTC)
+        self._taken_at: datetime | None = None
 
     def add(self, stored: pl.DataFrame) -> None:
         """Take over new rows (COLUMNS, username, device_sources); late ones are history, not news."""
@@ -37,11 +38,11 @@ class Newest:
 
     def take(self, *, now: datetime, is_behind: bool = False) -> list[Vital]:
         """The events of the people whose turn it is."""
-        if not self._waiting or (is_behind and now - self._taken_at < GAP_BEHIND):
+        if not self._waiting or (is_behind and not is_due(self._taken_at, every=GAP_BEHIND, now=now)):
             return []
         self._taken_at = now
         newest = self._waiting[0] if len(self._waiting) == 1 else _newest_of(pl.concat(self._waiting))
-        self._sent = [(at, people) for at, people in self._sent if now - at < LEAST_GAP]
+        self._sent = [(at, people) for at, people in self._sent if not is_due(at, every=LEAST_GAP, now=now)]
         held = newest["user_id"].is_in(list(chain.from_iterable(people for _, people in self._sent)))
         due, self._waiting = newest.filter(~held), [newest.filter(held)] if held.any() else []
         self._sent.append((now, due["user_id"].to_list()))

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import polars as pl
 
 from devices.metrics import Flag
+from devices.times import is_due
 from ingestion.models import PipelineMinute
 from ingestion.stream.memory import memory_used
 from ingestion.stream.pipeline import Outcome
@@ -66,7 +67,7 @@ class Minutes:
         it is the end."""
         minute = self._minute(now)
         is_over = standing is None or len(self.pending) > 1
-        if not is_over and self.written_at is not None and now - self.written_at < WRITE_EVERY:
+        if not is_over and not is_due(self.written_at, every=WRITE_EVERY, now=now):
             return
         self.standing = standing or self.standing
         self._sample(minute)

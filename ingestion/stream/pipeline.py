@@ -17,6 +17,7 @@ from alerts.engine.rows import instants
 from devices.failpoints import reach
 from devices.models.reading import COLUMNS
 from devices.partitions import Partitions
+from devices.times import is_due
 from ingestion.decode.columns import Decoded
 from ingestion.decode.verdicts import Code, Rejected
 from ingestion.evaluate.evaluation import Evaluated, Evaluation, Snapshots
@@ -237,7 +238,7 @@ class Pipeline:
     def _register_devices(self, spoke: pl.DataFrame, at: datetime) -> None:
         """Touch the devices that spoke, each at most once a minute of our own clock; but who brings their past along
         is not taken for silent when the present follows."""
-        if at - self._touched_since >= TOUCH_DEVICES_EVERY:
+        if is_due(self._touched_since, every=TOUCH_DEVICES_EVERY, now=at):
             self._touched_forget()
             self._touched_since = at
         sets: list[str] = spoke["who"].to_list()

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from devices.times import is_due
+
 STORM_SHARE: Final = 0.5
 STORM_LEAST: Final = 100  # messages: what comes in smaller batches is judged together
 TELL_EVERY: Final = timedelta(seconds=10)
@@ -33,4 +35,4 @@ class Rejects:
 
     def is_due(self, at: datetime) -> bool:
         """Whether a storm is to be told, or told again."""
-        return self.told_at is None or at - self.told_at >= TELL_EVERY
+        return is_due(self.told_at, every=TELL_EVERY, now=at)

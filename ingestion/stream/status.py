@@ -9,6 +9,7 @@ import polars as pl
 import structlog
 
 from devices.models import PipelineStatus
+from devices.times import is_due
 from ingestion.stream.batch import Batch, Position
 from ingestion.stream.minutes import Minutes
 from ingestion.stream.pipeline import Outcome
@@ -63,12 +64,12 @@ class Status:
         """Write the rows and the line that are due."""
         while self.samples and self.samples[0].at < now - DELAY_OVER:
             self.samples.popleft()
-        if self.row_at is None or now - self.row_at >= ROW_EVERY:
+        if is_due(self.row_at, every=ROW_EVERY, now=now):
             self.row_at = now
             standing = [[p.topic, p.partition, offset, lags.get(p, 0)] for p, offset in sorted(positions.items())]
             self._write_row(standing, sum(lags.values()), now)
             self.minutes.write(consumer=self.consumer, started_at=self.started_at, standing=standing, now=now)
-        if self.line_at is None or now - self.line_at >= LINE_EVERY:
+        if is_due(self.line_at, every=LINE_EVERY, now=now):
             self.line_at = now
             self._write_line(sum(lags.values()))
 

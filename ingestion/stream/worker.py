@@ -14,6 +14,7 @@ from alerts.detection import Detected, Detection
 from devices import live
 from devices.failpoints import reach
 from devices.partitions import Partitions, Span
+from devices.times import is_due
 from ingestion.decode.verdicts import limits_of
 from ingestion.evaluate.evaluation import Evaluation
 from ingestion.mishaps import mishap_note
@@ -65,7 +66,7 @@ class Service:
         if self.storms:
             self.worker.rest(STORM_PAUSE_S)
         try:
-            self._housekeeping(idle=not step.polled)
+            self._housekeeping()
         except DATABASE_ERRORS as error:
             log.warning("database.away", error=str(error).strip().split("\n")[0])
             time.sleep(0.5)
@@ -111,16 +112,16 @@ class Service:
             live.announce(vitals=vitals, alerts=news)
         self.publisher.send(detected.outbox)
 
-    def _housekeeping(self, *, idle: bool) -> None:
+    def _housekeeping(self) -> None:
         now = self.now()
         self._note_mishaps(now)
         self._announce(self.detection.flush_due(at=now))
-        if idle and now - self.swept_at >= SWEEP_EVERY and not self.worker.lag():
+        if is_due(self.swept_at, every=SWEEP_EVERY, now=now) and self.listening.is_level(now=now):
             self.swept_at = now
             self._announce(self.detection.sweep(at=now))
             for detected in self.worker.pass_time():
                 self._announce(detected)
-        if now - self.tidied_at >= TIDY_EVERY:
+        if is_due(self.tidied_at, every=TIDY_EVERY, now=now):
             self.tidied_at = now
             self.worker.tidy()
         self.publisher.mark(at=now)

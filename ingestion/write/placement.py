@@ -13,6 +13,7 @@ from typing import Final
 import polars as pl
 from django.db import connection, transaction
 
+from devices.times import is_due
 from ingestion.mishaps import mishap_note
 from ingestion.stream.batch import Batch, Position
 
@@ -50,7 +51,7 @@ class Placement:
 
     def look(self, batch: Batch, readings: pl.DataFrame, *, now: datetime) -> None:
         """See by which partitions the people of a batch came; of `readings` it takes `username` and `message`."""
-        if len(batch) > SMALL and self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
+        if len(batch) > SMALL and not is_due(self._looked_at, every=LOOK_EVERY, now=now):
             return
         self._looked_at = now
         self._forget(now)
@@ -70,7 +71,7 @@ class Placement:
 
     def settle(self, *, now: datetime) -> None:
         """Remember who is new, and note who has moved; raises database errors, and then does it again."""
-        if not self._waiting or (self._settled_at is not None and now - self._settled_at < SETTLE_EVERY):
+        if not self._waiting or not is_due(self._settled_at, every=SETTLE_EVERY, now=now):
             return
         self._settled_at = now
         with transaction.atomic():
@@ -85,10 +86,10 @@ class Placement:
         self._waiting.clear()
 
     def _forget(self, now: datetime) -> None:
-        if self._forgot_at is None or now - self._forgot_at >= REMEMBERED_FOR:
+        if is_due(self._forgot_at, every=REMEMBERED_FOR, now=now):
             self._forgot_at = now
             self._known.clear()
-        self._told = {who: at for who, at in self._told.items() if now - at < TOLD_EVERY}
+        self._told = {who: at for who, at in self._told.items() if not is_due(at, every=TOLD_EVERY, now=now)}
 
     def _stored(self, people: Iterable[Who]) -> dict[Who, int]:
         wanted = list(people)

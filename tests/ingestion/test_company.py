@@ -77,6 +77,14 @@ def test_two_clocks_that_fire_twice_note_it_once() -> None:
     assert ticked_at() == at(65)
 
 
+def test_a_clock_that_is_set_back_hides_nobody_who_is_gone() -> None:
+    works(until=3600)
+    ticks(first=3600, last=3600)
+    ticks(first=0, last=55)
+    assert ticked_at() == at(55)
+    assert len(ticks(first=60, last=60)) == 1
+
+
 def test_the_rule_that_is_shipped_opens_an_alert_that_ends_when_somebody_reads_again() -> None:
     load("no-consumer")
     for seconds in range(0, 125, 5):

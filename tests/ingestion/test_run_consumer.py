@@ -1,10 +1,13 @@
 """What `run_consumer` says of its options and its environment."""
 
+import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
@@ -12,7 +15,9 @@ from django.utils import timezone
 
 from devices.failpoints import armed
 from devices.models import Installation, Reading
-from tests.ingestion.running import consumer, events, make_group, send, until
+from tests.ingestion.running import consumer, events, make_group, make_topic, send, until
+from tests.ingestion.test_mishaps import load
+from tests.made import make_alert, make_installation, make_wearer
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
 
@@ -67,3 +72,24 @@ def test_failpoints_are_counted_from_one(settings: Any) -> None:
     settings.TELARA_FAILPOINTS = "after_store:3, before_commit"
     assert armed() == {"after_store": 3, "before_commit": 1}
     armed.cache_clear()
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_an_alert_of_who_is_silent_ends_also_while_others_never_are(tmp_path: Path) -> None:
+    make_installation()
+    load("tachycardia-at-rest")
+    alert = make_alert(make_wearer("silent"), opened_at=timezone.now() - timedelta(hours=1))
+    topic, producer = make_topic(), Producer({**settings.KAFKA, "linger.ms": 0})
+
+    def is_over_while_others_speak() -> bool:
+        for event in events(50):  # for a second
+            producer.produce(topic, json.dumps(event).encode(), event["user_id"])
+            producer.poll(0.02)
+        alert.refresh_from_db()
+        return alert.episode == "ended"
+
+    with consumer(tmp_path, "--topics", topic, "--group", make_group()) as running:
+        until(is_over_while_others_speak, within_s=40)
+        assert producer.flush(10) == 0
+        assert running.stop() == 0

@@ -161,6 +161,12 @@ def test_it_is_degraded_but_ready_without_a_consumer_or_a_background_worker() ->
     assert get("/health")[1]["culprits"] == ["worker"]
 
 
+def test_who_will_have_spoken_in_an_hour_by_a_clock_that_was_set_back_is_not_there() -> None:
+    status_row("one", age_s=-3600)
+    tick_write(at=datetime.now(UTC) + timedelta(hours=1))
+    assert get("/health")[1]["culprits"] == ["consumer", "worker"]
+
+
 def test_one_look_serves_a_crowd(database: Proxy, lookout: health.Lookout) -> None:
     lookout.lasts_s = 60
     crowd = [threading.Thread(target=lookout.look) for _ in range(20)]

@@ -204,3 +204,32 @@ def test_a_consumer_says_by_itself_how_far_everything_is_known(topic: str, tmp_p
         assert later.since == first.since
         assert running.stop() == 0
     until(lambda: listened(topic, at=timezone.now()) is None, within_s=15)
+
+
+@pytest.mark.kafka
+def test_a_clock_that_was_set_back_begins_anew_and_is_not_believed_ahead(topic: str) -> None:
+    owned = Owned(topic)
+    owned.ask(3600)
+    assert known(topic, 3600.1) == (3600, 3600)
+    assert known(topic, 10) is None
+    owned.ask(10)
+    assert known(topic, 10.1) == (10, 10)
+    owned.ask(12)
+    assert known(topic, 12.1) == (10, 12)
+
+
+@pytest.mark.kafka
+def test_who_has_stored_what_came_until_a_moment_ago_is_level(topic: str) -> None:
+    owned = Owned(topic)
+    assert not owned.listening.is_level(now=at(0))
+    owned.ask(0)
+    assert owned.listening.is_level(now=at(1))
+    send(topic, events(1, people=1))
+    for second in range(2, 42, 2):  # it lags
+        owned.ask(second)
+    assert not owned.listening.is_level(now=at(41))
+    for position in owned.positions:
+        owned.store(position, 1)
+    owned.ask(42)
+    owned.ask(44)
+    assert owned.listening.is_level(now=at(45))
