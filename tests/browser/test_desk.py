@@ -149,6 +149,13 @@ def test_what_a_snooze_covers_is_told_of_on_no_page(desk: Desk) -> None:
     desk.push(snoozed, status="new", revision=2)
     expect(page.locator("#announce")).to_contain_text("HIGH: Heart rate")
     assert heard(page) == 2
+    desk.push(again, revision=2, description="Under it.")
+    expect(page.locator("#announce")).to_have_text("HIGH: Under it.")
+    assert heard(page) == 2
+    desk.push(again, revision=3)
+    desk.push(again, alert_id="11111111-1111-4111-8111-111111111113", severity="MEDIUM", description="Last.")
+    expect(page.locator("#announce")).to_have_text("MEDIUM: Last.")
+    assert heard(page) == 1
 
 
 def test_what_came_while_the_connection_was_away_is_told_of_by_one_tone(desk: Desk) -> None:
