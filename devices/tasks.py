@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from devices.account.mail_out import mails_forget, mails_send
 from devices.account.sessions import sessions_forget
+from devices.alone import alone
 from devices.baselines import baselines_drop, baselines_make
 from devices.models import Look
 from devices.partitions import Span, any_older_than, drop_older_than, make_ahead
@@ -20,6 +21,8 @@ from devices.rights.invitations import invitations_forget
 from devices.tokens import tokens_drop_expired
 
 log = structlog.get_logger(__name__)
+DROPPING: Final = 0x7E1A_0007  # advisory locks
+MAKING_BASELINES: Final = 0x7E1A_0008
 LOOKS_KEPT_FOR: Final = timedelta(days=365)
 
 
@@ -27,14 +30,16 @@ LOOKS_KEPT_FOR: Final = timedelta(days=365)
 def drop_old_readings() -> None:
     """Drop the partitions, the windows and the baselines that ended before the retention; without one, none.
 
-    Partitions go last: a run that is killed before finds them again, and what goes with them.
+    Partitions go last: a run that is killed before finds them again, and what goes with them. A run that takes longer
+    than an hour keeps the next one out.
     """
-    if settings.TELARA_RETENTION_DAYS:
-        limit = timezone.now() - timedelta(days=settings.TELARA_RETENTION_DAYS)
-        baselines_drop(before=limit)
-        if any_older_than(limit):
-            windows_drop(before=limit)
-            log.info("retention.partitions_dropped", partitions=drop_older_than(limit))
+    with alone(DROPPING) as ours:
+        if ours and settings.TELARA_RETENTION_DAYS:
+            limit = timezone.now() - timedelta(days=settings.TELARA_RETENTION_DAYS)
+            baselines_drop(before=limit)
+            if any_older_than(limit):
+                windows_drop(before=limit)
+                log.info("retention.partitions_dropped", partitions=drop_older_than(limit))
 
 
 @shared_task
@@ -69,10 +74,13 @@ def drop_old_audit() -> None:
 
 @shared_task
 def make_baselines() -> None:
-    """Make tonight's baselines: of the 28 days before this hour, valid from midnight on. Made already, they stay."""
-    people = baselines_make(as_of=timezone.now().replace(minute=0, second=0, microsecond=0))
-    if people:
-        log.info("baselines.made", people_count=people)
+    """Make tonight's baselines: of the 28 days before this hour, valid from midnight on. Made already, they stay.
+
+    While one run is at it, the next leaves the people to it, and a place of the worker's to those who tell of alarms.
+    """
+    with alone(MAKING_BASELINES) as ours:
+        if ours and (people := baselines_make(as_of=timezone.now().replace(minute=0, second=0, microsecond=0))):
+            log.info("baselines.made", people_count=people)
 
 
 @shared_task
