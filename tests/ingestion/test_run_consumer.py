@@ -93,3 +93,17 @@ def test_an_alert_of_who_is_silent_ends_also_while_others_never_are(tmp_path: Pa
         until(is_over_while_others_speak, within_s=40)
         assert producer.flush(10) == 0
         assert running.stop() == 0
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_one_that_comes_back_to_thousands_of_people_whom_it_knew_stores_them_at_once(tmp_path: Path) -> None:
+    make_installation()
+    load("tachycardia-at-rest", "elevated-heart-rate")
+    topic, group = make_topic(), make_group()
+    for number in (1, 2):
+        send(topic, events(5_000, people=50))
+        with consumer(tmp_path, "--topics", topic, "--group", group, "--until-caught-up") as running:
+            assert running.process.wait(60) == 0, running.output.read_text()[-2000:]
+        assert not running.lines("database.away")
+        assert Reading.objects.count() == number * 5_000
