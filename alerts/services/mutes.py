@@ -8,7 +8,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 
 from alerts.announce import announce_on_commit
 from alerts.audit import audit_add, change_of
@@ -145,12 +145,13 @@ def _check(rules: Sequence[str], *, starts_at: datetime, ends_at: datetime, why:
 def _mark(mutes: Sequence[Mute], *, action: str, by: User | None, at: datetime) -> None:
     """Say at the alerts that fire under these mutes that they began or ended, and tell the screens.
 
-    What fires on after its mute has `renewed_at`: it may be told of again.
+    What fires on after its mute has `renewed_at`, when that was over: it may be told of again, if it was not since.
     """
     marked = _firing_under(mutes)
     if not marked:
         return
-    renewed = {"renewed_at": at} if action == "mute_end" else {}
+    over = (When(pk=pk, then=Value(min(at, mute.ends_at))) for pk, mute in marked.items())
+    renewed = {"renewed_at": Case(*over)} if action == "mute_end" else {}
     Alert.objects.filter(pk__in=marked).update(revision=F("revision") + 1, changed_at=at, **renewed)
     changed = list(Alert.objects.filter(pk__in=marked).select_related("rule", "user", "triaged_by").order_by("pk"))
     audit_add(change_of(alert, action=action, at=at, by=by, note=_said(marked[alert.pk], action)) for alert in changed)

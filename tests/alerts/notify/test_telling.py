@@ -260,6 +260,19 @@ def test_what_is_muted_is_told_when_the_mute_ends_if_it_still_fires(
     assert listener.kinds[1:] == [("still", "CRITICAL")]
 
 
+def test_that_a_mute_ended_is_not_told_after_what_was_told_since(
+    wearer: User, route: Route, listener: Hook, tell: Round
+) -> None:
+    muted = [make_alert(wearer).rule.rule_id]
+    Mute.objects.create(user=wearer, rules=muted, starts_at=NOON, ends_at=minute(20), why="gym", made_at=NOON)
+    tell(NOON)
+    tell(minute(20.01))
+    assert listener.kinds == [("start", "HIGH")]
+    mutes_end(at=minute(20.02))
+    tell(minute(20.03))
+    assert listener.kinds == [("start", "HIGH")]
+
+
 def test_quiet_hours_are_the_owners_and_critical_comes_through(
     wearer: User, alice: User, route: Route, listener: Hook, tell: Round
 ) -> None:
