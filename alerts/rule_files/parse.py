@@ -1,7 +1,7 @@
 """One rule from its YAML text: every mistake named with its place, and the rule where there is none."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -49,6 +49,8 @@ from alerts.rule_files.problem import Problem
 
 T = TypeVar("T")
 
+MOST_PROBLEMS: Final = 50
+
 KEYS: Final = (
     "id", "alert_type", "title", "severity", "class", "over", "when", "sustained", "max_gap", "clear", "factor",
     "at_least", "event", "cooldown", "measures", "replaces", "description", "falsepositives", "references",
@@ -80,7 +82,7 @@ class Parsed:
 
 
 def parse_rule(text: str, *, path: str = "rule", version: int = 1, judged: bool = True) -> Parsed:
-    """The rule of a YAML text; `path` is what problems call it.
+    """The rule of a YAML text; `path` is what problems call it. Beyond 50 problems it is read no further.
 
     Conditions that can never be TRUE, or never FALSE, items that are given twice, and characters that no text may hold
     are problems too, unless `judged` is off: what is stored already is read as it was meant then.
@@ -90,9 +92,15 @@ def parse_rule(text: str, *, path: str = "rule", version: int = 1, judged: bool 
     except DocumentError as error:
         return Parsed(None, (Problem(path, error.line, error.column, error.message),))
     reader = _Reader(path, judged=judged)
-    rule = reader.rule(node, version)
+    rule: AnyRule | None = None
+    with suppress(_EnoughError):
+        rule = reader.rule(node, version)
     problems = tuple(sorted(reader.problems))
     return Parsed(None if problems else rule, problems)
+
+
+class _EnoughError(Exception):
+    """There are as many problems as anybody reads."""
 
 
 class _Reader:
@@ -269,3 +277,5 @@ class _Reader:
         if offset is not None and isinstance(node, yaml.ScalarNode):
             line, column = place_in(node, offset)
         self.problems.append(Problem(self.path, line, column, message))
+        if len(self.problems) == MOST_PROBLEMS:
+            raise _EnoughError

@@ -15,6 +15,7 @@ from django.utils import timezone
 from alerts.engine.source import STORED_COLUMNS
 from alerts.models import Alert, Rule, RuleChange, Summary
 from alerts.services.rules import rule_write
+from dashboard.rules.draft import diff_of
 from dashboard.templatetags.words import rate_text
 from devices.models import User
 from tests.alerts.test_rules_service import yaml
@@ -293,6 +294,20 @@ def test_a_draft_is_compared_with_the_newest_version_by_those_who_may_write(
     ]  # fmt: skip
     assert desk.post("/rules/other/compare/", {"source": ""}).status_code == 404
     assert visit(other).post("/rules/bradycardia/compare/", {"source": ""}).status_code == 403
+
+
+def test_a_text_that_is_too_large_for_a_rule_is_not_compared(desk: Client) -> None:
+    write(yaml())
+    page = desk.post("/rules/bradycardia/compare/", {"source": "a\n" * 2**15 + "a"})
+    assert page.status_code == 400
+    assert "The text of a rule is 64 KiB at most." in page.text
+
+
+def test_lines_that_stayed_are_found_in_texts_that_somebody_could_read() -> None:
+    assert diff_of("a\nb\nc\nd", "a\nx\ny\nc\nd\ne") == [
+        ("same", "a"), ("removed", "b"), ("added", "x"), ("added", "y"), ("same", "c"), ("same", "d"), ("added", "e"),
+    ]  # fmt: skip
+    assert diff_of("a\n" * 1_001, "a") == [("removed", "a")] * 1_001 + [("added", "a")]
 
 
 def test_the_switch_asks_why_and_makes_a_version(desk: Client) -> None:

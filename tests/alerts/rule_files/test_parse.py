@@ -101,6 +101,13 @@ def test_what_a_list_says_twice_is_refused_and_counts_once_where_it_is_stored_al
     assert (stored.measures, stored.references) == (("heart_rate", "hrv_ms"), ("one",))
 
 
+def test_beyond_fifty_mistakes_it_is_read_no_further() -> None:
+    measures = "".join(f"  - heart_rat{number}\n" for number in range(3_000))
+    found = problems(GOOD + "measures:\n" + measures)
+    assert len(found) == 50
+    assert found[-1].startswith("f.yaml:58:5: 'heart_rat49' is no numeric column")
+
+
 @pytest.mark.parametrize(
     ("when", "place"),
     [
