@@ -148,10 +148,12 @@ class Postgres:
 
     @cached_property
     def sockets(self) -> Path:
-        """The folder of the socket; a temporary one where the path under `var/` is too long for a socket's name."""
+        """The folder of the socket; a temporary one where the path under `var/` is too long for a socket's name, or
+        where its commas would make several of it: to PostgreSQL, and to its clients, which know no quotes."""
         folder = self.place.home / "socket"
-        if len(os.fsencode(folder)) > LONGEST_SOCKET_FOLDER:
-            short = len(os.fsencode(tempfile.gettempdir())) < LONGEST_SOCKET_FOLDER - 20
+        if len(os.fsencode(folder)) > LONGEST_SOCKET_FOLDER or "," in str(folder):
+            place = tempfile.gettempdir()
+            short = len(os.fsencode(place)) < LONGEST_SOCKET_FOLDER - 20 and "," not in place
             folder = Path(tempfile.mkdtemp(prefix="telara-", dir=None if short else "/tmp"))  # noqa: S108 - 0700
         self.place.own_folder(folder)
         return folder

@@ -167,8 +167,9 @@ def test_a_child_of_a_command_joins_too_and_does_not_trust_addresses_that_are_go
     assert ask(joined.database, "SELECT 1") == [(1,)]
 
 
-def test_a_path_too_long_for_a_socket_moves_it_to_a_private_temporary_folder() -> None:
-    with copied(name="a-rather-long-name-" * 5) as checkout:
+@pytest.mark.parametrize("name", ["a-rather-long-name-" * 5, "telara,the second"])
+def test_a_path_that_no_socket_can_have_moves_it_to_a_private_temporary_folder(name: str) -> None:
+    with copied(name=name) as checkout:
         checkout.join()
         state = checkout.files.read_state()
         assert state is not None
