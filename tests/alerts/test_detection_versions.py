@@ -5,7 +5,7 @@ import pytest
 from alerts.models import Alert, Rule, RuleVersion
 from alerts.services.rules import episodes_end_with_rules
 from tests.alerts.feeding import RACING, Feed, actions, at, beats, load, person_one, the_alert
-from tests.ingestion.rows import frame
+from tests.ingestion.rows import frame, row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +29,14 @@ def test_a_version_that_was_stored_with_a_measure_named_twice_finds_what_it_find
     RuleVersion.objects.update(source=RACING.replace("[heart_rate]", "[heart_rate, heart_rate]"))
     feed.send(*beats(0, 3))
     assert the_alert().measures["heart_rate"]["count"] == 3
+
+
+def test_a_measure_that_was_named_twice_is_not_taken_for_another_column(feed: Feed):
+    twice = RACING.replace("[heart_rate]", "[heart_rate, heart_rate]")
+    RuleVersion.objects.update(source=twice.replace("> 100", "> 100 AND activity_level < 10"))
+    rows = [row(n, user_id=person_one().pk, recorded_at=at(n), heart_rate=120.0, activity_level=5.0) for n in range(3)]
+    feed.write(frame(*(each | {"received_at": at(3)} for each in rows)), now=at(3))
+    assert {name: each["avg"] for name, each in the_alert().measures.items()} == {"heart_rate": 120}
 
 
 def test_a_version_covers_the_rows_received_while_it_was_active(feed: Feed):

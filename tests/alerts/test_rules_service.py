@@ -1,15 +1,23 @@
 """Versions of rules: when they begin, when they end, and what ends with them."""
 
 import threading
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
 from structlog.testing import capture_logs
 
+from alerts.engine.rule import AnyRule
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleChange, RuleVersion
 from alerts.rule_files import RuleFile, parse_rule
-from alerts.rule_versions import UnreadableRuleError, active_rule_versions, engine_rule
+from alerts.rule_versions import (
+    UnreadableRuleError,
+    absence_rules,
+    active_rule_versions,
+    engine_rule,
+    pipeline_rules,
+)
 from alerts.services.rules import (
     RuleProblems,
     episodes_end_with_rules,
@@ -180,6 +188,20 @@ def test_a_version_that_this_release_cannot_read_is_named_and_stops_no_other() -
     (said,) = lines
     assert (said["event"], said["log_level"]) == ("rule_unreadable", "error")
     assert said["reason"].startswith("bradycardia v1:")
+
+
+@pytest.mark.parametrize(
+    ("looks", "given"),
+    [
+        ("over: absence\nfactor: 3\nat_least: 2m", absence_rules),
+        ("over: pipeline\nclass: technical\nevent: offset_gap\nmax_gap: 10m", pipeline_rules),
+    ],
+)
+def test_one_of_any_kind_stops_no_other(looks: str, given: Callable[[datetime], list[AnyRule]]) -> None:
+    of_kind = "id: {id}\nalert_type: LOST\ntitle: Lost\nseverity: LOW\n" + looks + "\n"
+    load(of_kind.format(id="lost"), of_kind.format(id="other"))
+    RuleVersion.objects.filter(rule__rule_id="lost").update(source="id: of-a-later-release")
+    assert [rule.id for rule in given(NOON + TEN)] == ["other"]
 
 
 def test_the_firing_alerts_of_an_edited_rule_end_as_changed() -> None:
