@@ -44,6 +44,7 @@ function startMenus() {
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     for (const menu of open()) {
+      event.preventDefault(); // that was what it was pressed for
       menu.open = false;
       menu.querySelector("summary")?.focus();
     }

@@ -96,7 +96,7 @@ function patch(fresh, own) {
   const came = lacking(fresh);
   const matching = fresh.querySelector("#shown")?.getAttribute("data-matching") ?? "";
   list.querySelector(".classes")?.replaceChildren(...(fresh.querySelector("#desk-list .classes")?.cloneNode(true).childNodes ?? []));
-  if (!patchRows(list, fresh, own ? decided : new Set())) {
+  if (!patchRows(list, fresh, own ? decided : new Set(), came.length)) {
     replaceAll(fresh);
     return;
   }
@@ -161,11 +161,18 @@ function remember() {
 }
 
 function showBar() {
-  bar.hidden = !waiting.size;
-  if (!waiting.size) return;
+  const left = list.querySelectorAll(".desk-row.gone").length;
+  bar.hidden = !waiting.size && !left;
+  if (bar.hidden) return;
+  const gone = left ? [`${left} left`] : [];
+  if (!waiting.size) {
+    bar.replaceChildren(`${gone}. Show`);
+    return;
+  }
   // a clinical one is worse than any technical one
   const [[severity, technical]] = [...waiting.values()].sort((a, b) => Number(a[1]) - Number(b[1]) || rank(a[0]) - rank(b[0]));
-  bar.replaceChildren(shape(severity, { technical }), `${waiting.size} new, worst ${severity}${technical ? ", technical" : ""}. Show`);
+  const worst = `worst ${severity}${technical ? ", technical" : ""}`;
+  bar.replaceChildren(shape(severity, { technical }), `${[`${waiting.size} new, ${worst}`, ...gone].join("; ")}. Show`);
 }
 
 /** Nobody reads, points or types here: what is new may take its place at once. */
@@ -218,9 +225,7 @@ key("j", "next alert", () => move(rows(), 1, point));
 key("k", "previous alert", () => move(rows(), -1, point));
 key("x", "select", () => selection.toggle(cursor()));
 key("Shift+x", "select up to here", () => selection.extend(cursor()));
-key("Escape", "", () => {
-  if (!document.querySelector("details.menu[open]")) selection.clear();
-});
+key("Escape", "", () => selection.clear());
 key("i", "assign", () => {
   if (!selection.size) selection.toggle(cursor());
   press("assign");

@@ -1,5 +1,5 @@
 // The list of alerts takes over a fresh copy of itself without moving what stands in it: rows change in their places, and
-// only what somebody decided here leaves it, or comes back to it.
+// only what somebody decided here leaves it, or comes back to it. What left it by others' doing stays, and says so.
 
 const rowsIn = (/** @type {ParentNode} */ root) => /** @type {HTMLElement[]} */ ([...root.querySelectorAll(".desk-row")]);
 const idOf = (/** @type {HTMLElement} */ row) => row.dataset.alert ?? "";
@@ -8,13 +8,16 @@ const isBusy = (/** @type {HTMLElement} */ row) => row.contains(document.activeE
 /**
  * Takes over what the rows of `list` say in `fresh`; false, and nothing is changed, where that takes more than rows.
  * @param {HTMLElement} list @param {ParentNode} fresh @param {Set<string>} decided ids of those whose place may change
+ * @param {number} pushed how many rows at the end may have gone to the next page
  */
-export function patchRows(list, fresh, decided) {
+export function patchRows(list, fresh, decided, pushed) {
   const here = new Map(rowsIn(list).map((row) => [idOf(row), row]));
   const groups = [...fresh.querySelectorAll("tbody")].map(rowsIn);
   const isBack = (/** @type {HTMLElement} */ row) => decided.has(idOf(row)) && !here.has(idOf(row));
   if (groups.some((group) => group.some(isBack) && !group.some((row) => here.has(idOf(row))))) return false;
-  const left = rowsIn(list).filter((row) => decided.has(idOf(row)) && !groups.flat().some((other) => idOf(other) === idOf(row)));
+  const known = new Set(groups.flat().map(idOf));
+  const all = rowsIn(list);
+  const left = all.filter((row, place) => !known.has(idOf(row)) && (decided.has(idOf(row)) || place < all.length - pushed));
   for (const group of groups) {
     for (const [place, row] of group.entries()) {
       const old = here.get(idOf(row));
@@ -24,7 +27,10 @@ export function patchRows(list, fresh, decided) {
       here.set(idOf(row), old?.isConnected ? old : row);
     }
   }
-  for (const row of left) row.remove();
+  for (const row of left) {
+    if (decided.has(idOf(row))) row.remove();
+    else retire(row);
+  }
   count(list);
   return true;
 }
@@ -36,6 +42,16 @@ function swap(old, row, decided) {
   old.replaceWith(row);
   // @ts-ignore htmx is a global
   htmx.process(row);
+}
+
+/** It is read where it stands, and no longer decided about. @param {HTMLElement} row */
+function retire(row) {
+  if (row.classList.contains("gone")) return;
+  row.classList.add("gone");
+  row.classList.remove("calls");
+  row.querySelector(".tick")?.replaceChildren();
+  row.querySelector(".actions")?.replaceChildren();
+  row.querySelector(".triage")?.replaceChildren("left this list");
 }
 
 /** Below the nearest one above it that stands in the list, else above the nearest below. @param {HTMLElement} row

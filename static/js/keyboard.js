@@ -43,7 +43,7 @@ function focused(event) {
 
 /** @param {KeyboardEvent} event */
 function pressed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || typing(event) || !keysAreOn()) return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event) || !keysAreOn()) return;
   if (document.querySelector("dialog[open]") && event.key !== "?") return;
   const name = event.shiftKey && event.key.length === 1 && /[A-Z]/.test(event.key) ? `Shift+${event.key.toLowerCase()}` : event.key;
   const combo = first && event.timeStamp - firstAt < SEQUENCE_MS ? `${first} ${name}` : name;

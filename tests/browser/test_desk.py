@@ -31,6 +31,15 @@ for wanted in {wanted!r}:
 Alert.objects.filter(pk__in=[each.pk for each in changes]).update(created_at=now - timedelta(seconds={ago}))
 print(json.dumps([alert_json(each) for each in changes]))
 """
+CLOSE = """
+import json
+from alerts.models import Alert
+from alerts.wire import alert_json
+alert = Alert.objects.get(title="two")
+alert.triage, alert.close_reason, alert.revision = "closed", "benign", 2
+alert.save()
+print(json.dumps([alert_json(alert)]))
+"""
 CLEAR = "from alerts.models import Alert; Alert.objects.all().delete()"
 TONES = """
 window.tones = 0;
@@ -228,6 +237,29 @@ def test_a_decision_moves_no_row_under_the_pointer(desk: Desk) -> None:
     expect(page.locator("#new-bar")).to_have_text("1 new, worst CRITICAL. Show")
     page.locator("#new-bar").click()
     expect(page.locator(".desk-row .title").first).to_have_text("fresh")
+
+
+def test_what_a_colleague_closed_stays_where_it_stands_and_says_so(desk: Desk) -> None:
+    three(desk)
+    page = desk.open("/alerts/?view=new")
+    before = rows(page)
+    row = page.locator(".desk-row", has=page.get_by_text("two", exact=True))
+    row.hover()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("s")
+    page.keyboard.press("Escape")
+    expect(page.locator("#bulk-count")).to_have_text("1 selected")
+    page.keyboard.press("Escape")
+    expect(page.locator("#bulk")).to_be_hidden()
+    (closed,) = json.loads(desk.run(CLOSE).splitlines()[-1])
+    desk.push(closed)
+    expect(row.locator(".triage")).to_have_text("left this list")
+    expect(row.get_by_role("button")).to_have_count(0)
+    assert rows(page) == before
+    expect(page.locator("#new-bar")).to_have_text("1 left. Show")
+    page.locator("#new-bar").click()
+    expect(page.locator(".desk-row")).to_have_count(2)
 
 
 def test_what_was_closed_leaves_its_place_to_the_row_below_and_comes_back_to_it(desk: Desk) -> None:
