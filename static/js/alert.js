@@ -2,6 +2,7 @@
 
 import { Chart } from "./strip.js";
 import { timeOfDay } from "./clock.js";
+import { sayHeard } from "./heard.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { refreshParts, soon } from "./parts.js";
@@ -88,6 +89,7 @@ const refreshSoon = soon(() => void refresh());
 live.addEventListener("alert", (event) => {
   if (/** @type {CustomEvent} */ (event).detail.alert_id === id) refreshSoon();
 });
+live.addEventListener("vital", (event) => sayHeard(find("[data-heard-of]"), /** @type {CustomEvent} */ (event).detail));
 addEventListener("telara:over", refreshSoon);
 live.addEventListener("planned", refreshSoon);
 live.onResync(refresh);

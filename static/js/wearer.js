@@ -2,6 +2,7 @@
 
 import { Chart, timeText } from "./strip.js";
 import { now, refreshAges, zoneName } from "./clock.js";
+import { sayHeard } from "./heard.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { about, startNotes } from "./notes.js";
@@ -19,6 +20,8 @@ const charts = new Map();
 /** @type {{until: number, length: number, bucket: number, live: boolean, strips: Record<string, Strip>,
  *   paths: Record<string, [string, string]>, decimals: Record<string, number>, notes: number[]}} */
 let data;
+/** When each source was heard. @type {Map<string, string>} */
+const spoke = new Map();
 /** Where the cursor is, in seconds; null outside the strips. @type {number | null} */
 let cursorAt = null;
 
@@ -88,22 +91,31 @@ function readout(figure, at, text) {
 /** @param {any} event the contract's event */
 function show(event) {
   const heard = find("#heard");
-  if (heard?.dataset.heard && event.timestamp > heard.dataset.heard) {
-    heard.dataset.heard = event.timestamp;
-    /** @type {HTMLElement} */ (heard.querySelector("[data-age]")).dataset.age = event.timestamp;
-  }
+  sayHeard(heard, event);
+  if (heard && event.timestamp > (heard.dataset.heard ?? "")) heard.dataset.heard = event.timestamp;
+  for (const source of event.device_sources) if (event.timestamp > (spoke.get(source) ?? "")) spoke.set(source, event.timestamp);
+  showSources();
   showTiles(event, data);
   if (data.live) append(event);
   refreshAges(find(".wearer-page") ?? document);
 }
 
+/** When each kind of device spoke last, since this page stands: what is stored of it is right to a minute. */
+function showSources() {
+  for (const aged of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-source]"))) {
+    const at = spoke.get(aged.dataset.source ?? "") ?? "";
+    if (at > (aged.dataset.age ?? "")) aged.dataset.age = at;
+  }
+}
+
 /** @param {any} event */
 function append(event) {
   const at = Date.parse(event.timestamp) / 1000;
-  for (const strip of Object.values(data.strips)) {
+  for (const [name, strip] of Object.entries(data.strips)) {
     if (strip.kind === "stages") continue;
     const values = strip.metrics.map((name) => valueOf(event, name, data));
     if (values.some((value) => value === null)) continue;
+    find(`[data-part="empty-${name}"]`)?.replaceChildren();
     strip.lines.forEach((line, place) => add(line, at, /** @type {number} */ (values[place]), doubtOf(event, strip.metrics)));
   }
 }
@@ -139,6 +151,8 @@ function advance() {
 async function refresh() {
   await refreshParts();
   read();
+  if (data.live) data.until = Math.max(data.until, now() / 1000); // or the lines jump back by the time that the copy took
+  showSources();
   draw();
 }
 
@@ -186,4 +200,4 @@ if (part) {
   zoomed(part);
 }
 setInterval(() => (data.live ? advance() : undefined), 1000);
-setInterval(() => (data.live || document.hidden || live.state === "lost" ? undefined : void refresh()), 60_000);
+setInterval(() => (document.hidden || live.state === "lost" ? undefined : void refresh()), 60_000);

@@ -1,5 +1,6 @@
 """Whoever looks at one person, or is at work in a list, hears what changes, and nothing moves under their hands."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +15,7 @@ import time
 from datetime import timedelta
 from django.utils import timezone
 from alerts.models import Alert, Rule
-from alerts.services.triage import alert_acknowledge, alert_close
+from alerts.services.triage import alert_acknowledge, alert_close, alert_comment
 from alerts.wire import alert_json
 from devices.live import PENDING_MOST, _publisher, announce
 from devices.models import User
@@ -177,3 +178,51 @@ def test_whoever_becomes_critical_is_so_at_once_on_a_wall_that_keeps_its_order(
     assert people.evaluate_all(everybody) == before
     page.mouse.move(5, 400)
     expect(page.locator(f'#wall .tiles > :nth-child(-n + 9) [data-person="{name}"]')).to_be_visible(timeout=15_000)
+
+
+FIRST_HEARD = """
+import json
+from devices.models import Device
+from devices.times import rfc3339
+person = wearer("lea")
+Device.objects.get_or_create(user=person, kind="apple_watch", defaults={"last_seen_at": now - timedelta(hours=1)})
+at = rfc3339(now)
+event = {"event_id": f"00000000-0000-0000-0000-{now:%H%M%S%f}", "timestamp": at, "user_id": "lea",
+         "device_sources": ["apple_watch"], "vitals": {"heart_rate": 71.0}}
+announce(vitals=[(person.pk, at, json.dumps(event))])
+"""
+EACH_MINUTE_AT_ONCE = "const make = setInterval; window.setInterval = (run, ms) => make(run, ms === 60_000 ? 400 : ms)"
+
+
+def test_ages_are_of_what_just_came_also_of_somebody_never_heard_before(page: Page, site: Site) -> None:
+    happens(site, 'fires("lea")')
+    opened(page, site, "/wearers/lea/?range=5m")
+    address = page.locator('[data-part="alerts"] .card a').first.get_attribute("href")
+    expect(page.locator("#heard")).to_have_text("no readings yet")
+    expect(page.locator('[data-part="empty-heart_rate"]')).to_have_text("not measured in this time")
+    happens(site, FIRST_HEARD)
+    expect(page.locator("#heard")).to_have_text(re.compile(r"^data \d+ s old$"))
+    expect(page.locator('[data-part="empty-heart_rate"]')).to_have_text("")
+    opened(page, site, "/wearers/lea/?range=1h")
+    device = page.locator(".wearer-head .tag", has_text="apple_watch")
+    expect(device).to_contain_text("1 h ago")
+    happens(site, FIRST_HEARD)
+    expect(device).to_have_text(re.compile(r"apple_watch, \d+ s ago"))
+    opened(page, site, address or "")
+    expect(page.locator(".alert-title [data-heard-of]")).to_have_text("no data")
+    happens(site, FIRST_HEARD)
+    expect(page.locator(".alert-title [data-heard-of]")).to_have_text(re.compile(r"^data \d+ s old$"))
+
+
+def test_a_live_page_of_a_wearer_is_read_anew_each_minute_and_keeps_its_cursor(page: Page, site: Site) -> None:
+    page.add_init_script(EACH_MINUTE_AT_ONCE)
+    opened(page, site, "/wearers/user_001/?range=5m")
+    plot = page.locator('[data-strip="heart_rate"] .u-over')
+    expect(plot).to_be_visible()
+    plot.hover(position={"x": 100, "y": 20})
+    readout = page.locator("#readout")
+    expect(readout).not_to_have_text("")
+    for _ in range(2):
+        with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
+            pass
+    expect(readout).not_to_have_text("")

@@ -1,0 +1,20 @@
+// When somebody was last heard, kept true by what comes: `data 2 s old`, where it was other words while nothing had come.
+
+import { refreshAges } from "./clock.js";
+
+/**
+ * @param {HTMLElement | null} element `<* data-heard-of="user_001">data <span class="age" data-age="...">2 s</span> old</*>`
+ * @param {any} event the contract's event
+ */
+export function sayHeard(element, { user_id: userId, timestamp }) {
+  if (!element || element.dataset.heardOf !== userId) return;
+  const known = /** @type {HTMLElement | null} */ (element.querySelector("[data-age]"));
+  if (known && (known.dataset.age ?? "") >= timestamp) return;
+  const aged = known ?? document.createElement("span");
+  aged.dataset.age = timestamp;
+  if (!known) {
+    aged.className = "age";
+    element.replaceChildren("data ", aged, " old");
+  }
+  refreshAges(element);
+}
