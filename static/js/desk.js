@@ -103,11 +103,13 @@ function patch(fresh, own) {
   wait(came);
   if (!rows().length && !waiting.size) {
     replaceAll(fresh);
+    follow(at, place);
     return;
   }
   say(matching);
   settle();
   if (own) follow(at, place);
+  else preview.refresh();
 }
 
 /** How many are shown, and how many match of which none waits. @param {string} matching as a fresh copy says it */

@@ -2,11 +2,25 @@
 
 import { guardActions } from "./base.js";
 import { refreshAges } from "./clock.js";
+import { sayHeard } from "./heard.js";
+import { live } from "./live.js";
 import { inStep } from "./severity.js";
 import { Chart } from "./strip.js";
 
 const PARTS = ["head", "actions", "timeline"];
+const USED = ":is(details.menu, details.closing)[open], :is(input, select, textarea):focus, .htmx-request";
 const WAIT_MS = 120; // whoever runs through the list reads none of what they pass
+
+/** @param {string} address @returns {Promise<string>} the page; nothing where it cannot be read */
+async function read(address) {
+  try {
+    const response = await fetch(address, { headers: { "HX-Request": "true" } });
+    return response.ok ? await response.text() : "";
+  } catch (error) {
+    console.warn(`${address} cannot be read.`, error);
+    return "";
+  }
+}
 
 export class Preview {
   /** @param {HTMLElement} pane */
@@ -15,37 +29,52 @@ export class Preview {
     this._room = matchMedia("(min-width: 1440px)");
     /** @type {Chart | null} */
     this._chart = null;
+    this._hint = [...pane.childNodes];
     this._shown = "";
     this._due = 0;
+    this._turn = 0;
+    /** Whether a decision was made here that the pane does not show yet. */
+    this._decided = false;
     this._room.addEventListener("change", () => this._show());
+    document.body.addEventListener("telara:triaged", ({ target }) => {
+      if (!pane.contains(/** @type {Node} */ (target))) return;
+      this._decided = true;
+      void this._show();
+    });
+    live.addEventListener("vital", (event) => sayHeard(pane.querySelector("[data-heard-of]"), /** @type {CustomEvent} */ (event).detail));
   }
 
   /** @param {string | undefined} address of an alert's page; none: nothing is shown */
-  open(address) {
-    if (!address) return;
+  open(address = "") {
     this._shown = address;
+    this._turn += 1;
     clearTimeout(this._due);
-    this._due = setTimeout(() => void this._show(), WAIT_MS);
+    if (address) this._due = setTimeout(() => void this._show(), WAIT_MS);
+    else this._put(this._hint);
   }
 
-  /** The same alert as it now is, unless somebody writes in it. */
+  /** The same alert as it now is, unless somebody writes, chooses or presses in it. */
   refresh() {
-    const menu = this._pane.querySelector("details.menu[open]");
-    if (!menu && !this._pane.contains(document.activeElement)) void this._show();
+    if (!this._isUsed()) void this._show({ gently: true });
   }
 
-  async _show() {
+  _isUsed() {
+    return !this._decided && (this._pane.matches(":active") || this._pane.querySelector(USED) !== null);
+  }
+
+  /** @param {{gently?: boolean}} [how] gently: not where somebody began to use the pane meanwhile */
+  async _show({ gently = false } = {}) {
     if (!this._room.matches || !this._shown) return;
     const address = this._shown;
-    const response = await fetch(address, { headers: { "HX-Request": "true" } });
-    if (address !== this._shown) return;
-    const fresh = new DOMParser().parseFromString(response.ok ? await response.text() : "", "text/html");
+    this._turn += 1;
+    const turn = this._turn;
+    const page = await read(address);
+    if (turn !== this._turn || (gently && this._isUsed())) return;
+    this._decided = false;
+    const fresh = new DOMParser().parseFromString(page, "text/html");
     const parts = PARTS.map((name) => fresh.querySelector(`[data-part="${name}"]`)).filter((part) => part !== null);
     const scrolled = this._pane.scrollTop;
-    this._chart?.remove();
-    this._chart = null;
-    this._pane.replaceChildren(...parts);
-    if (!parts.length) this._pane.textContent = "This alert cannot be read now.";
+    this._put(parts.length ? parts : ["This alert cannot be read now."]);
     this._tidy(address);
     this._draw(fresh.querySelector("#chart-data")?.textContent ?? "");
     this._pane.scrollTop = scrolled;
@@ -54,6 +83,13 @@ export class Preview {
     refreshAges(this._pane);
     guardActions();
     inStep();
+  }
+
+  /** @param {(Node | string)[]} nodes what stands in the pane from now on */
+  _put(nodes) {
+    this._chart?.remove();
+    this._chart = null;
+    this._pane.replaceChildren(...nodes);
   }
 
   /** What belongs to a page of its own is not in the pane. @param {string} address */

@@ -180,6 +180,28 @@ def test_whoever_becomes_critical_is_so_at_once_on_a_wall_that_keeps_its_order(
     expect(page.locator(f'#wall .tiles > :nth-child(-n + 9) [data-person="{name}"]')).to_be_visible(timeout=15_000)
 
 
+def test_the_pane_beside_the_list_is_as_live_as_its_row(page: Page, site: Site, seen: Seen) -> None:
+    for name in ("joy", "kay"):
+        happens(site, f'fires("{name}")')
+    opened(page, site, "/alerts/?view=new&wearer=joy")
+    pane = page.locator("#preview")
+    page.keyboard.press("j")
+    expect(pane.locator(".alert-title h2")).to_have_text("Alert of joy")
+    happens(site, 'alert_comment(alert=of("joy"), by=User.objects.get(username="boss"), at=now, note="called her")')
+    expect(pane.locator(".timeline")).to_contain_text("called her")
+    pane.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator(".desk-row")).to_have_count(0)
+    expect(pane).to_contain_text("Choose a row")
+    opened(page, site, "/alerts/?q=kay")
+    page.keyboard.press("j")
+    pane.get_by_role("button", name="Acknowledge").click()
+    expect(pane.locator(".tag").first).to_have_text("Acknowledged by analyst")
+    page.route(re.compile(r"/alerts/[0-9a-f-]{36}/$"), lambda route: route.abort())
+    happens(site, 'alert_close(alert=of("kay"), by=User.objects.get(username="boss"), at=now, reason="true")')
+    expect(pane).to_have_text("This alert cannot be read now.")
+    seen.complaints[:] = [said for said in seen.complaints if "ERR_FAILED" not in said and "cannot be read" not in said]
+
+
 FIRST_HEARD = """
 import json
 from devices.models import Device
