@@ -7,7 +7,6 @@ once, begins none after BEGINS_S, and waits for none after RUN_S. What it did no
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -16,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case, F, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
 from django.urls import reverse
@@ -32,6 +31,7 @@ from alerts.notify.senders import SEND_S, Outcome, Target, send
 from alerts.notify.storms import LEASE, Room, bundle_add, bundle_arrived, bundle_counted, bundle_given_up
 from alerts.notify.wanted import ROUTE_GONE, reason_not_to
 from alerts.reworded import description_in
+from devices.alone import alone
 from devices.failpoints import reach
 from devices.models import User
 from devices.rights.watching import may_see
@@ -53,7 +53,7 @@ def deliveries_send(*, at: datetime) -> int:
 
     Raises ExceptionGroup, once all others have left, where a message could not be put together.
     """
-    with _alone() as mine:
+    with alone(LOCK) as mine:
         if not mine:
             return 0
         broken: list[Exception] = []
@@ -73,20 +73,6 @@ def deliveries_send(*, at: datetime) -> int:
 def deliveries_forget(*, at: datetime) -> int:
     """Delete what is older than KEPT_FOR; how many."""
     return Delivery.objects.filter(made_at__lt=at - KEPT_FOR).exclude(state=Delivery.State.PENDING).delete()[0]
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """Whether nobody else sends; PostgreSQL takes the lock back from whoever is killed."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        mine = bool(cursor.fetchone()[0])
-    try:
-        yield mine
-    finally:
-        if mine and connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
 def _claim(at: datetime) -> list[Delivery]:
