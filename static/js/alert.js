@@ -2,6 +2,7 @@
 
 import { Chart } from "./strip.js";
 import { timeOfDay } from "./clock.js";
+import { inTurn } from "./fresh.js";
 import { sayHeard } from "./heard.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
@@ -33,13 +34,13 @@ function draw() {
   }
 }
 
-async function refresh() {
+const refresh = inTurn(async () => {
   const unfolded = find("[data-unfold]")?.getAttribute("aria-expanded") === "true";
   await refreshParts();
   if (unfolded) unfold(true);
   draw();
   neighbours();
-}
+});
 
 /** @param {boolean} open */
 function unfold(open) {

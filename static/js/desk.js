@@ -2,6 +2,7 @@
 
 import { refreshAges } from "./clock.js";
 import { patchRows } from "./desk_list.js";
+import { freshCopy, inTurn } from "./fresh.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { soon } from "./parts.js";
@@ -47,12 +48,6 @@ function pick(number) {
   /** @type {HTMLElement | undefined} */ (buttons[number - 1])?.click();
 }
 
-async function fetched() {
-  const response = await fetch(location.href, { headers: { "HX-Request": "true" } });
-  if (!response.ok || response.redirected) throw new Error(`alerts: ${response.status}`);
-  return new DOMParser().parseFromString(await response.text(), "text/html");
-}
-
 /** The facets with their counts; what was unfolded stays so. @param {Document} fresh */
 function takeFacets(fresh) {
   const facets = document.querySelector("#desk-facets");
@@ -62,20 +57,13 @@ function takeFacets(fresh) {
 }
 
 /** Reads the list again: all of it takes its place where nobody is about to press, else only what stands there already.
- *  @param {boolean} [own] after a decision of ours */
-async function renew(own = false) {
-  const fresh = await fetched();
+ *  Wishes: own, after a decision of ours; all, whoever is about to press. */
+const renew = inTurn(async ({ own = false, all = false }) => {
+  const fresh = await freshCopy();
   takeFacets(fresh);
-  if (isIdle()) replaceAll(fresh);
+  if (all || isIdle()) replaceAll(fresh);
   else patch(fresh, own);
-}
-
-/** Everything as it now is. */
-async function reload() {
-  const fresh = await fetched();
-  takeFacets(fresh);
-  replaceAll(fresh);
-}
+});
 
 /** @param {Document} fresh */
 function replaceAll(fresh) {
@@ -211,11 +199,11 @@ list.addEventListener("click", (event) => {
   const row = /** @type {HTMLElement | null} */ (target.closest(".desk-row"));
   if (row && !target.closest("a, button, input, label, summary")) point(row);
 });
-bar.addEventListener("click", () => void reload());
+bar.addEventListener("click", () => void renew({ all: true }));
 document.body.addEventListener("telara:triaged", (event) => {
   for (const id of meantBy(/** @type {CustomEvent} */ (event))) decided.add(id);
   if (isBulk(event)) selection.clear();
-  void renew(true);
+  void renew({ own: true });
 });
 live.addEventListener("alert", (event) => arrived(/** @type {CustomEvent} */ (event).detail));
 addEventListener("telara:over", renewSoon);
@@ -232,7 +220,7 @@ key("i", "assign", () => {
   if (!selection.size) selection.toggle(cursor());
   press("assign");
 });
-key("r", "read the list again", () => void reload());
+key("r", "read the list again", () => void renew({ all: true }));
 key("Enter", "open", () => {
   const href = cursor()?.dataset.href;
   if (href) location.assign(href);

@@ -2,6 +2,7 @@
 
 import { age, now, refreshAges } from "./clock.js";
 import { guardActions } from "./base.js";
+import { freshCopy, inTurn } from "./fresh.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { Board } from "./overview_board.js";
@@ -49,43 +50,13 @@ function alerted(alert) {
 
 // The snapshot
 
-let reading = false;
-/** What was asked for while a snapshot was being read. @type {{own: boolean, all: boolean} | null} */
-let again = null;
-
 /**
  * Reads the page's parts anew and takes them over; who is on the wall keeps their place until it may change its order.
- * Raises an error if they cannot be read.
- * @param {{own?: boolean, all?: boolean}} [how] own: after an action of one's own; all: also what would wait
+ * Raises an error if they cannot be read. Wishes: own, after an action of one's own; all, also what would wait.
  */
-async function refresh({ own = false, all = false } = {}) {
-  if (reading) {
-    again = { own: own || Boolean(again?.own), all: all || Boolean(again?.all) };
-    return;
-  }
-  reading = true;
-  try {
-    takeOver(await read(), own, all);
-  } finally {
-    reading = false;
-  }
-  if (again) {
-    const asked = again;
-    again = null;
-    await refresh(asked);
-  }
-}
-
-async function read() {
-  const state = new URLSearchParams(location.search);
-  const response = await fetch(`${main.dataset.parts}?${state}`, { headers: { "X-Requested-With": "fetch" } });
-  if (response.redirected) {
-    location.reload();
-    throw new Error("signed out");
-  }
-  if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
-  return new DOMParser().parseFromString(await response.text(), "text/html");
-}
+const refresh = inTurn(async ({ own = false, all = false }) => {
+  takeOver(await freshCopy(`${main.dataset.parts}${location.search}`), own, all);
+});
 
 /** @param {Document} parts @param {boolean} own @param {boolean} all */
 function takeOver(parts, own, all) {

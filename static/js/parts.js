@@ -1,6 +1,7 @@
 // A page reads itself again: whatever stands in a `[data-part]` is taken over from a fresh copy where it differs.
 
 import { refreshAges } from "./clock.js";
+import { freshCopy } from "./fresh.js";
 import { inStep } from "./severity.js";
 
 const TIMES = "[data-age], [data-until]"; // their text follows the clock
@@ -32,9 +33,7 @@ function keepToken(fresh) {
  * @param {string} [address] of the fresh copy
  */
 export async function refreshParts(address = location.href) {
-  const response = await fetch(address, { headers: { "HX-Request": "true" } });
-  if (!response.ok || response.redirected) throw new Error(`${address}: ${response.status}`);
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const fresh = await freshCopy(address);
   keepToken(fresh);
   for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-part]"))) {
     const other = /** @type {HTMLElement | null} */ (fresh.querySelector(`[data-part="${part.dataset.part}"]`));

@@ -2,6 +2,7 @@
 
 import { guardActions } from "./base.js";
 import { age } from "./clock.js";
+import { inTurn } from "./fresh.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { refreshParts, soon } from "./parts.js";
@@ -18,8 +19,8 @@ const opener = (/** @type {HTMLElement | undefined} */ row) => /** @type {HTMLAn
 const inUse = () =>
   list.contains(document.activeElement) || list.querySelector(":checked") !== null || !getSelection()?.isCollapsed;
 
-/** @param {boolean} [all] the quarantine, too, whoever works in it */
-async function refresh(all = false) {
+/** Wishes: all, the quarantine too, whoever works in it. */
+const refresh = inTurn(async ({ all = false }) => {
   const at = cursor()?.dataset.message;
   if (!all && inUse()) delete list.dataset.part;
   try {
@@ -29,14 +30,14 @@ async function refresh(all = false) {
   }
   for (const row of rows()) row.classList.toggle("cursor", row.dataset.message === at);
   guardActions();
-}
+});
 
 /** Opens or closes a message in its place. @param {HTMLAnchorElement} link */
 async function open(link) {
   const pk = /** @type {HTMLElement} */ (link.closest("tr")).dataset.message;
   const chosen = new Set([.../** @type {NodeListOf<HTMLInputElement>} */ (list.querySelectorAll(":checked"))].map((box) => box.value));
   history.replaceState(null, "", link.href);
-  await refresh(true);
+  await refresh({ all: true });
   for (const next of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("#again input[name=next], #again-one input[name=next]"))) {
     next.value = location.pathname + location.search + location.hash;
   }

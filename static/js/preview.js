@@ -2,6 +2,7 @@
 
 import { guardActions } from "./base.js";
 import { refreshAges } from "./clock.js";
+import { freshCopy } from "./fresh.js";
 import { sayHeard } from "./heard.js";
 import { live } from "./live.js";
 import { inStep } from "./severity.js";
@@ -11,14 +12,13 @@ const PARTS = ["head", "actions", "timeline"];
 const USED = ":is(details.menu, details.closing)[open], :is(input, select, textarea):focus, .htmx-request";
 const WAIT_MS = 120; // whoever runs through the list reads none of what they pass
 
-/** @param {string} address @returns {Promise<string>} the page; nothing where it cannot be read */
+/** @param {string} address @returns {Promise<Document>} empty where it cannot be read */
 async function read(address) {
   try {
-    const response = await fetch(address, { headers: { "HX-Request": "true" } });
-    return response.ok ? await response.text() : "";
+    return await freshCopy(address);
   } catch (error) {
     console.warn(`${address} cannot be read.`, error);
-    return "";
+    return new Document();
   }
 }
 
@@ -68,10 +68,9 @@ export class Preview {
     const address = this._shown;
     this._turn += 1;
     const turn = this._turn;
-    const page = await read(address);
+    const fresh = await read(address);
     if (turn !== this._turn || (gently && this._isUsed())) return;
     this._decided = false;
-    const fresh = new DOMParser().parseFromString(page, "text/html");
     const parts = PARTS.map((name) => fresh.querySelector(`[data-part="${name}"]`)).filter((part) => part !== null);
     const scrolled = this._pane.scrollTop;
     this._put(parts.length ? parts : ["This alert cannot be read now."]);

@@ -1,6 +1,7 @@
 // The list of wearers: values refresh in place, the order changes only when asked.
 
 import { refreshAges } from "./clock.js";
+import { freshCopy, inTurn } from "./fresh.js";
 import { live } from "./live.js";
 import { soon } from "./parts.js";
 import { cursorOf, openOnClick, startRows } from "./rows.js";
@@ -68,12 +69,6 @@ function addSpark(element, at, value) {
   drawSpark(element);
 }
 
-async function fetched() {
-  const response = await fetch(location.href, { headers: { "HX-Request": "true" } });
-  if (!response.ok || response.redirected) throw new Error(`wearers: ${response.status}`);
-  return new DOMParser().parseFromString(await response.text(), "text/html");
-}
-
 /** @param {Document} fresh */
 const listOf = (fresh) => /** @type {HTMLElement} */ (fresh.querySelector("#wearers-list"));
 
@@ -101,12 +96,12 @@ function moved(before, after) {
   return after.length - ends.length;
 }
 
-/** Each row as it now is, where it stands; a row that came, went or moved waits until asked for. */
-async function refresh() {
-  const fresh = await fetched();
+/** Each row as it now is, where it stands; a row that came, went or moved waits until asked for. Wishes: all, at once. */
+const refresh = inTurn(async ({ all = false }) => {
+  const fresh = await freshCopy();
   keepChips(fresh);
   const [now, then] = [rows(), rows(listOf(fresh))];
-  if (!now.length) {
+  if (all || !now.length) {
     replace(fresh);
     return;
   }
@@ -123,7 +118,7 @@ async function refresh() {
   const count = Math.max(moved(before, after), moved(after, before));
   bar().hidden = !count;
   bar().textContent = `${count} changed order, sort again`;
-}
+});
 
 /** Which of a row's links has the focus, -1 for none. @param {HTMLElement} element */
 const focusIn = (element) => [...element.querySelectorAll("a")].indexOf(/** @type {HTMLAnchorElement} */ (document.activeElement));
@@ -140,8 +135,8 @@ function settle() {
   inStep();
 }
 
-list.addEventListener("click", async (event) => {
-  if (event.target === bar()) replace(await fetched());
+list.addEventListener("click", (event) => {
+  if (event.target === bar()) void refresh({ all: true });
 });
 openOnClick(list, ".wearer-row");
 live.addEventListener("vital", (event) => show(/** @type {CustomEvent} */ (event).detail));

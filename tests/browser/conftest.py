@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from telara.embedded.redis import free_port
 from tests.telara.checkouts import Copy, await_that, copied
@@ -22,6 +22,8 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PASSWORD = "of the browser test"
+PATIENCE_MS = 60_000  # how long it takes says something of the machine, and nothing of Telara
+expect.set_options(timeout=PATIENCE_MS)
 SERVE = """
 import sys
 from telara import embedded
@@ -126,6 +128,15 @@ class Seen:
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
+
+
+def until_live(page: Page) -> None:
+    """Until it is connected: by then its buttons and keys are heard."""
+    page.wait_for_selector(':root[data-connection="live"]', state="attached", timeout=PATIENCE_MS)
+
+
+def until_lost(page: Page) -> None:
+    page.wait_for_selector(':root[data-connection="lost"]', state="attached", timeout=PATIENCE_MS)
 
 
 def sign_in(page: Page, site: Site, who: str) -> None:

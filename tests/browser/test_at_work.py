@@ -6,10 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import Seen, Site, sign_in
+from tests.browser.conftest import Seen, Site, sign_in, until_live
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
-LIVE = ':root[data-connection="live"]'
 NAMES = """
 import time
 from datetime import timedelta
@@ -45,7 +44,7 @@ def page(site: Site, seen: Seen) -> Iterator[Page]:
     if "simulator --wearers 2" not in site.processes:
         site.start_wearers("--wearers", "2")
     seen.page.wait_for_selector("[data-person=user_002]", timeout=60_000)
-    seen.page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    until_live(seen.page)
     yield seen.page
     assert seen.complaints == []
 
@@ -57,7 +56,7 @@ def happens(site: Site, what: str) -> None:
 
 def opened(page: Page, site: Site, path: str) -> Page:
     page.goto(f"{site.address}{path}")
-    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    until_live(page)
     return page
 
 
@@ -69,7 +68,7 @@ def test_on_the_page_of_one_wearer_alerts_of_the_others_are_told_and_counted(pag
     expect(page.locator("#announce-critical")).to_contain_text("CRITICAL, user_002: Heart rate above 100")
     expect(page.locator(".top [data-firing-alerts]")).to_have_text("1")
     expect(page.locator('[data-part="alerts"]')).to_contain_text("No alert was ever raised")
-    expect(vitals).not_to_have_text(first, timeout=30_000)
+    expect(vitals).not_to_have_text(first)
     opened(page, site, "/wearers/user_001/?range=5m")
     expect(page.locator("#sound.warn")).to_have_text("Sound off")
 
@@ -90,7 +89,7 @@ def test_where_somebody_points_cards_keep_their_place_and_say_what_became_of_the
     names = ("cleo", "bea", "ada")
     for place, name in enumerate(names):
         happens(site, f'fires("{name}", ago={place})')
-        expect(card(page, name)).to_be_visible(timeout=15_000)
+        expect(card(page, name)).to_be_visible()
     card(page, "bea").locator(".card-head").hover()
     before = tops(page, names)
     happens(
@@ -117,7 +116,7 @@ def test_where_somebody_points_cards_keep_their_place_and_say_what_became_of_the
 def test_without_a_cursor_a_key_decides_nothing_and_gives_the_first_card_the_cursor(page: Page, site: Site) -> None:
     happens(site, 'fires("hal", "CRITICAL")')
     first = card(page, "hal")
-    expect(first).to_be_visible(timeout=15_000)
+    expect(first).to_be_visible()
     page.keyboard.press("a")
     expect(page.locator("#log .card.cursor")).to_have_count(1)
     expect(page.locator("#announce")).to_contain_text("CRITICAL, Alert of")
@@ -134,7 +133,7 @@ def test_without_a_cursor_a_key_decides_nothing_and_gives_the_first_card_the_cur
 def test_a_menu_and_the_focus_outlast_what_changes_around_them(page: Page, site: Site) -> None:
     happens(site, 'fires("eva")')
     happens(site, 'fires("fay")')
-    expect(card(page, "fay")).to_be_visible(timeout=15_000)
+    expect(card(page, "fay")).to_be_visible()
     card(page, "eva").locator("summary").press("Enter")
     happens(site, 'alert_acknowledge(alert=of("fay"), by=User.objects.get(username="boss"), at=now)')
     expect(card(page, "fay")).to_contain_text("Acknowledged by boss")
@@ -147,13 +146,14 @@ def test_what_cannot_be_pointed_at_stands_and_what_is_not_seen_cannot_be_pressed
 ) -> None:
     happens(site, 'fires("ida", "MEDIUM", alert_class="technical")')
     row = page.locator(".technical-row", has_text="Alert of ida")
-    expect(row).to_be_visible(timeout=15_000)
+    expect(row).to_be_visible()
     expect(row.locator(".row-actions")).to_have_css("pointer-events", "none")
     row.hover()
     expect(row.locator(".row-actions")).to_have_css("pointer-events", "auto")
     tablet = chromium.new_context(viewport={"width": 1180, "height": 820}, has_touch=True, is_mobile=True)
     touched = tablet.new_page()
     sign_in(touched, site, "analyst")
+    until_live(touched)
     expect(touched.locator(".technical-row", has_text="ida").locator(".row-actions")).to_have_css("opacity", "1")
     touched.locator(".technical-row", has_text="ida").get_by_role("button", name="Acknowledge").tap()
     expect(touched.locator("#undo")).to_contain_text("acknowledged by you")
@@ -177,7 +177,7 @@ def test_whoever_becomes_critical_is_so_at_once_on_a_wall_that_keeps_its_order(
     assert person.evaluate("each => each.localName") == ("a" if layout == "tiles" else "li")
     assert people.evaluate_all(everybody) == before
     page.mouse.move(5, 400)
-    expect(page.locator(f'#wall .tiles > :nth-child(-n + 9) [data-person="{name}"]')).to_be_visible(timeout=15_000)
+    expect(page.locator(f'#wall .tiles > :nth-child(-n + 9) [data-person="{name}"]')).to_be_visible()
 
 
 def test_the_pane_beside_the_list_is_as_live_as_its_row(page: Page, site: Site, seen: Seen) -> None:

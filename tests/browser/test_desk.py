@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.browser.conftest import Seen, Site
+from tests.browser.conftest import Seen, Site, until_live
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
-LIVE = ':root[data-connection="live"]'
 MAKE = """
 import json
 from datetime import timedelta
@@ -70,7 +69,7 @@ class Desk:
     def open(self, path: str) -> Page:
         with self.page.expect_response("**/alerts/known/**"):
             self.page.goto(f"{self.site.address}{path}")
-        self.page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+        until_live(self.page)
         return self.page
 
     def run(self, code: str) -> str:
@@ -180,7 +179,7 @@ def test_what_came_while_the_connection_was_away_is_told_of_by_one_tone(desk: De
     assert heard(page) == 3
     with page.expect_response("**/alerts/known/**"):
         desk.cut()
-    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    until_live(page)
     assert heard(page) == 0
 
 
@@ -232,7 +231,7 @@ def test_a_decision_moves_no_row_under_the_pointer(desk: Desk) -> None:
     assert rows(page) == before
     with page.expect_response("**/alerts/"):
         desk.cut()
-    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    until_live(page)
     assert rows(page) == before
     expect(page.locator("#new-bar")).to_have_text("1 new, worst CRITICAL. Show")
     page.locator("#new-bar").click()

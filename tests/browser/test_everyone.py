@@ -53,7 +53,6 @@ def visitor(chromium: Browser, lively: Site) -> Iterator[Visitor]:
     def page_of(who: str) -> Page:
         if who not in pages:
             context = chromium.new_context(viewport=WIDE, color_scheme="dark", reduced_motion="reduce")
-            context.set_default_timeout(15_000)
             context.add_init_script(SHIFTS)
             pages[who] = context.new_page()
             if who:

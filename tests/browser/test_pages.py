@@ -8,11 +8,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from devices.account.second_factor import code_at
-from tests.browser.conftest import PASSWORD, Seen, Site
+from tests.browser.conftest import PASSWORD, Seen, Site, until_live
 from tests.browser.passkeys import give_authenticator
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
-LIVE = ':root[data-connection="live"]'
 RACING = (
     "--user",
     "racing",
@@ -41,7 +40,7 @@ def page(site: Site, seen: Seen) -> Iterator[Page]:
 
 def opened(page: Page, site: Site, path: str) -> Page:
     page.goto(f"{site.address}{path}")
-    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    until_live(page)
     return page
 
 
@@ -164,7 +163,7 @@ def test_a_wearers_values_move_and_each_strip_is_a_table_too(page: Page, site: S
     opened(page, site, "/wearers/user_001/?range=5m")
     value = page.locator('.current[data-metrics="heart_rate"] .value')
     first = value.inner_text()
-    expect(value).not_to_have_text(first, timeout=30_000)
+    expect(value).not_to_have_text(first)
     strip = page.locator('[data-strip="heart_rate"]')
     expect(strip.locator("canvas")).to_be_visible()
     strip.get_by_text("Show as table").click()
@@ -208,7 +207,7 @@ def test_the_list_of_wearers_moves_without_a_reload(page: Page, site: Site) -> N
     page.evaluate("window.stays = true")
     row = page.locator('[data-user="user_001"]')
     first = row.locator("[data-metric=heart_rate]").inner_text()
-    expect(row.locator("[data-metric=heart_rate]")).not_to_have_text(first, timeout=30_000)
+    expect(row.locator("[data-metric=heart_rate]")).not_to_have_text(first)
     expect(row.locator(".spark path").first).to_be_attached()
     expect(row.locator(".col-cadence")).to_contain_text("on time, ")
     assert page.evaluate("window.stays") is True
@@ -227,14 +226,14 @@ def test_what_was_refused_opens_in_its_place_and_is_sent_again(page: Page, site:
     page.evaluate("window.stays = true")
     with_bytes = page.locator("td.size", has_text=re.compile("[1-9]"))  # the simulator spoils some to nothing
     row = page.locator(".quarantine-row:has(input:enabled)").filter(has=with_bytes).last
-    expect(row).to_be_visible(timeout=30_000)
+    expect(row).to_be_visible()
     row.locator(".words").click()
     message = page.locator("tr.opened")
     expect(message.locator(".hex")).to_contain_text("0000  ")
     assert page.evaluate("window.stays") is True
     message.get_by_role("button", name="Send this one again").click()
     expect(page.locator("main > .banner")).to_contain_text("1 message was sent again")
-    expect(page.locator(".quarantine-row .again").filter(has_text="refused again")).to_be_visible(timeout=15_000)
+    expect(page.locator(".quarantine-row .again").filter(has_text="refused again")).to_be_visible()
 
 
 VIOLATIONS = "addEventListener('securitypolicyviolation', e => console.error(`${e.violatedDirective} ${e.blockedURI}`))"
@@ -330,7 +329,7 @@ def test_signing_in_by_app_passkey_and_recovery_code_and_out_everywhere(chromium
     other = contexts[1].new_page()
     give_password(other, site)
     give_code(other, codes[1])
-    other.wait_for_selector(LIVE, state="attached")
+    until_live(other)
     page.reload()
     page.click("text=Sign out everywhere else")
     page.wait_for_selector("text=Signed out of 1 other session.")
@@ -365,7 +364,7 @@ def test_somebody_is_invited_watches_and_is_out_at_once(page: Page, site: Site, 
     boss.goto(f"{site.address}/people/teams/")
     boss.get_by_role("link", name="Night").click()
     boss.get_by_role("button", name="Remove nora from the analysts").click()
-    nora.wait_for_selector(':root:not([data-connection="live"])', state="attached", timeout=5_000)
+    nora.wait_for_selector(':root:not([data-connection="live"])', state="attached")
     answer = nora.goto(f"{site.address}/wearers/racing/")
     assert answer is not None
     assert answer.status == 403

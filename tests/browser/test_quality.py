@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Seen, Site
+from tests.browser.conftest import Seen, Site, until_live
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
-LIVE = ':root[data-connection="live"]'
 COLD = """
 id: strap-cold
 alert_type: STRAP_COLD
@@ -61,7 +60,7 @@ def page(site: Site, seen: Seen) -> Iterator[Page]:
     if not site.processes.keys() & {"simulator --wearers 2"}:
         site.start_wearers("--wearers", "2")
     seen.page.wait_for_selector("[data-person=user_002]", timeout=45_000)
-    seen.page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    until_live(seen.page)
     yield seen.page
     assert seen.complaints == []
 
@@ -79,7 +78,7 @@ def test_a_technical_alert_comes_to_its_own_list_with_a_tone_of_its_own(page: Pa
     row = page.locator(".technical-row", has_text="loose")
     expect(row).to_contain_text("Strap is cold", timeout=60_000)
     expect(page.locator("#log .card", has_text="Strap is cold")).to_have_count(0)
-    page.wait_for_function("window.tones.length > 1", timeout=10_000)
+    page.wait_for_function("window.tones.length > 1")
     assert [round(tone) for tone in page.evaluate("window.tones")][1:] == [330]
     page.locator("[data-technical-sound]").click()
     expect(page.locator("[data-technical-sound]")).to_have_attribute("aria-pressed", "false")
@@ -91,14 +90,14 @@ def test_a_technical_alert_comes_to_its_own_list_with_a_tone_of_its_own(page: Pa
 
 def test_the_fall_of_a_strap_that_is_taken_off_is_a_jump(page: Page, site: Site) -> None:
     page.goto(f"{site.address}/wearers/loose/?range=5m")
-    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    until_live(page)
     words = page.locator("#words-skin")
     expect(words).to_contain_text("in doubt (jump 1)", timeout=60_000)
 
 
 def test_a_value_in_doubt_is_drawn_hollow_and_says_why(page: Page, site: Site) -> None:
     page.goto(f"{site.address}/wearers/user_001/?range=1h")
-    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    until_live(page)
     page.wait_for_selector('[data-strip="heart_rate"] canvas')
     surface = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--surface-1').trim()")
     wanted = ",".join(str(int(surface[place : place + 2], 16)) for place in (1, 3, 5))

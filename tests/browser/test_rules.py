@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.conftest import Seen, Site
+from tests.browser.conftest import Seen, Site, until_live
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 BEACONS = """() => {
   const send = navigator.sendBeacon.bind(navigator);
   navigator.sendBeacon = (address, data) => { sessionStorage.setItem("beacon", address); return send(address, data); };
 }"""
-LIVE = ':root[data-connection="live"]'
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def page(seen: Seen) -> Iterator[Page]:
 
 def opened(page: Page, site: Site, path: str) -> Page:
     page.goto(f"{site.address}{path}")
-    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    until_live(page)
     return page
 
 
@@ -31,13 +30,13 @@ def test_keys_lead_to_a_rule(page: Page, site: Site) -> None:
     page.keyboard.press("g")
     page.keyboard.press("r")
     expect(page.locator("h1")).to_have_text("Rules")
-    page.wait_for_selector(LIVE, state="attached", timeout=15_000)
+    until_live(page)
     page.keyboard.press("j")
     page.keyboard.press("j")
     title = page.locator(".rule-row.cursor a").inner_text()
     page.keyboard.press("Enter")
     expect(page.locator(".rule-head h2")).to_have_text(title)
-    page.wait_for_selector(LIVE, state="attached", timeout=15_000)  # it hears keys by now
+    until_live(page)  # it hears keys by now
     page.keyboard.press("/")
     page.keyboard.type("fever")
     page.keyboard.press("Enter")

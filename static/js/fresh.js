@@ -1,0 +1,38 @@
+// A page read again: one copy at a time, and none waited for without end.
+
+const PATIENCE_MS = 15_000; // a network that hangs gives no answer, and no error either
+
+/**
+ * What a page now shows. Raises an error where it is refused, leads elsewhere (signed out), or does not come in time.
+ * @param {string} [address]
+ */
+export async function freshCopy(address = location.href) {
+  const response = await fetch(address, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE_MS) });
+  if (!response.ok || response.redirected) throw new Error(`${address}: ${response.status}`);
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+/**
+ * One run at a time, so that an older copy never comes after a newer one. All who ask during a run share the next, which
+ * gets every wish of theirs; each is answered when a run that began after they asked is through.
+ * @param {(wishes: Record<string, boolean>) => Promise<void>} run
+ * @returns {(wishes?: Record<string, boolean>) => Promise<void>}
+ */
+export function inTurn(run) {
+  let last = Promise.resolve();
+  /** @type {{wishes: Record<string, boolean>, done: Promise<void>} | null} */
+  let next = null;
+  return (wishes = {}) => {
+    if (!next) {
+      const mine = (next = { wishes: {}, done: last });
+      mine.done = last = last
+        .catch(() => {}) // told to who asked for it
+        .then(() => {
+          next = null;
+          return run(mine.wishes);
+        });
+    }
+    for (const [name, wish] of Object.entries(wishes)) next.wishes[name] ||= wish;
+    return next.done;
+  };
+}
