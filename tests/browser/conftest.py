@@ -63,7 +63,7 @@ class Site:
 
     def start_web(self) -> None:
         self._start("web", "-c", SERVE, str(self.port))
-        await_that(self._answers, within=30)
+        await_that(self._answers, within=120)
 
     def start_consumer(self) -> None:
         self._start("consumer", "manage.py", "run_consumer")
