@@ -1,7 +1,8 @@
 """Hourly and daily summaries of people: set-based, idempotent, and made again where anything changed.
 
 An hour is summed up once it is over, from the stored readings; again when readings come late (`due_hours`), and when
-an alert of it changed. A day is made of its hours, the present one included.
+an alert of it changed, which may be long after retention took its readings: the numbers they gave then stay. A day is
+made of its hours, the present one included.
 """
 
 from datetime import datetime, timedelta
@@ -48,7 +49,7 @@ recounted AS (
 due AS (
     SELECT user_id, start, interval '1 hour' AS length FROM picked
     UNION SELECT user_id, start, interval '1 hour' FROM recounted)
-INSERT INTO alerts_summary (user_id, period, start, readings, metrics, alerts, made_at)
+INSERT INTO alerts_summary AS kept (user_id, period, start, readings, metrics, alerts, made_at)
 SELECT due.user_id, 'hour', due.start, summed.readings, summed.metrics, counted.alerts, %(at)s
 FROM due
 CROSS JOIN LATERAL (
@@ -57,7 +58,9 @@ CROSS JOIN LATERAL (
     WHERE user_id = due.user_id AND recorded_at >= due.start AND recorded_at < due.start + due.length) summed
 CROSS JOIN LATERAL ({_ALERTS}) counted
 ON CONFLICT (user_id, period, start) DO UPDATE
-SET readings = excluded.readings, metrics = excluded.metrics, alerts = excluded.alerts, made_at = excluded.made_at
+SET readings = CASE WHEN excluded.readings > 0 THEN excluded.readings ELSE kept.readings END,
+    metrics = CASE WHEN excluded.readings > 0 THEN excluded.metrics ELSE kept.metrics END,
+    alerts = excluded.alerts, made_at = excluded.made_at
 RETURNING user_id, date_trunc('day', start, 'UTC')
 """
 

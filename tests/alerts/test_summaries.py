@@ -128,6 +128,21 @@ def test_an_alert_that_is_withdrawn_later_is_counted_no_more(store) -> None:
     assert summaries_make(at=AFTER + 3 * MINUTE) == 0
 
 
+def test_numbers_stay_when_the_readings_they_are_of_are_gone(store) -> None:
+    ann = make_wearer("ann")
+    store(ann, (NOON, {"heart_rate": 60.0}))
+    alert = make_alert(ann)
+    summaries_make(at=AFTER)
+    kept = list(Summary.objects.order_by("period").values("period", "readings", "metrics"))
+    later = AFTER + timedelta(days=40)
+    Reading.objects.all().delete()  # as retention drops them
+    Alert.objects.filter(pk=alert.pk).update(severity="LOW", changed_at=later)  # somebody closes it, say
+    assert summaries_make(at=later + MINUTE) == 1
+    assert hour(ann).alerts == {"LOW": 1}
+    assert list(Summary.objects.order_by("period").values("period", "readings", "metrics")) == kept
+    assert kept[1]["readings"] == 1
+
+
 def marks() -> list[tuple[int, datetime, int]]:
     return list(DueHour.objects.order_by("user", "start").values_list("user_id", "start", "minute"))
 
