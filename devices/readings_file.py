@@ -110,7 +110,7 @@ def _read_csv(path: Path) -> pl.DataFrame:
     is_csv(path)
     content = _content(path)
     try:
-        cells = pl.read_csv(content, infer_schema=False, encoding="utf8")
+        cells = pl.read_csv(content, infer_schema=False, encoding="utf8", null_values=[""])  # in quotes, too
     except pl.exceptions.NoDataError as error:
         raise ReadingsFileError(f"{path}: the file is empty") from error
     except pl.exceptions.PolarsError as error:

@@ -5,6 +5,7 @@ events are judged, and not lost here. The lines of NDJSON are sent as they are.
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -91,26 +92,20 @@ def _encode(cells: pl.DataFrame) -> list[str]:
     event = pl.struct("event_id", "timestamp", "user_id", *(_struct(cells, group) for group in groups))
     texts: list[str] = read.select(event.struct.json_encode().alias("event"))["event"].to_list()
     for row in odd.arg_true():
-        texts[row] = _encode_one(cells.row(row, named=True))
+        texts[row] = _encode_one(cells.row(row, named=True), read.row(row, named=True))
     return texts
 
 
-def _encode_one(row: dict[str, str | None]) -> str:
-    event: dict[str, Any] = {name: row[name] for name in ("event_id", "timestamp", "user_id") if row[name] is not None}
-    for name, cell in row.items():
-        if name in METRICS and cell is not None:
-            event.setdefault(METRICS[name].group, {})[METRICS[name].field] = _value(name, cell)
-    return json.dumps(event)
-
-
-def _value(name: str, cell: str) -> str | float:
+def _encode_one(cells: dict[str, str | None], read: dict[str, str | float | None]) -> str:
     """A number where it is one that JSON can say, else the text."""
-    if METRICS[name].is_text:
-        return cell
-    try:
-        return msgspec.json.decode(cell, type=float)
-    except msgspec.DecodeError:
-        return cell
+    event = {name: cells[name] for name in ("event_id", "timestamp", "user_id") if cells[name] is not None}
+    groups: dict[str, dict[str, str | float | None]] = {}
+    for name, cell in cells.items():
+        if name in METRICS and cell is not None:
+            value = read[name]
+            is_read = isinstance(value, str) or (value is not None and math.isfinite(value))
+            groups.setdefault(METRICS[name].group, {})[METRICS[name].field] = value if is_read else cell
+    return json.dumps(event | groups)
 
 
 def _struct(cells: pl.DataFrame, group: Group) -> pl.Expr:

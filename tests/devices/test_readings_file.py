@@ -76,6 +76,17 @@ def test_what_was_not_measured_is_null_and_flagged(csv: Any) -> None:
     ]
 
 
+def test_an_empty_cell_is_absent_also_between_quotes(csv: Any) -> None:
+    plain, quoted = (
+        csv(f"{T},a,70,,,,,,", head=f"{HEAD},event_id"),
+        csv(f'"{T}","a","70","","","","","",""', head=f"{HEAD},event_id", name="quoted.csv"),
+    )
+    assert read_cells(quoted).equals(read_cells(plain))
+    assert read_readings([quoted]).refused == {}
+    missing = csv(f'"{T}","","70","","","","",""', head=f"{HEAD},event_id", name="nobody.csv")
+    assert read_readings([missing]).refused == {"missing_field": 1}
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

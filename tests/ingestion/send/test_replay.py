@@ -15,6 +15,9 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 import pytest
 from django.core.management import CommandError, call_command
 
+from devices.readings_file import read_readings
+from ingestion.decode.exact import judge
+from ingestion.decode.verdicts import Limits, Rejected
 from ingestion.send.replay import recording
 from tests.ingestion.topic import messages_of
 
@@ -74,6 +77,20 @@ def test_cells_that_are_no_numbers_are_sent_to_be_refused(topic: str, tmp_path: 
     odd = [event for event in events_of(topic) if event["user_id"] == "ana"][2:]
     assert [event["vitals"]["heart_rate"] for event in odd] == ["abc", "1e999"]
     assert odd[0]["activity"]["steps_per_minute"] == "nan"
+
+
+@pytest.mark.parametrize(
+    "cell", ["72", "+72", "72.", ".5", "007", "7.2e1", " 72", "72 ", "1_000", "0x48", "abc", "nan", "inf", '""', '" "']
+)
+def test_a_cell_is_sent_as_a_backtest_over_the_file_reads_it(tmp_path: Path, cell: str):
+    path = written(tmp_path / "some.csv", f"timestamp,user_id,heart_rate,posture\n2026-01-01T10:00:00Z,ana,{cell},\n")
+    (sent,) = recording(path).events()
+    verdict = judge(str(sent.event).encode(), received_at=datetime(2026, 1, 2, tzinfo=UTC), limits=Limits())
+    read = read_readings([path])
+    if isinstance(verdict, Rejected):
+        assert read.refused == {verdict.code.value: 1}
+    else:
+        assert read.frame["heart_rate"].to_list() == [verdict.values.get("heart_rate")]
 
 
 def test_ids_are_those_of_the_contract_so_a_second_replay_adds_nothing(topic: str, tmp_path: Path):
