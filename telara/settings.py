@@ -41,6 +41,8 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # it has no type
 
     @classmethod
     def parse_value(cls, value: str, cast: Any) -> Any:
+        if cast is list:
+            return [item.strip() for item in value.split(",") if item.strip()]
         if cast is not bool:
             return super().parse_value(value, cast)
         word = value.strip().lower()
@@ -191,6 +193,8 @@ except (ValueError, KeyError, TypeError, environ.ImproperlyConfigured):  # its t
     raise environ.ImproperlyConfigured("EMAIL_URL: it is smtp+tls://user:password@host:587.") from None
 TELARA_MAIL = _mail["EMAIL_BACKEND"] != "django.core.mail.backends.dummy.EmailBackend"
 TELARA_URL: str = env.str("TELARA_URL", default="")  # how people reach the site, for links in messages
+if TELARA_URL and not re.match(r"https?://[^\s/?#]", TELARA_URL):
+    raise environ.ImproperlyConfigured(f"TELARA_URL={TELARA_URL!r}: it is a whole address: https://telara.example.org.")
 if TELARA_MAIL and not TELARA_URL:
     raise environ.ImproperlyConfigured("EMAIL_URL needs TELARA_URL, the site that links in mails lead to: https://...")
 EMAIL_BACKEND: str = _mail["EMAIL_BACKEND"]

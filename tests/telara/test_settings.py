@@ -49,6 +49,8 @@ def test_named_services_need_a_secret_key_of_their_own() -> None:
         ("TELARA_THROTTLE_LOGIN", "0/min"),
         ("LOG_LEVEL", "LOUD"),
         ("TELARA_METRICS_TOKEN_FILE", "/nowhere/at/all"),
+        ("TELARA_URL", "telara.example.org"),
+        ("TELARA_URL", "https:///alerts"),
         ("EMAIL_URL", "telara:hush@mail"),
         ("EMAIL_URL", "smtp+tls://telara:hush@mail:587"),  # and no TELARA_URL, to which its links would lead
     ],
@@ -64,6 +66,11 @@ def test_a_value_of_the_wrong_kind_is_named_without_a_password(name: str, value:
 def test_a_value_is_what_stands_there_whatever_it_begins_with(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELARA_OF_A_TEST", value)
     assert Environment().str("TELARA_OF_A_TEST", default="") == value
+
+
+def test_a_blank_beside_a_comma_is_none_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELARA_OF_A_TEST", "telara.example.org, localhost ,, [::1]")
+    assert Environment().list("TELARA_OF_A_TEST", default=[]) == ["telara.example.org", "localhost", "[::1]"]
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
