@@ -309,6 +309,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["devices.authentication.IsPerson"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["devices.parsers.SmallJSONParser"],
+    "DEFAULT_METADATA_CLASS": "devices.metadata.Metadata",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "devices.errors.exception_handler",
     "DEFAULT_THROTTLE_CLASSES": [

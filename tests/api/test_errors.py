@@ -51,6 +51,13 @@ def test_a_method_that_is_not_there(call, wearer: User) -> None:
     assert error(call(wearer).delete("/api/v1/alerts/"), 405)["code"] == "method_not_allowed"
 
 
+def test_what_may_be_asked_of_an_address_is_told_and_nothing_of_bodies(call, lead: User) -> None:
+    """DRF would name the fields of the answer for those of the body; OpenAPI has them."""
+    response = call(lead).options("/api/v1/devices/")
+    assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
+    assert sorted(response.json()) == ["description", "name", "parses", "renders"]
+
+
 def test_a_body_that_is_not_json(call, lead: User) -> None:
     client = call(lead)
     for body in ('{"source": ', "[" * 100_000, '{"source": NaN}', b"\xff\xfe"):
