@@ -311,6 +311,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["devices.parsers.SmallJSONParser"],
     "DEFAULT_METADATA_CLASS": "devices.metadata.Metadata",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "ALLOWED_VERSIONS": ["1"],  # else any ?version= of the schema stands in it, and in a header
     "EXCEPTION_HANDLER": "devices.errors.exception_handler",
     "DEFAULT_THROTTLE_CLASSES": [
         "devices.throttles.Anonymous",

@@ -63,3 +63,11 @@ def test_the_docs_page_lists_every_operation_and_each_of_its_links_leads_somewhe
         each["operationId"].replace("_", "-") for path in document["paths"].values() for each in path.values()
     }
     assert operations <= set(ids)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("version", ["a%0Ab", "%22;x=", "2"])
+def test_a_version_that_is_made_up_is_none_of_the_schema(version: str) -> None:
+    response = Client(raise_request_exception=False).get(f"/api/schema/?format=json&version={version}")
+    assert json.loads(response.content)["info"]["version"] == "1"
+    assert response["Content-Disposition"] == 'inline; filename="Telara.json"'
