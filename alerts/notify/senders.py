@@ -210,7 +210,7 @@ def _notify(target: Target, message: Message) -> Outcome:
     # Others send in other threads, and apprise has one log.
     mine = f"{threading.get_ident()} "
     with apprise.LogCapture(level=logging.DEBUG, fmt="%(thread)d %(levelname)s %(message)s") as said:  # type: ignore[no-untyped-call]
-        arrived = bool(plugin.notify(body=message.text, title=message.title))
+        arrived = bool(plugin.notify(body=message.text, title=message.title, body_format=apprise.NotifyFormat.TEXT))
         lines = [line.removeprefix(mine) for line in said.getvalue().splitlines() if line.startswith(mine)]
     if arrived:
         return Outcome(arrived=True)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,7 +16,7 @@ from urllib3 import Timeout
 
 from alerts.models import Channel
 from alerts.notify import senders
-from alerts.notify.message import Message
+from alerts.notify.message import Message, Told
 from alerts.notify.sealing import UnreadableError, seal, unseal
 from alerts.notify.senders import Target, new_signing_secret, send
 from alerts.services.notifications import MOST_CHANNELS, NotificationError, channel_make, channel_test
@@ -64,6 +65,18 @@ def test_an_e_mail_arrives_through_tls_from_who_signed_in(tmp_path: Path, monkey
         assert send(mail_to(office, scheme="mailtos", who=who), MESSAGE, at=NOON).arrived
     assert (office.mails[0]["Subject"], office.secured) == ("Telara: CRITICAL alert", [True])
     assert "ann@example.org" in office.mails[0]["To"]
+
+
+def test_an_e_mail_says_what_the_message_says_line_by_line() -> None:
+    alert = Told(UUID(int=1), "Heart rate < 40 & falling", "HIGH", "firing", "Heart rate <40 for 3 readings.")
+    with post_office() as office:
+        assert send(mail_to(office), replace(MESSAGE, told=[alert, alert]), at=NOON).arrived
+    (mail,) = office.mails
+    said = "Heart rate < 40 & falling (HIGH, firing). Heart rate <40 for 3 readings."
+    assert mail.get_content_type() == "text/plain"
+    body = mail.get_payload(decode=True)
+    assert isinstance(body, bytes)
+    assert body.decode().splitlines() == [said, said, "Open Telara: https://telara.example.org/alerts/1/"]
 
 
 def test_what_a_mail_server_refuses_is_told_from_what_it_cannot_take_now(monkeypatch: pytest.MonkeyPatch) -> None:
