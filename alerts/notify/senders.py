@@ -147,7 +147,10 @@ def _asks_too_much(understood: dict[str, Any]) -> bool:
 
 
 def _plugin(address: str) -> Any:
-    """What sends to an address, with the patience of TIMEOUT and no more, whatever the address asks for."""
+    """What sends to an address, and nowhere else, with the patience of TIMEOUT, whatever the address asks for.
+
+    Redirected, a message may become a question (GET), which any page answers well.
+    """
     import apprise
 
     _keep_to_itself()
@@ -155,7 +158,7 @@ def _plugin(address: str) -> Any:
     if plugin is not None:
         plugin.socket_connect_timeout = TIMEOUT.connect_timeout  # of a mail server: for all that it is to answer
         plugin.socket_read_timeout = min(plugin.socket_read_timeout, TIMEOUT.read_timeout)
-        plugin.retry, plugin.wait = 0, 0.0
+        plugin.retry, plugin.wait, plugin.redirects = 0, 0.0, False
     return plugin
 
 

@@ -115,10 +115,19 @@ def test_a_service_that_leads_to_a_private_address_leads_nowhere(listener: Hook)
     assert (outcome.arrived, outcome.note, listener.received) == (False, "It leads to a private address.", [])
 
 
-def test_a_redirect_is_not_followed(listener: Hook) -> None:
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [
+        ("webhook", "http://127.0.0.1:{}/x"),
+        ("apprise", "ntfy://127.0.0.1:{}/x"),
+        ("apprise", "ntfy://127.0.0.1:{}/x?redirect=yes"),
+    ],
+)
+def test_a_redirect_is_not_followed(listener: Hook, kind: str, address: str) -> None:
     listener.answers[:] = [307]
-    outcome = send(Target("webhook", listener.url, SECRET, LOOPBACK), Message(uuid4(), "test", NOON), at=NOON)
-    assert (outcome.arrived, outcome.note, len(listener.received)) == (False, "It answered with 307.", 1)
+    target = Target(kind, address.format(listener.port), SECRET, LOOPBACK)
+    outcome = send(target, Message(uuid4(), "test", NOON), at=NOON)
+    assert (outcome.arrived, "307" in outcome.note, len(listener.received)) == (False, True, 1)
 
 
 def test_other_threads_and_the_time_after_are_not_judged() -> None:
