@@ -28,6 +28,7 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # what such secrets begin with
 SEND_S: Final = 10.0  # in all, however slowly somebody answers
 TIMEOUT: Final = urllib3.Timeout(connect=5.0, read=5.0)
 ADDRESS_LENGTH: Final = 2000
+HOST_LENGTH: Final = 100  # of a longer one only the scheme is shown
 NOTE_LENGTH: Final = 200
 # Services that are one place of their own, and those whose URL names the host.
 SERVICES: Final = frozenset({"slack", "discord", "tgram", "pover", "pagerduty", "opsgenie", "twilio"})
@@ -102,7 +103,7 @@ def _webhook_shown(scheme: str, host: str, networks: Sequence[Network]) -> str:
     if scheme == "http" and (not networks or host_is_refused(host, networks) or not host_is_refused(host, ())):
         raise BadAddressError("A webhook is an address that begins with https://.")
     _refuse(host, networks)
-    return f"{scheme}://{host}"
+    return f"{scheme}://{host}" if len(host) <= HOST_LENGTH else scheme
 
 
 def _service_shown(address: str, host: str, networks: Sequence[Network]) -> str:
@@ -120,7 +121,7 @@ def _service_shown(address: str, host: str, networks: Sequence[Network]) -> str:
             _refuse(each, networks)
     if _plugin(address) is None:
         raise BadAddressError(f"That is no complete address of {scheme}.")
-    return f"{scheme}, {host}" if scheme in HOSTED and host and len(host) <= 100 else scheme
+    return f"{scheme}, {host}" if scheme in HOSTED and host and len(host) <= HOST_LENGTH else scheme
 
 
 def _refuse(host: str, networks: Sequence[Network]) -> None:

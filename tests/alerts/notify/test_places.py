@@ -87,6 +87,7 @@ def test_a_channel_leads_nowhere_private_and_to_nothing_that_is_not_on_the_list(
     ("kind", "address", "shown"),
     [
         ("webhook", "https://user:pw@8.8.8.8/secret-path?token=t", "https://8.8.8.8"),
+        ("webhook", f"https://{'a' * 60}.{'b' * 60}.example.invalid/x", "https"),
         ("apprise", "ntfys://8.8.8.8/secret-topic", "ntfys, 8.8.8.8"),
         ("apprise", "mailtos://ann:pw@8.8.8.8?to=ann@example.org&from=a@example.org", "mailtos, 8.8.8.8"),
         ("apprise", "tgram://123456789:abcdefg_hijklmnop/12315544/", "tgram"),
