@@ -21,5 +21,6 @@ def quiet_until(at: datetime, *, zone: ZoneInfo, begins: time | None, ends: time
     elif not begins <= clock < ends:
         return None
     day = local.date() + timedelta(days=1) if over_midnight and clock >= begins else local.date()
-    over = datetime.combine(day, ends, tzinfo=zone).astimezone(at.tzinfo)
-    return over if over > at else over + timedelta(hours=1)  # the clock went back: this hour comes twice
+    over = datetime.combine(day, ends, tzinfo=zone)
+    first, second = (over.replace(fold=fold).astimezone(at.tzinfo) for fold in (0, 1))
+    return first if first > at else second  # the clock went back: this time comes twice

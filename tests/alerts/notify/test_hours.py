@@ -33,3 +33,8 @@ def utc(text: str) -> datetime:
 )
 def test_they_end_when_the_persons_clock_says(at: str, begins: time, ends: time, until: str | None) -> None:
     assert quiet_until(utc(at), zone=BERLIN, begins=begins, ends=ends) == (until and utc(until))
+
+
+def test_a_clock_may_go_back_by_half_an_hour() -> None:
+    at, zone = utc("2026-04-04T15:10"), ZoneInfo("Australia/Lord_Howe")  # twenty to two, for the second time
+    assert quiet_until(at, zone=zone, begins=time(22), ends=time(1, 45)) == utc("2026-04-04T15:15")
