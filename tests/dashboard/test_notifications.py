@@ -1,12 +1,14 @@
 """The page of channels, routes and what was sent, by persona."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from alerts.models import Channel, Delivery, Route
-from devices.models import User
+from devices.models import Simulation, User
 from tests.dashboard.pages import Visit
 from tests.made import NOON, make_user
 
@@ -114,6 +116,17 @@ def test_a_test_goes_into_the_log(visit: Visit, analyst: User) -> None:
     assert "<html" not in log
     again = client.post(f"{PAGE}channels/{channel.pk}/test/", follow=True)
     assert b"on its way already" in again.content
+
+
+@pytest.mark.parametrize(("page", "box"), [(PAGE, "log"), ("/simulator/", "runs")])
+def test_what_scrolls_sideways_stays_when_its_rows_are_read_anew(visit: Visit, page: str, box: str) -> None:
+    person = make_user("simulant", "run_simulator")
+    Delivery.objects.create(channel=channel_of(person), kind="test", state="sent", made_at=NOON)
+    Simulation.objects.create(runner="worker", requested_at=NOON, starts_at=NOON)
+    client = visit(person)
+    assert re.search(rf'<div id="{box}"\s+class="table-scroll"', client.get(page).text)
+    anew = client.get(page, headers={"HX-Request": "true"}).text
+    assert ("<table" in anew, "table-scroll" in anew) == (True, False)
 
 
 def queries(client: Client) -> int:
