@@ -5,7 +5,7 @@ With htmx the answer is 204 and an event, as of `triage`; without it the answer 
 """
 
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.decorators import login_required
@@ -16,22 +16,25 @@ from django.views.decorators.http import require_POST
 from alerts.models import Mute
 from alerts.services.mutes import MuteError, mute_add, mute_end
 from dashboard.answers import answer_done, answer_refused
+from dashboard.templatetags.telara import in_zone
 from dashboard.wearer.views import person_of
 
 if TYPE_CHECKING:
     from devices.models import User
+
+_MINUTE: Final = timedelta(minutes=1)
 
 
 @login_required
 @require_POST
 def mutes(request: HttpRequest, user_id: str) -> HttpResponse:
     """Form fields: `rules` (ids), `until` and, where it does not begin now, `from` (HH:MM, by the wearer's clock; the
-    next such times), `why`."""
+    next such times, of which the minute that the clock shows is one), `why`."""
     by, at = cast("User", request.user), timezone.now()
     wearer = person_of(by, user_id)
     form, zone = request.POST, ZoneInfo(wearer.time_zone)
     try:
-        starts_at = _next(form.get("from", ""), zone, after=at) or at
+        starts_at = _next(form.get("from", ""), zone, after=at - _MINUTE) or at
         ends_at = _next(form.get("until", ""), zone, after=starts_at)
         if ends_at is None:
             raise MuteError("until", "Say until when, as 18:00.")
@@ -42,7 +45,9 @@ def mutes(request: HttpRequest, user_id: str) -> HttpResponse:
     except MuteError as error:
         return answer_refused(request, wearer, str(error))
     count = len(mute.rules)
-    told = f"{wearer.shown_name}: {count} rule{'' if count == 1 else 's'} quiet until {ends_at.astimezone(zone):%H:%M}"
+    begins = "" if mute.starts_at <= at else f"from {in_zone(mute.starts_at, wearer.time_zone)} "
+    ends = in_zone(mute.ends_at, wearer.time_zone)
+    told = f"{wearer.shown_name}: {count} rule{'' if count == 1 else 's'} quiet {begins}until {ends}"
     return answer_done(request, wearer, told)
 
 

@@ -82,6 +82,21 @@ def test_without_htmx_it_leads_back_to_the_page_which_says_what_was_done(visit: 
     assert "Ann: 1 rule quiet until" in page.text
 
 
+def test_the_minute_that_a_clock_shows_is_now_and_one_before_it_tomorrow(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    User.objects.filter(pk=wearer.pk).update(time_zone="Asia/Kathmandu")  # a quarter of an hour beside the others
+    client, clock = visit(analyst), timezone.now().astimezone(ZoneInfo("Asia/Kathmandu"))
+    until = f"{clock + timedelta(hours=1):%H:%M}"
+    said = told(client.post(PLAN, form(until=until, **{"from": f"{clock:%H:%M}"}), **HTMX))
+    assert said == f"Ann: 1 rule quiet until {until}" or "quiet until" in said
+    begins = Mute.objects.get().starts_at
+    assert begins < timezone.now()
+    ago = clock - timedelta(minutes=5)
+    said = told(client.post(PLAN, form(until=until, **{"from": f"{ago:%H:%M}"}), **HTMX))
+    assert f"quiet from {ago + timedelta(days=1):%a %H:%M} until" in said
+
+
 def test_times_are_those_of_the_wearers_clock() -> None:
     zone, noon = ZoneInfo("Europe/Berlin"), datetime(2026, 3, 1, 12, tzinfo=UTC)
     assert _next("18:00", zone, after=noon) == datetime(2026, 3, 1, 17, tzinfo=UTC)
