@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from alerts.models import Rule
 from alerts.selectors import rule_get
+from alerts.services.triage import NOTE_LENGTH
 
 if TYPE_CHECKING:
     from devices.models import User
@@ -46,6 +47,11 @@ def rule_or_404(rule_id: str) -> Rule:
     if not found.versions.all():
         raise Http404("There is no such rule.")
     return found
+
+
+def why_of(request: HttpRequest) -> str:
+    """The reason that was given, as it may be kept."""
+    return request.POST.get("note", "").replace("\x00", "").strip()[:NOTE_LENGTH]
 
 
 def source_of(request: HttpRequest) -> str:

@@ -15,8 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from alerts.models import Rule, RuleChange, RuleVersion
 from alerts.rule_files import Problem
 from alerts.services.rules import RuleProblems, rule_disable, rule_enable, rule_write
-from alerts.services.triage import NOTE_LENGTH
-from dashboard.rules.access import PERMISSION, may_change, require_change, rule_or_404, source_of
+from dashboard.rules.access import PERMISSION, may_change, require_change, rule_or_404, source_of, why_of
 from dashboard.rules.backtest import choices
 from dashboard.rules.draft import diff_of
 from dashboard.rules.form import fields
@@ -72,7 +71,7 @@ def rule(request: HttpRequest, rule_id: str) -> HttpResponse:
 def switch(request: HttpRequest, rule_id: str) -> HttpResponse:
     """POST `to` (on, off) and `note`: why."""
     found, user, at = rule_or_404(rule_id), cast("User", request.user), timezone.now()
-    note = request.POST.get("note", "").strip()[:NOTE_LENGTH]
+    note = why_of(request)
     to = request.POST.get("to")
     if to not in ("on", "off") or not note:
         return render(request, "400.html", {"exception": "On or off, and why."}, status=400)
@@ -103,7 +102,7 @@ def _save(request: HttpRequest, rule: Rule | None) -> HttpResponse:
     user = cast("User", request.user)
     require_change(user)
     source, base = source_of(request), request.POST.get("based_on", "")
-    note = request.POST.get("note", "").strip()[:NOTE_LENGTH]
+    note = why_of(request)
     based_on = int(base) if base.isascii() and base.isdigit() and len(base) < 9 else 0
     try:
         version = rule_write(source=source, by=user, at=timezone.now(), rule=rule, note=note, based_on=based_on)

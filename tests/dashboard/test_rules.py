@@ -193,6 +193,14 @@ def test_saving_makes_a_version_with_its_reason(desk: Client, editor: User) -> N
     assert "children" in page
 
 
+def test_a_reason_holds_what_a_text_can_hold(desk: Client) -> None:
+    write(yaml())
+    assert save(desk, yaml(limit=45), note="strict\x00er").status_code == 302
+    assert desk.post("/rules/bradycardia/switch/", {"to": "off", "note": "too\x00 loud"}).status_code == 302
+    assert list(RuleChange.objects.order_by("pk").values_list("note", flat=True))[-2:] == ["stricter", "too loud"]
+    assert desk.post("/rules/bradycardia/switch/", {"to": "on", "note": "\x00"}).status_code == 400
+
+
 def test_saving_the_same_makes_no_version(desk: Client) -> None:
     write(yaml())
     save(desk, "# a comment\n" + yaml())
