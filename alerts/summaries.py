@@ -2,7 +2,8 @@
 
 An hour is summed up once it is over, from the stored readings; again when readings come late (`due_hours`), and when
 an alert of it changed, which may be long after retention took its readings: the numbers they gave then stay. A day is
-made of its hours, the present one included.
+made of its hours, the present one included, and again when an alert of it changed: that may have opened in an hour
+without readings, of which there is no summary.
 """
 
 from datetime import datetime, timedelta
@@ -67,8 +68,12 @@ RETURNING user_id, date_trunc('day', start, 'UTC')
 _DAYS = (
     """
 WITH due AS (
-    SELECT DISTINCT user_id, start, interval '1 day' AS length
-    FROM unnest(%(users)s::bigint[], %(days)s::timestamptz[]) AS touched (user_id, start))
+    SELECT user_id, start, interval '1 day' AS length
+    FROM unnest(%(users)s::bigint[], %(days)s::timestamptz[]) AS touched (user_id, start)
+    UNION SELECT s.user_id, s.start, interval '1 day' FROM alerts_alert a
+    JOIN alerts_summary s ON s.user_id = a.user_id AND s.period = 'day'
+        AND s.start = date_trunc('day', a.opened_at, 'UTC')
+    WHERE a.changed_at >= %(changed)s AND a.changed_at >= s.made_at)
 INSERT INTO alerts_summary (user_id, period, start, readings, metrics, alerts, made_at)
 SELECT due.user_id, 'day', due.start, hours.readings, summed.metrics, counted.alerts, %(at)s
 FROM due
@@ -112,8 +117,7 @@ def summaries_make(*, at: datetime, limit: int = HOURS_AT_ONCE) -> int:
             return 0
         cursor.execute(_HOURS, given)
         made = cursor.fetchall()
-        if made:
-            cursor.execute(_DAYS, {"users": [row[0] for row in made], "days": [row[1] for row in made], "at": at})
+        cursor.execute(_DAYS, given | {"users": [row[0] for row in made], "days": [row[1] for row in made]})
         reach("summary_before_commit")
     reach("summary_after_commit")
     return len(made)

@@ -143,6 +143,18 @@ def test_numbers_stay_when_the_readings_they_are_of_are_gone(store) -> None:
     assert kept[1]["readings"] == 1
 
 
+def test_a_day_counts_alerts_of_hours_without_readings(store) -> None:
+    ann = make_wearer("ann")
+    store(ann, (NOON, {"heart_rate": 60.0}))
+    summaries_make(at=AFTER)
+    silent = make_alert(ann, severity="LOW", opened_at=NOON + 2 * HOUR, changed_at=AFTER + MINUTE)
+    assert summaries_make(at=AFTER + 2 * MINUTE) == 0
+    assert Summary.objects.get(period="day").alerts == {"LOW": 1}
+    Alert.objects.filter(pk=silent.pk).update(episode="withdrawn", changed_at=AFTER + 3 * MINUTE)
+    summaries_make(at=AFTER + 4 * MINUTE)
+    assert (Summary.objects.get(period="day").alerts, Summary.objects.count()) == ({}, 2)
+
+
 def marks() -> list[tuple[int, datetime, int]]:
     return list(DueHour.objects.order_by("user", "start").values_list("user_id", "start", "minute"))
 
