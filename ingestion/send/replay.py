@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,7 +42,8 @@ class Recording:
     lines: tuple[bytes, ...] = ()
 
     def events(self, *, shift: timedelta = timedelta()) -> Iterator[Recorded]:
-        """Every event in order, each taken `shift` later than the file says. Ids are those of the file's times."""
+        """Every event in order, each taken `shift` later than the file says, but where there is no such time. Ids are
+        those of the file's times."""
         if self.cells is not None:
             return _of_cells(self.cells, shift)
         return (_of_line(line, shift) for line in self.lines)
@@ -71,7 +72,7 @@ def shift_to(now: datetime, recordings: Iterable[Recording]) -> timedelta:
 def _of_cells(cells: pl.DataFrame, shift: timedelta) -> Iterator[Recorded]:
     for part in cells.iter_slices(ROWS_A_SLICE):
         written = part["timestamp"].to_list()
-        times = [None if at is None else at + shift for at in map(_time, written)]
+        times = [_later(at, shift) for at in map(_time, written)]
         if shift:
             moved = [text if at is None else rfc3339(at) for at, text in zip(times, written, strict=True)]
             shifted = part.with_columns(pl.Series("timestamp", moved, dtype=pl.String))
@@ -120,9 +121,8 @@ def _of_line(line: bytes, shift: timedelta) -> Recorded:
     """A line that is no event is sent all the same: it is refused, and so counted, where all are."""
     event = _event(line)
     user_id, text = event.get("user_id"), event.get("timestamp")
-    at = _time(text) if isinstance(text, str) else None
+    at = _later(_time(text), shift) if isinstance(text, str) else None
     if at is not None and shift:
-        at += shift
         line = json.dumps(event | {"timestamp": rfc3339(at)}).encode()
     return Recorded(user_id if isinstance(user_id, str) else "", line, at)
 
@@ -142,11 +142,19 @@ def _event(line: bytes) -> dict[str, Any]:
 
 
 def _time(text: str | None) -> datetime | None:
-    """RFC 3339 with a zone; None for anything else."""
+    """RFC 3339 with a zone, in UTC; None for anything else."""
     if text is None:
         return None
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return at if at.tzinfo is not None else None
+
+
+def _later(at: datetime | None, shift: timedelta) -> datetime | None:
+    """None where time has not begun by then, or has ended."""
+    try:
+        return None if at is None else at + shift
+    except OverflowError:
+        return None

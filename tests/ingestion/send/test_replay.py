@@ -141,6 +141,17 @@ def test_now_shifts_all_times_so_that_the_last_is_now(topic: str, tmp_path: Path
     assert times[-1] - times[0] == pytest.approx(7)
 
 
+def test_a_time_that_no_shift_can_reach_is_sent_as_it_is(topic: str, tmp_path: Path):
+    never, first = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"  # what a clock says that was never set
+    rows = "".join(f"{at},ana,64\n" for at in (never, "2026-01-01T10:00:00Z", first))
+    replay(written(tmp_path / "some.csv", "timestamp,user_id,heart_rate\n" + rows), "--now")
+    lines = [json.dumps(EVENT | {"timestamp": at, "user_id": "ben"}) for at in (never, first)]
+    replay(written(tmp_path / "some.ndjson", "\n".join(lines)), "--now")
+    texts = [(event["user_id"], event["timestamp"][:4]) for event in events_of(topic)]
+    assert sorted(texts)[:2] == [("ana", "0001"), ("ana", "2026")]
+    assert ("ben", "0001") in texts
+
+
 def test_speed_paces_by_the_times_of_the_file(topic: str, tmp_path: Path):
     path = written(tmp_path / "some.csv", CSV)
     began = time.monotonic()
