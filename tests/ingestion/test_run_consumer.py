@@ -67,6 +67,14 @@ def test_a_failpoint_that_is_none_is_named_in_one_line(tmp_path: Path, value: st
     assert value in line
 
 
+@pytest.mark.parametrize("given", [("--group", ""), ()])
+def test_a_group_without_a_name_is_said(tmp_path: Path, given: tuple[str, ...]) -> None:
+    with consumer(tmp_path, *given, TELARA_KAFKA_GROUP="") as running:
+        assert running.process.wait(60) == 1
+        *_, line = running.output.read_text().splitlines()
+    assert "TELARA_KAFKA_GROUP" in line
+
+
 def test_failpoints_are_counted_from_one(settings: Any) -> None:
     armed.cache_clear()
     settings.TELARA_FAILPOINTS = "after_store:3, before_commit"

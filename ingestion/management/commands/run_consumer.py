@@ -41,6 +41,8 @@ class Command(BaseCommand):
         parser.add_argument("--engine", choices=["telara"], default="telara")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if not options["group"]:
+            raise CommandError("The group has no name: --group, or TELARA_KAFKA_GROUP.")
         try:
             armed()
         except ValueError as error:
