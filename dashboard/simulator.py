@@ -17,7 +17,7 @@ from devices.simulations import SimulationError, simulation_start, simulation_st
 from devices.simulator.anomalies import ANOMALIES
 from devices.simulator.grid import MAX_RATE_HZ, MIN_RATE_HZ
 from devices.simulator.people import wearer_ids
-from devices.simulator.plan import MAX_WEARERS, Wish
+from devices.simulator.plan import MAX_SEED, MAX_WEARERS, Wish
 
 SHOWN: Final = 50
 OFFERED: Final = 100
@@ -39,7 +39,7 @@ class Start(forms.Form):
     bad_data = forms.FloatField(
         label="Part that is spoilt", min_value=0, max_value=1, required=False, initial=0, help_text="0 to 1"
     )
-    seed = forms.IntegerField(min_value=0, max_value=2**62, initial=1, help_text="same seed, same people")
+    seed = forms.IntegerField(min_value=0, max_value=MAX_SEED, initial=1, help_text="same seed, same people")
 
     def wish(self) -> Wish:
         given = self.cleaned_data

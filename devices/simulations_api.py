@@ -17,7 +17,7 @@ from devices.paging import KeysetPagination
 from devices.simulations import NotVirtualError, SimulationError, simulation_start, simulation_stop
 from devices.simulator.anomalies import ANOMALIES
 from devices.simulator.grid import MAX_RATE_HZ, MIN_RATE_HZ
-from devices.simulator.plan import MAX_WEARERS, Wish
+from devices.simulator.plan import MAX_SEED, MAX_WEARERS, Wish
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -52,7 +52,7 @@ class NewSimulation(serializers.Serializer[None]):
     duration_s = serializers.FloatField(required=False, min_value=1, max_value=MONTH_S, help_text="Else until stopped.")
     anomaly = serializers.ChoiceField(required=False, choices=sorted(ANOMALIES))
     bad_data = serializers.FloatField(required=False, min_value=0, max_value=1)
-    seed = serializers.IntegerField(required=False, min_value=0, max_value=2**62)
+    seed = serializers.IntegerField(required=False, min_value=0, max_value=MAX_SEED)
     starts_at = AwareDateTimeField(required=False)
     repeat_s = serializers.FloatField(required=False, min_value=1, max_value=12 * MONTH_S)
 

@@ -12,6 +12,7 @@ from devices.simulator.stream import Injection
 DEFAULT_WEARERS: Final = 12
 MAX_WEARERS: Final = 100_000
 MAX_DURATION_S: Final = 100 * 366 * 24 * 3600
+MAX_SEED: Final = 2**62
 CALM_AFTER_MS: Final = 60_000
 _USER_ID: Final = re.compile(r"[A-Za-z0-9._\-@+:]{1,64}")
 
@@ -71,6 +72,8 @@ def plan_of(wish: Wish, *, start_ms: int) -> Plan:
         raise ValueError(f"{wish.user_id!r} is no user id: letters, digits and ._-@+: only, 64 at most")
     if wish.duration_s is not None and not wish.duration_s <= MAX_DURATION_S:
         raise ValueError(f"a run lasts up to a hundred years, not {wish.duration_s:g} s")
+    if abs(wish.seed) > MAX_SEED:
+        raise ValueError(f"a seed is at most {MAX_SEED:,} from 0, not {wish.seed:,}")
     user_ids = tuple(dict.fromkeys((*wearer_ids(wish.count), *((wish.user_id,) if wish.user_id else ()))))
     end_ms = None if wish.duration_s is None else start_ms + round(wish.duration_s * 1000)
     injections: tuple[Injection, ...] = ()

@@ -154,6 +154,7 @@ def test_bad_data_is_sent_and_told(topic: str, tmp_path: Path):
         (["--duration", "nan"], "a run lasts up to a hundred years"),
         (["--bad-data", "2"], "0 to 1, not 2"),
         (["--duration", "0"], "longer than nothing"),
+        (["--seed", "99999999999999999999"], "a seed is at most 4,611,686,018,427,387,904 from 0"),
         (["--start", "yesterday"], "is not a time of ISO 8601"),
         (["--anomaly", "boredom"], "invalid choice: 'boredom'"),
         (["--truth", "/nowhere/at/all"], "/nowhere/at/all: No such file"),
