@@ -1,6 +1,7 @@
 """The rows of the alerts list: which are on a page, in which groups, and what may be done with each."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -73,17 +74,28 @@ def _group(alert: Alert) -> int:
     return 0 if alert.episode == EpisodeState.FIRING else 1
 
 
-def replaced_by(alerts: list[Alert]) -> dict[UUID, Alert]:
-    """Alerts whose row a critical form takes, by the id of the one that takes it: same person, at the same time."""
-    return {
-        worse.pk: alert
-        for worse in alerts
-        for alert in alerts
-        if worse.replaces
-        and (worse.replaces, worse.user_id) == (alert.rule.rule_id, alert.user_id)
+def replaced_by(alerts: Iterable[Alert]) -> dict[UUID, Alert]:
+    """Alerts whose row a critical form takes, by the id of the one that takes it."""
+    lower: dict[tuple[int | None, str], list[Alert]] = defaultdict(list)
+    worse = []
+    for alert in alerts:
+        lower[alert.user_id, alert.rule.rule_id].append(alert)
+        if alert.replaces:
+            worse.append(alert)
+    return {each.pk: alert for each in worse for alert in lower[each.user_id, each.replaces] if _takes_row(each, alert)}
+
+
+def _takes_row(worse: Alert, alert: Alert) -> bool:
+    """Whether it is graver, of the same time, and neither over nor closed before the other is."""
+    is_firing, was_firing = (each.episode == EpisodeState.FIRING for each in (worse, alert))
+    is_closed, was_closed = (each.triage == Triage.CLOSED for each in (worse, alert))
+    return (
+        SEVERITY_RANK[worse.severity] < SEVERITY_RANK[alert.severity]
         and alert.started_at <= worse.ended_at
         and worse.started_at <= alert.ended_at
-    }
+        and is_firing >= was_firing
+        and is_closed <= was_closed
+    )
 
 
 def grouped(alerts: list[Alert]) -> list[tuple[str, list[Alert]]]:

@@ -13,6 +13,7 @@ from alerts.models import Alert
 from alerts.models.alert import AlertClass, EpisodeState, Severity, Triage
 from alerts.selectors import alerts_open, may_triage
 from alerts.services.triage import LONGEST_SNOOZE
+from dashboard.desk.rows import replaced_by
 from dashboard.overview.people import RANK
 from devices.models import User
 
@@ -126,17 +127,17 @@ def just_ended(*, user: User, since: datetime) -> list[Alert]:
 
 
 def _cards(user: User, alerts: Iterable[Alert]) -> list[Card]:
-    """Worst first, then newest; an alert whose critical form fires too is left to that one's row."""
+    """Worst first, then newest; an alert may be left to the row of its critical form."""
     rows = list(alerts)
-    lower = {(alert.user_id, alert.rule.rule_id): alert for alert in rows}
-    replaced = {(a.user_id, a.replaces): a for a in rows if a.replaces and (a.user_id, a.replaces) in lower}
+    replaced = replaced_by(rows)
+    taken = {alert.pk for alert in replaced.values()}
     cards = [
         Card(
             alert=alert,
-            was=str(lower[alert.user_id, alert.replaces].severity) if (alert.user_id, alert.replaces) in lower else "",
+            was=str(replaced[alert.pk].severity) if alert.pk in replaced else "",
             may_triage=may_triage(user=user, alert=alert),
         )
         for alert in rows
-        if (alert.user_id, alert.rule.rule_id) not in replaced
+        if alert.pk not in taken
     ]
     return sorted(cards, key=lambda card: (RANK[Severity(card.alert.severity)], -card.alert.opened_at.timestamp()))

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from alerts.models import Alert
-from dashboard.desk.rows import PAGE, TECHNICAL_BELOW
+from dashboard.desk.rows import PAGE, TECHNICAL_BELOW, replaced_by
 from dashboard.facets import shown_count
 from devices.models import User
 from tests.dashboard.pages import Visit, read_out
@@ -98,6 +98,38 @@ def test_the_critical_form_takes_the_row_of_the_lower_one(visit: Visit, wearer: 
     response = visit(analyst).get("/alerts/")
     assert titles(response) == ["worse"]
     assert "was HIGH" in response.text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"episode": "ended", "end": "cleared"},
+        {"triage": "closed", "close_reason": "true"},
+        {"severity": "MEDIUM"},
+        {"severity": "HIGH"},
+    ],
+)
+def test_a_form_that_is_over_closed_or_no_graver_takes_no_row_of_what_fires(
+    visit: Visit, wearer: User, analyst: User, said: dict[str, Any]
+) -> None:
+    lower = make_alert(wearer, title="lower", rule=make_rule("hypoxia"))
+    worse = {"title": "worse", "severity": "CRITICAL", "replaces": "hypoxia"} | said
+    other = make_alert(wearer, rule=make_rule("hypoxia-critical"), **worse)
+    assert replaced_by([lower, other]) == {}
+    assert "lower" in titles(visit(analyst).get("/alerts/"))
+
+
+def test_what_is_over_is_left_to_a_critical_form_that_is_over_too(visit: Visit, wearer: User, analyst: User) -> None:
+    opened(wearer, 0, title="lower", rule=make_rule("hypoxia"))
+    opened(wearer, 0, title="worse", severity="CRITICAL", rule=make_rule("hypoxia-critical"), replaces="hypoxia")
+    opened(wearer, 9, title="later", rule=make_rule("hypoxia"))
+    assert titles(visit(analyst).get("/alerts/")) == ["later", "worse"]
+
+
+def test_of_two_forms_that_would_take_each_others_row_both_are_there(visit: Visit, wearer: User, analyst: User) -> None:
+    make_alert(wearer, title="one", rule=make_rule("a"), replaces="b")
+    make_alert(wearer, title="other", rule=make_rule("b"), replaces="a")
+    assert sorted(titles(visit(analyst).get("/alerts/"))) == ["one", "other"]
 
 
 def test_views_and_severities_narrow_it_and_count_what_the_others_leave(

@@ -125,6 +125,26 @@ def test_the_log_has_one_row_for_an_alert_and_its_critical_form(client: Client, 
     assert "Firing 1" in html
 
 
+def test_what_fires_on_is_not_left_to_a_critical_form_that_is_over(client: Client, chief: User, now: datetime) -> None:
+    wearer = make_wearer()
+    read(wearer, now)
+    mine = {"triage": "acknowledged", "triaged_by": chief}
+    make_alert(wearer, rule=make_rule("hypoxia"), title="Hypoxia", severity="HIGH", **mine)
+    over = {"severity": "CRITICAL", "replaces": "hypoxia", "episode": "ended", "end": "cleared"}
+    make_alert(wearer, rule=make_rule("hypoxia-critical"), title="Hypoxia, critical", **over, **mine)
+    html = client.get("/?tab=mine").content.decode()
+    assert html.count('class="card ') == 2
+    assert "was HIGH" not in html
+
+
+def test_rules_that_would_take_each_others_row_have_a_row_each(client: Client, chief: User, now: datetime) -> None:
+    wearer = make_wearer()
+    read(wearer, now)
+    make_alert(wearer, rule=make_rule("a"), title="One", replaces="b")
+    make_alert(wearer, rule=make_rule("b"), title="Other", replaces="a")
+    assert "Firing 2" in client.get("/").content.decode()
+
+
 def test_technical_alerts_stand_apart_and_are_not_counted(client: Client, chief: User, now: datetime) -> None:
     wearer = make_wearer()
     read(wearer, now)
