@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 
 from alerts.deriving import Deriving
-from alerts.engine import Advance, PersonState, RuleSet, advance, new_person
+from alerts.engine import Advance, PersonState, RuleKey, RuleSet, Stretch, advance, new_person
 from alerts.engine.clock import moment
 from alerts.engine.crowd import NO_TIMES, Crowd, Times
 from alerts.engine.rows import Ints
 from alerts.engine.snapshot import Snapshot, snapshot_of
 from alerts.engine.state import ALWAYS
-from alerts.rebuild import new_people, rebuild
+from alerts.rebuild import Rebuilt, new_people, rebuild
 from alerts.snapshots import BEHIND, LONG
 
 REBUILT_AT_ONCE: Final = 64  # people
@@ -113,8 +113,19 @@ class Lane:
         everybody = sorted(people)
         for start in range(0, len(everybody), REBUILT_AT_ONCE):
             some = {user_id: people[user_id] for user_id in everybody[start : start + REBUILT_AT_ONCE]}
-            again = rebuild(self.rules, some, self._deriving)
-            yield advance(self.rules, again.states, again.rows, freshness=self._freshness, as_of=again.as_of)
+            yield self._folded(rebuild(self.rules, some, self._deriving))
+
+    def _folded(self, again: Rebuilt) -> Advance:
+        """What all the rows of these people mean, of which only a piece is in memory."""
+        states: dict[int, PersonState] = {}
+        stretches: dict[tuple[int, RuleKey], Stretch] = {}
+        for rows in again.pieces:
+            step = advance(self.rules, again.states | states, rows, freshness=self._freshness, as_of=again.as_of)
+            states |= step.states
+            for stretch in step.stretches:
+                pair = stretch.user_id, stretch.rule
+                stretches[pair] = stretches[pair].followed_by(stretch) if pair in stretches else stretch
+        return Advance(states, list(stretches.values()))
 
 
 def _is_long_pending(state: PersonState, as_of: datetime, saved: datetime | None) -> bool:

@@ -4,7 +4,7 @@ An alert that covers the moment gives its start. Otherwise the run, if there is 
 FALSE, after the last episode's end, or after a gap; rows are read backwards until one of these is found.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -19,7 +19,7 @@ from alerts.engine.derived import RATE_REACH
 from alerts.engine.fold import Run
 from alerts.engine.language import to_polars, to_postgres
 from alerts.snapshots import LONG, snapshots_of
-from alerts.stored_rows import relation, rows_within, times_of, windows_since
+from alerts.stored_rows import piece_ends, relation, rows_within, times_of, windows_since
 
 FIRST_LOOK: Final = 2  # times max_gap
 _EVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -78,11 +78,11 @@ _COVERED = (
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """People whose state begins anew: each one's empty state, all their stored rows from there on, and how far their
-    time has come where that is beyond their rows."""
+    """People whose state begins anew: each one's empty state, all their stored rows from there on, piece by piece, and
+    how far their time has come where that is beyond their rows."""
 
     states: dict[int, PersonState]
-    rows: pl.DataFrame
+    pieces: Iterable[pl.DataFrame]
     as_of: dict[int, int] = field(default_factory=dict)
 
 
@@ -105,8 +105,16 @@ def rebuild(rules: RuleSet, people: Mapping[int, datetime], deriving: Deriving |
     states = {user_id: resume(rules, times, pending.get(user_id, {})) for user_id, times in since.items()}
     if isinstance(rules.over, Window):
         times = {user_id: microseconds(at) for user_id, at in times_of(rules.over, list(people)).items()}
-        return Rebuilt(states, windows_since(rules, rules.over, earliest), times)
-    return Rebuilt(states, readings_since(rules, earliest, derive))
+        return Rebuilt(states, [windows_since(rules, rules.over, earliest)], times)
+    return Rebuilt(states, _pieces(rules, earliest, derive))
+
+
+def _pieces(rules: RuleSet, since: Mapping[int, datetime], derive: Deriving) -> Iterator[pl.DataFrame]:
+    """All of `readings_since`, however much that is; at least one."""
+    while since:
+        ends = piece_ends(since)
+        yield readings_since(rules, since, derive, ends)
+        since = ends
 
 
 def _shorten(
@@ -128,12 +136,12 @@ def _shorten(
 
 
 def readings_since(
-    rules: RuleSet, since: Mapping[int, datetime], derive: Deriving, until: Mapping[int, datetime] | None = None
+    rules: RuleSet, since: Mapping[int, datetime], derive: Deriving, until: Mapping[int, datetime]
 ) -> pl.DataFrame:
-    """The stored readings of these people, each from their own time on (until then), with the columns that are derived
-    for `rules`; in no order."""
+    """The stored readings of these people, each from their own time on (until one, for who has one), with the columns
+    that are derived for `rules`; in no order."""
     back = RATE_REACH if rules.has_rates else timedelta(0)
-    ends = ["infinity"] * len(since) if until is None else [until[user_id] for user_id in since]
+    ends = [until.get(user_id, "infinity") for user_id in since]
     rows = rows_within(list(since), [at - back for at in since.values()], ends)
     if not rules.derived:
         return rows

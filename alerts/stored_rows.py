@@ -1,7 +1,7 @@
 """The rows of a source as they are stored: read back for the engine, and looked through for where a run began."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
@@ -11,6 +11,8 @@ from alerts.engine import RuleSet, Source, Window
 from devices.copied import copied
 from devices.metrics import METRICS
 
+PIECE: Final = 10_000  # readings of a person that are held at once
+_INSTANT: Final = timedelta(microseconds=1)
 COLUMNS: Final = ("user_id", "recorded_at", "event_id", "received_at", "flags", *METRICS)
 SCHEMA: Final = pl.Schema(
     {
@@ -41,6 +43,12 @@ COPY (SELECT r.user_id, r.ended_at, NULL, r.received_at, r.flags, r.is_fresh::in
               WHERE s.user_id = w.user_id AND {of_size} AND s.ended_at >= w.since OFFSET 0) r)
   TO STDOUT (FORMAT csv)
 """
+# Of each of these people the first reading beyond so many from a time on.
+_BEYOND = """
+SELECT w.user_id, (SELECT s.recorded_at FROM devices_reading s WHERE s.user_id = w.user_id AND s.recorded_at >= w.since
+                    ORDER BY s.recorded_at, s.event_id OFFSET %s LIMIT 1)
+  FROM unnest(%s::bigint[], %s::timestamptz[]) AS w (user_id, since)
+"""
 _NO_ID: Final = "'00000000-0000-0000-0000-000000000000'::uuid"
 
 # Where time has come to, by readings, and by windows that our own clock completed.
@@ -55,6 +63,14 @@ SELECT w.user_id, greatest(
 def rows_within(people: Sequence[int], since: Sequence[datetime], until: Sequence[datetime | str]) -> pl.DataFrame:
     """The stored readings of each of these people in their [since, until), as the engine takes them; in no order."""
     return _copied(_READINGS, [list(people), list(since), list(until)], SCHEMA)
+
+
+def piece_ends(since: Mapping[int, datetime]) -> dict[int, datetime]:
+    """Where to cut the readings of these people, each from their own time on, so that no more than `PIECE` of them are
+    held at once, or those of one instant; who has no more than that is left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BEYOND, [PIECE, list(since), list(since.values())])
+        return {user_id: max(at, since[user_id] + _INSTANT) for user_id, at in cursor.fetchall() if at is not None}
 
 
 def windows_since(rules: RuleSet, window: Window, since: Mapping[int, datetime]) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """What the engine finds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isnan
 from struct import unpack
@@ -107,6 +107,11 @@ class Stretch:
     rule: RuleKey
     since: datetime
     episodes: tuple[Episode, ...]
+
+    def followed_by(self, later: "Stretch") -> "Stretch":
+        """This one and the time after it as one: what was open goes on there."""
+        over = tuple(each for each in self.episodes if each.end != "open")
+        return replace(self, episodes=over + later.episodes)
 
 
 def episode(rule: Rule, run: Run) -> Episode:

@@ -52,9 +52,9 @@ def new_person(rules: RuleSet) -> PersonState:
 def resume(rules: RuleSet, since: Mapping[RuleKey, datetime], pending: Mapping[RuleKey, Run] = _NO_RUNS) -> PersonState:
     """The state of a person of whom nothing but `pending` is pending, for each rule, just before its `since`.
 
-    The next `advance` must bring all stored rows from the earliest `since` on; rows before a rule's own count as NULL
-    for it. A rule that is not named has no floor. Alerts settled before `since` are left alone, so it must lie after
-    `settled_at` of every episode that is to stand.
+    What `advance` is given next must be all stored rows from the earliest `since` on, at once or in pieces of ascending
+    time that cut no instant; rows before a rule's own count as NULL for it. A rule that is not named has no floor.
+    Alerts settled before `since` are left alone, so it must lie after `settled_at` of every episode that is to stand.
     """
     floors = {rules.index[key]: microseconds(at) for key, at in since.items() if key in rules.index}
     runs = {rules.index[key]: run for key, run in pending.items() if key in rules.index}

@@ -16,9 +16,9 @@ from alerts.engine import Source
 from alerts.engine.snapshot import Snapshot
 from alerts.snapshots import snapshots_drop
 from devices.metrics import Flag
-from ingestion.evaluate.late import Span, Stretches
+from ingestion.evaluate.late import Span, Stretches, parts_of
 from ingestion.evaluate.quality import NO_ARRIVAL, Arrival, Quality
-from ingestion.evaluate.window_rows import window_rows, windows_store
+from ingestion.evaluate.window_rows import window_rows, windows_store, windows_store_anew
 from ingestion.evaluate.windows import MINUTE, Completed, Windows
 from ingestion.write.copying import Later, at_once
 
@@ -79,7 +79,8 @@ class Evaluation:
     def again(self, spans: Mapping[int, Span], *, at: datetime) -> Evaluated:
         """Judge anew what late readings touched, in a transaction of its own."""
         self._detection.read_rules(at=at)
-        windows_store(window_rows(self._windows.again(spans, at=at, wanted=self._detection.windows)))
+        wanted = self._detection.windows
+        windows_store_anew(window_rows(self._windows.again(part, at=at, wanted=wanted)) for part in parts_of(spans))
         since = {user_id: span.since for user_id, span in spans.items()}
         snapshots_drop(since=since)  # one may have been saved meanwhile
         detected = self._detection.again(since, at=at)

@@ -1,6 +1,6 @@
 """Stretches of time that late readings touched and nobody has judged anew yet: one a person, in the database."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 from django.db import connection
 
+from alerts.stored_rows import piece_ends
 from ingestion.models import LateStretch
 from ingestion.stream.batch import Position
 
@@ -27,6 +28,16 @@ class Span:
 
     since: datetime
     until: datetime
+
+
+def parts_of(spans: Mapping[int, Span]) -> Iterator[dict[int, Span]]:
+    """These stretches cut into parts of which each person's readings may be held at once."""
+    left = dict(spans)
+    while left:
+        ends = piece_ends({user_id: span.since for user_id, span in left.items()})
+        ends = {user_id: at for user_id, at in ends.items() if at <= left[user_id].until}
+        yield {user_id: Span(span.since, ends.get(user_id, span.until)) for user_id, span in left.items()}
+        left = {user_id: Span(at, left[user_id].until) for user_id, at in ends.items()}
 
 
 @dataclass(frozen=True, slots=True)

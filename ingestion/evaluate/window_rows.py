@@ -1,7 +1,7 @@
 """Complete windows into PostgreSQL: a new one is inserted, one that is there takes the new content."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,6 +26,7 @@ _KEY: Final = ("user_id", "size_s", "every_s", "ended_at")
 _KEPT: Final = {"received_at": "w.received_at", "is_fresh": "w.is_fresh AND excluded.is_fresh"}
 _CREATE = "CREATE TEMP TABLE IF NOT EXISTS window_staging (LIKE devices_metricwindow) ON COMMIT DELETE ROWS"
 _COPY = "COPY window_staging ({}) FROM STDIN (FORMAT binary)"
+_CLEAR: Final = "DELETE FROM window_staging"
 _WRITE = (
     f"INSERT INTO devices_metricwindow AS w ({_NAMES}) SELECT {_NAMES} FROM window_staging s"
     " WHERE EXISTS (SELECT FROM devices_user u WHERE u.id = s.user_id)"  # none of who was deleted meanwhile
@@ -46,6 +47,15 @@ def _rows_of(window: Window, rows: pl.DataFrame) -> BinaryRows:
     for name, length in (("size_s", window.size), ("every_s", window.every)):
         there[name] = pl.Series(name, np.full(rows.height, int(length.total_seconds())))
     return binary_rows(pl.DataFrame([there[name] for name in _TYPES if name in there]), _TYPES)
+
+
+def windows_store_anew(parts: Iterable[Sequence[BinaryRows]]) -> None:
+    """Write windows part by part, in a transaction of its own; neighbours may share some."""
+    for kinds in parts:
+        windows_store(kinds)
+        if kinds:
+            with connection.cursor() as cursor:
+                cursor.execute(_CLEAR)
 
 
 def windows_store(kinds: Sequence[BinaryRows]) -> None:

@@ -65,6 +65,12 @@ USUAL = ("valid_from", "zone", "local_hour", "median", "mad")
 RATES = (120.0, 120.0, 120.0, 110.0, 97.0, 80.0, None)
 
 
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read back comes in many pieces."""
+    monkeypatch.setattr("alerts.stored_rows.PIECE", 5)
+
+
 @dataclass(frozen=True)
 class Step:
     """One batch, and what happens to the consumer after it."""

@@ -2,7 +2,9 @@
 
 from collections import deque
 from datetime import datetime
+from typing import Any
 
+import polars as pl
 import pytest
 
 from alerts.engine import RuleKey, RuleSet
@@ -13,6 +15,8 @@ from alerts.models import Alert, Rule
 from alerts.rebuild import new_people, rebuild
 from alerts.rule_versions import active_rule_versions
 from alerts.snapshots import snapshots_save
+from alerts.stored_rows import rows_within
+from devices.models import User
 from tests.alerts.feeding import RACING, Feed, at, beats, load, person_one, the_alert
 from tests.made import make_alert, make_wearer
 
@@ -100,10 +104,42 @@ def test_all_rows_from_the_cut_on_are_given():
     feed = Feed()
     feed.send((0, 80), (1, 120), (2, 120))
     rules = RuleSet(active_rule_versions(at(0)))
-    rows = rebuild(rules, {person_one().pk: at(3)}).rows
+    (rows,) = rebuild(rules, {person_one().pk: at(3)}).pieces
     assert sorted(rows["recorded_at"].to_list()) == [at(1), at(2)]
     assert rows["heart_rate"].to_list() == [120, 120]
     assert KEY in rules.keys
+
+
+def standing_of(person: User) -> list[tuple[Any, ...]]:
+    alerts = Alert.objects.standing().filter(user=person).order_by("started_at")
+    told = ("started_at", "opened_at", "ended_at", "settled_at", "end", "event_count", "measures")
+    return list(alerts.values_list(*told))
+
+
+@pytest.mark.parametrize("over", ["reading", "window(1m)"])
+def test_however_long_a_past_is_only_a_piece_of_it_is_in_memory(monkeypatch: pytest.MonkeyPatch, over: str):
+    column = "heart_rate" if over == "reading" else "avg_heart_rate"
+    lasting = RACING.replace("{count: 3, within: 60s}", "{count: 3}").replace("max_gap: 60s", "max_gap: 2m")
+    load(lasting.replace("over: reading", f"over: {over}").replace("heart_rate", column))
+    streaks = ((0, 30, 120), (600, 10, 80), (800, 50, 120), (1800, 10, 80), (2000, 30, 120))
+    past = [beat for start, count, rate in streaks for beat in beats(start, count, rate, step=20)]
+    feed, person, held = Feed(), make_wearer("at_last"), list[pl.DataFrame]()
+    feed.send(*past, (2590, 120), (30, 130), (4000, 80))
+    expected = standing_of(person_one())
+    assert len(expected) == 3
+    feed.send(*past, (4000, 80), user=person)
+
+    def spied(*spans: Any) -> pl.DataFrame:
+        held.append(rows_within(*spans))
+        return held[-1]
+
+    monkeypatch.setattr("alerts.stored_rows.PIECE", 7)
+    monkeypatch.setattr("alerts.rebuild.rows_within", spied)
+    monkeypatch.setattr(feed.evaluation._windows, "_read", spied)
+    feed.send((2590, 120), (30, 130), now=4001, user=person)
+    assert standing_of(person) == expected
+    assert len(held) > 15
+    assert max(rows.height for rows in held) <= 7 + 2 * 3  # and the rest of the minutes that it begins and ends in
 
 
 @pytest.mark.parametrize(("tallies", "second"), [(1, 3_000.000001), (2, 0)])
