@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from alerts.engine.rule import AnyRule
+from alerts.engine.rule import SEVERITIES, AnyRule
 from alerts.rule_files.document import read_document
 from alerts.rule_files.parse import parse_rule
 from alerts.rule_files.problem import Problem
@@ -60,7 +60,7 @@ def _files(paths: list[Path], problems: list[Problem]) -> Iterator[Path]:
 
 
 def _conflicts(files: list[RuleFile]) -> Iterator[Problem]:
-    """Two files with one id, and critical forms that replace a rule of another alert_type."""
+    """Two files with one id, and critical forms that replace a rule of another alert_type, or one that is as grave."""
     by_id: dict[str, RuleFile] = {}
     for file in files:
         other = by_id.setdefault(file.rule.id, file)
@@ -68,9 +68,13 @@ def _conflicts(files: list[RuleFile]) -> Iterator[Problem]:
             yield problem_at(file, "id", f"{file.rule.id} is also the id of {other.path}")
     for file in files:
         replaced = by_id.get(file.rule.replaces or "")
-        if replaced and replaced.rule.alert_type != file.rule.alert_type:
-            expected = replaced.rule.alert_type
-            yield problem_at(file, "replaces", f"{replaced.rule.id} has another alert_type: {expected}")
+        if replaced is None:
+            continue
+        name, alert_type, severity = replaced.rule.id, replaced.rule.alert_type, replaced.rule.severity
+        if alert_type != file.rule.alert_type:
+            yield problem_at(file, "replaces", f"{name} has another alert_type: {alert_type}")
+        elif SEVERITIES.index(file.rule.severity) >= SEVERITIES.index(severity):
+            yield problem_at(file, "replaces", f"{name} is {severity}, and a critical form is graver")
 
 
 def unknown_replaced(files: Iterable[RuleFile]) -> list[Problem]:

@@ -60,6 +60,14 @@ def test_a_rule_replaces_one_of_its_own_type(tmp_path: Path) -> None:
     assert [str(p) for p in problems] == [f"{tmp_path}/two.yaml:8:11: fast has another alert_type: FAST"]
 
 
+def test_a_rule_replaces_one_that_is_less_grave(tmp_path: Path) -> None:
+    worse, other = (GOOD.replace("id: fast", f"id: {name}") + "replaces: fast\n" for name in ("faster", "fastest"))
+    critical = worse.replace("severity: HIGH", "severity: CRITICAL")
+    _, problems = read_rules([write(tmp_path, one=GOOD, two=critical, three=other)])
+    said = "fast is HIGH, and a critical form is graver"
+    assert [str(p) for p in problems] == [f"{tmp_path}/three.yaml:8:11: {said}"]
+
+
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\xff")
     _, problems = read_rules([tmp_path / "none.yaml", tmp_path / "bytes.yaml"])
