@@ -38,15 +38,17 @@ FRAME: Final = pl.Schema(
     }
 )
 
-# The set that holds at the beginning, and those that begin until the end.
+# The set that holds at the beginning, and those that begin until the end; also those that say nothing of the metrics:
+# no older one holds in their place.
 _HOLDING = """
-SELECT b.user_id, b.valid_from, b.zone, b.metric, b.local_hour, b.median, b.mad
-  FROM unnest(%(users)s::bigint[]) AS w (user_id)
-  JOIN devices_baseline b ON b.user_id = w.user_id AND b.valid_from <= %(until)s
-   AND b.valid_from >= coalesce(
-       (SELECT max(o.valid_from) FROM devices_baseline o WHERE o.user_id = w.user_id AND o.valid_from <= %(since)s),
-       '-infinity')
- WHERE b.metric = ANY(%(metrics)s)
+SELECT s.user_id, s.valid_from, coalesce(b.zone, 'UTC'), b.metric, b.local_hour, b.median, b.mad
+  FROM (SELECT DISTINCT b.user_id, b.valid_from
+          FROM unnest(%(users)s::bigint[]) AS w (user_id)
+          JOIN devices_baseline b ON b.user_id = w.user_id AND b.valid_from <= %(until)s
+           AND b.valid_from >= coalesce(
+               (SELECT max(o.valid_from) FROM devices_baseline o
+                 WHERE o.user_id = w.user_id AND o.valid_from <= %(since)s), '-infinity')) s
+  LEFT JOIN devices_baseline b ON b.user_id = s.user_id AND b.valid_from = s.valid_from AND b.metric = ANY(%(metrics)s)
 """
 
 # Sets that the next one has taken the place of before a moment.
@@ -101,7 +103,8 @@ def _readings(user_id: int, since: datetime, until: datetime) -> pl.DataFrame:
 def baselines_holding(
     *, user_ids: Sequence[int], since: datetime, until: datetime, metrics: Sequence[str] = BASELINED
 ) -> pl.DataFrame:
-    """The sets of these people that hold at some time of [since, until], as `alerts.engine.derived` takes them."""
+    """The sets of these people that hold at some time of [since, until], as `alerts.engine.derived` takes them. One
+    that says nothing of `metrics` is a row without a metric."""
     given: dict[str, Any] = {"users": list(user_ids), "since": since, "until": until, "metrics": list(metrics)}
     with connection.cursor() as cursor:
         cursor.execute(_HOLDING, given)

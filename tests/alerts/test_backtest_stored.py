@@ -21,7 +21,7 @@ from alerts.stored_history import Scope, one_view
 from devices.baselines import baselines_holding
 from devices.metrics import Flag
 from devices.models import Baseline, User
-from tests.alerts.feeding import RACING, Feed, at, beats, load, person_one
+from tests.alerts.feeding import RACING, Feed, at, beats, load, person_one, the_alert
 from tests.ingestion.rows import frame, row
 from tests.made import make_wearer
 
@@ -144,6 +144,21 @@ def test_derived_columns_are_the_same_wherever_the_pieces_end(seed: int) -> None
         (rule, person) for rule in ("off", "rising") for person in ("person_1", "person_2")
     }
     assert said_briefly(tried(*DERIVED).findings) == expected
+
+
+def test_what_was_usual_once_is_not_any_more_where_the_present_set_does_not_say(feed: Feed) -> None:
+    rule = RACING.replace("heart_rate > 100", "hrv_ms_z < -3").replace("{count: 3, within: 60s}", "{count: 1}")
+    load(rule)
+    rows = {"user": person_one(), "zone": "UTC", "median": 80, "mad": 5, "values": 500, "days": 9}
+    for begins, metric in ((at(0) - timedelta(days=1), "hrv_ms"), (at(300), "heart_rate")):
+        Baseline.objects.bulk_create(
+            Baseline(metric=metric, valid_from=begins, local_hour=hour, **rows) for hour in range(24)
+        )
+    seconds = (10, 20, 400)
+    moments = [{"recorded_at": at(second), "received_at": at(400)} for second in seconds]
+    feed.write(frame(*(row(n, user_id=person_one().pk, hrv_ms=20.0, **m) for n, m in enumerate(moments))), now=at(400))
+    assert (the_alert().started_at, the_alert().event_count, the_alert().end) == (at(10), 2, "gap")
+    assert said_briefly(tried(rule).findings) == [("racing", "person_1", at(10), at(20), 2)]
 
 
 def said_briefly(findings: list[Finding]) -> list[tuple[Any, ...]]:

@@ -214,6 +214,15 @@ def test_the_frame_holds_the_set_of_the_beginning_and_those_that_follow() -> Non
     assert before.height == 0
 
 
+def test_a_set_that_says_nothing_of_a_metric_takes_the_place_of_the_one_that_did() -> None:
+    wearer = make_wearer()
+    rows = {"user": wearer, "local_hour": 0, "zone": "UTC", "median": 60, "mad": 5, "values": 500, "days": 9}
+    for day, metrics in enumerate((["heart_rate"], ["heart_rate", "hrv_ms"], ["hrv_ms"])):
+        Baseline.objects.bulk_create(Baseline(metric=name, valid_from=MIDNIGHT - day * DAY, **rows) for name in metrics)
+    frame = baselines_holding(user_ids=[wearer.pk], since=MIDNIGHT - DAY, until=MIDNIGHT, metrics=["hrv_ms"])
+    assert sorted(frame.select("valid_from", "metric").rows()) == [(MIDNIGHT - DAY, "hrv_ms"), (MIDNIGHT, None)]
+
+
 def test_sets_that_are_over_go_with_the_retention_and_the_one_that_holds_stays() -> None:
     wearer = make_wearer()
     store(*days_of(wearer, days=10, a_day=40, heart_rate=60))
