@@ -15,11 +15,9 @@ from django.db import transaction
 from alerts.deriving import Deriving
 from alerts.engine import Advance, Rule, RuleSet, Source, Stretch, Window
 from alerts.engine.crowd import Times
-from alerts.engine.rows import instants
 from alerts.engine.rule import RuleKey
 from alerts.engine.ruleset import metrics_of
 from alerts.engine.snapshot import Snapshot
-from alerts.engine.state import ALWAYS
 from alerts.episodes import REWRITE_EVERY, Written, episodes_end_provisionally, episodes_write
 from alerts.lane import Lane
 from alerts.models import Alert, OutboxEntry, RuleVersion
@@ -96,22 +94,24 @@ class Detection:
         rows: pl.DataFrame,
         *,
         at: datetime,
-        stored: pl.Series | None = None,
-        windows: Mapping[Window, pl.DataFrame] | None = None,
+        reached: Times,
+        stored: pl.Series,
+        windows: Mapping[Window, pl.DataFrame],
     ) -> Detected:
         """Judge new readings, which are stored, and the windows that they completed or changed, and write the alerts;
         inside the batch's transaction. After `read_rules`.
 
-        `stored` is whose each reading is that the batch stored, where some are left out here.
+        `reached` is how far the time of these people has come, and perhaps of others; `stored` whose each reading is
+        that the batch stored: some may be left out here.
         """
         if rows.is_empty() or not self._lanes:
             return Detected()
-        whose = (rows["user_id"] if stored is None else stored).to_numpy()
-        times = _times_of(rows)
+        whose = stored.to_numpy()
+        times = _times_of(rows, reached)
         advances: dict[Source, Advance] = {}
         for source, lane in self._lanes.items():
             if isinstance(source, Window):
-                found = (windows or {}).get(source, _NO_WINDOWS)
+                found = windows.get(source, _NO_WINDOWS)
                 advances[source] = lane.judge(found, at=at, stored=whose, as_of=times)
             else:
                 advances[source] = lane.judge(rows, at=at, stored=whose)
@@ -269,12 +269,10 @@ class Detection:
         )
 
 
-def _times_of(rows: pl.DataFrame) -> Times:
-    """How far these rows take the time of their people."""
-    people, places = np.unique(rows["user_id"].to_numpy(), return_inverse=True)
-    at = np.full(len(people), ALWAYS)
-    np.maximum.at(at, places, instants(rows["recorded_at"]))
-    return Times(people, at)
+def _times_of(rows: pl.DataFrame, reached: Times) -> Times:
+    """Of those whose rows these are."""
+    people = np.unique(rows["user_id"].to_numpy())
+    return Times(people, reached.at[np.searchsorted(reached.user, people)])
 
 
 def _longest_unchanged(at: datetime, *, beyond: UUID | None) -> list[Alert]:

@@ -13,6 +13,7 @@ import polars as pl
 
 from alerts.detection import Detected, Detection
 from alerts.engine import Source
+from alerts.engine.crowd import Times
 from alerts.engine.snapshot import Snapshot
 from alerts.snapshots import snapshots_drop
 from devices.metrics import Flag
@@ -73,7 +74,10 @@ class Evaluation:
         windows = self._windows.complete(punctual, people=arrival.people, wanted=self._detection.windows)
         rows = window_rows(windows.found)
         later(lambda: windows_store(rows))
-        detected = self._detection.detect(punctual, at=at, stored=new["user_id"], windows=windows.found)
+        reached = Times(arrival.people.user, arrival.people.after)
+        detected = self._detection.detect(
+            punctual, at=at, reached=reached, stored=new["user_id"], windows=windows.found
+        )
         return Evaluated(detected, windows, arrival, has_late=punctual.height < new.height)
 
     def again(self, spans: Mapping[int, Span], *, at: datetime) -> Evaluated:

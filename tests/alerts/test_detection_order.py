@@ -78,6 +78,16 @@ def test_one_episode_that_becomes_two_leaves_two_alerts(feed: Feed):
     assert [(first.end, first.event_count), (second.episode, second.event_count)] == [("cleared", 4), ("firing", 3)]
 
 
+def test_a_window_that_an_older_reading_completes_has_ended_where_time_has_gone_on():
+    minute = RACING.replace("over: reading", "over: window(1m)").replace("heart_rate", "avg_heart_rate")
+    load(minute.replace("{count: 3, within: 60s}", "{count: 1}"))
+    feed = Feed()
+    feed.send((-90, 80))
+    feed.send((500, 80))
+    feed.send((30, 120), now=501)
+    assert (the_alert().started_at, the_alert().end, the_alert().settled_at) == (at(60), "gap", at(120))
+
+
 # The laws, with the database in the way
 
 
