@@ -191,7 +191,8 @@ class Detection:
     def sweep(self, *, at: datetime) -> Detected:
         """End the episodes of people of whom nothing was received for `max_gap` and 10 min of our own clock.
 
-        Provisional: a reading that continues the run revives the same alert.
+        Provisional: a reading that continues the run revives the same alert. It is of everybody's people, so that all
+        that was received of them must be stored, by whomever.
         """
         self.read_rules(at=at)
         gaps = {key: rule.max_gap for key, rule in self._rules.items()}

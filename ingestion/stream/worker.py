@@ -23,7 +23,7 @@ from ingestion.send.topics import topics_touch
 from ingestion.stream.batch import Batch
 from ingestion.stream.caughtup import CaughtUp
 from ingestion.stream.consumer import DATABASE_ERRORS, Step, Worker
-from ingestion.stream.listening import Listening
+from ingestion.stream.listening import Listening, listened
 from ingestion.stream.live import Newest
 from ingestion.stream.pipeline import Outcome, Pipeline
 from ingestion.stream.rejects import Rejects
@@ -118,7 +118,8 @@ class Service:
         self._announce(self.detection.flush_due(at=now))
         if is_due(self.swept_at, every=SWEEP_EVERY, now=now) and self.listening.is_level(now=now):
             self.swept_at = now
-            self._announce(self.detection.sweep(at=now))
+            if all(listened(topic, at=now) for topic in self.caught_up.topics):  # others' people are swept, too
+                self._announce(self.detection.sweep(at=now))
             for detected in self.worker.pass_time():
                 self._announce(detected)
         if is_due(self.tidied_at, every=TIDY_EVERY, now=now):
