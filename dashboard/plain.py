@@ -1,7 +1,7 @@
 """An alert as the person it is about reads it: is it still going on, and does somebody look after it?"""
 
 from alerts.models import Alert
-from alerts.models.alert import AlertClass, CloseReason, EpisodeState, Triage
+from alerts.models.alert import AlertClass, CloseReason, EpisodeState, QuietReason, Triage
 from devices.reader import clock_shown
 
 _CLOSED = {
@@ -10,6 +10,12 @@ _CLOSED = {
     CloseReason.FALSE_ALARM: "found it to be a false alarm",
     CloseReason.DUPLICATE: "found it to be the same as another one",
     CloseReason.EXPECTED: "expected it",
+}
+_UNTOLD = {
+    QuietReason.LATE: "it was seen afterwards",
+    QuietReason.COOLDOWN: "it came soon after one like it",
+    QuietReason.EXPECTED: "your readings were stopped on purpose",
+    QuietReason.MUTED: "of planned activity",
 }
 
 
@@ -20,14 +26,16 @@ def plain_words(alert: Alert) -> str:
 
 def _going_on(alert: Alert) -> str:
     if alert.episode == EpisodeState.WITHDRAWN:
+        if alert.withdrawn_because == "merged":
+            return "Taken back: another one tells of the same."
         return "Taken back: later readings show that it was not so."
     about = " This is about your device, not about your body." if alert.alert_class == AlertClass.TECHNICAL else ""
     return ("Still going on." if alert.episode == EpisodeState.FIRING else "Over.") + about
 
 
 def _looked_after(alert: Alert) -> str:
-    if alert.quiet and alert.triage == Triage.NEW:
-        return "Nobody was told, because it was seen afterwards."
+    if alert.quiet_reason and alert.triage == Triage.NEW:
+        return f"Nobody was told, because {_UNTOLD[QuietReason(alert.quiet_reason)]}."
     who = alert.triaged_by.shown_name if alert.triaged_by else "Somebody"
     if alert.triage == Triage.CLOSED:
         return f"{who} {_CLOSED[CloseReason(alert.close_reason)]}."

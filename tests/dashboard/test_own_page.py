@@ -52,6 +52,26 @@ def test_their_alerts_say_whether_they_go_on_and_who_looks_after_them(
     assert "analyst found it to be a false alarm." in own.get("/wearers/user_001/").text
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("late", "because it was seen afterwards"),
+        ("cooldown", "because it came soon after one like it"),
+        ("muted", "because of planned activity"),
+        ("expected", "because your readings were stopped on purpose"),
+    ],
+)
+def test_they_read_why_nobody_was_told(visit: Visit, wearer: User, reason: str, words: str) -> None:
+    make_alert(wearer, opened_at=timezone.now(), quiet=True, quiet_reason=reason)
+    assert f"Nobody was told, {words}." in visit(wearer).get("/wearers/user_001/").text
+
+
+def test_they_read_why_an_alert_was_taken_back(visit: Visit, wearer: User) -> None:
+    for because, words in (("merged", "another one tells of the same"), ("evidence_gone", "later readings show that")):
+        alert = make_alert(wearer, opened_at=timezone.now(), episode="withdrawn", withdrawn_because=because)
+        assert f"Taken back: {words}" in visit(wearer).get(f"/alerts/{alert.pk}/").text
+
+
 def test_a_token_is_shown_once_named_used_and_revoked(visit: Visit, wearer: User) -> None:
     client = visit(wearer)
     client.post(reverse("security-confirm"), {"password": PASSWORD})
