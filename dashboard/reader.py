@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
 from devices.metrics import CANONICAL
 from devices.models import User
-from devices.reader import read_in
+from devices.reader import read_in, reader_said
 
 
 class ReaderMiddleware(MiddlewareMixin):
@@ -27,3 +27,9 @@ class ReaderMiddleware(MiddlewareMixin):
             timezone.activate(user.time_zone)
         else:
             timezone.deactivate()
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:  # noqa: ARG002
+        """A page says how it was made, so that one that stays open takes nothing over from a copy made otherwise."""
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            response.headers["Telara-Reader"] = reader_said()
+        return response

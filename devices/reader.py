@@ -64,6 +64,11 @@ def clock_shown(at: datetime, *, seconds: bool = False) -> str:
     return f"{local(at):{'%H:%M:%S' if seconds else '%H:%M'}} {zone_shown()}"
 
 
+def reader_said() -> str:
+    """In which units and by which clock all of that is read, for pages that stay open: `Cel,mmol/L Europe/Vienna`."""
+    return f"{','.join(sorted(units_now().codes))} {timezone.get_current_timezone_name()}"
+
+
 def local(at: datetime) -> datetime:
     """`at` by the reader's clock."""
     return timezone.localtime(at)

@@ -22,7 +22,7 @@ from alerts.services.triage import LONGEST_SNOOZE
 from dashboard.overview.log import SNOOZES
 from devices.metrics import METRICS
 from devices.models import User
-from devices.reader import conversions, text_shown, unit_shown, units_now, zone_shown
+from devices.reader import conversions, reader_said, text_shown, unit_shown, units_now, zone_shown
 from devices.times import rfc3339
 
 register = template.Library()
@@ -204,6 +204,12 @@ def sentence(alert: Alert) -> str:
 def zone() -> str:
     """Whose clock the times of the page are by: `UTC`, `Vienna`."""
     return zone_shown()
+
+
+@register.simple_tag
+def reader() -> str:
+    """In which units and by which clock the page is read."""
+    return reader_said()
 
 
 @register.simple_tag

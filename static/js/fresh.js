@@ -4,12 +4,20 @@ const PATIENCE_MS = 15_000; // a network that hangs gives no answer, and no erro
 
 /**
  * What a page now shows. Raises an error where it is refused, leads elsewhere (signed out), or does not come in time.
+ * Where its reader chose other units or another clock since this page was made, all of it is read anew and there is no
+ * copy: values that come live would stand in one unit beside the other.
  * @param {string} [address]
+ * @returns {Promise<Document>}
  */
 export async function freshCopy(address = location.href) {
   const response = await fetch(address, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE_MS) });
   if (!response.ok || response.redirected) throw new Error(`${address}: ${response.status}`);
-  return new DOMParser().parseFromString(await response.text(), "text/html");
+  const reader = response.headers.get("Telara-Reader");
+  if (reader === null || reader === document.documentElement.dataset.reader) {
+    return new DOMParser().parseFromString(await response.text(), "text/html");
+  }
+  location.reload();
+  return new Promise(() => {});
 }
 
 /**

@@ -133,6 +133,23 @@ def test_units_and_zone_hold_on_every_page_and_who_looked_is_listed(visitor: Vis
     ]
 
 
+def test_an_open_page_follows_the_units_that_are_chosen_elsewhere(visitor: Visitor, lively: Site) -> None:
+    page = visitor("user_001")
+    page.goto(f"{lively.address}/wearers/user_001/?range=5m")
+    unit = page.locator('.current[data-metrics*="temp_c"] dd > .secondary')
+    was, other = ("°F", "°C") if "F" in unit.inner_text() else ("°C", "°F")
+    page.evaluate("window.isOfBefore = true")
+    settings = page.context.new_page()
+    settings.goto(f"{lively.address}/settings/")
+    settings.get_by_label("Temperatures in").select_option(label=other)
+    settings.get_by_role("region", name="You", exact=True).get_by_role("button", name="Save").click()
+    expect(settings.get_by_role("status")).to_contain_text("Saved.")
+    settings.close()
+    page.evaluate('dispatchEvent(new Event("telara:over"))')
+    expect(unit).to_have_text(other)
+    assert page.evaluate("window.isOfBefore") is None, f"live values in {was} beside {other}"
+
+
 IN_AN_HOUR = """() => new Date(Date.now() + 3600_000).toLocaleTimeString("en-GB", {
     timeZone: document.querySelector("[data-zone]").dataset.zone, hour: "2-digit", minute: "2-digit"})"""
 

@@ -120,6 +120,17 @@ def test_the_overview_and_the_list_of_wearers_have_their_units(visit: Visit, for
     assert '<span class="caption">°F</span>' in listed
 
 
+def test_a_page_and_each_copy_of_it_say_how_they_are_read(visit: Visit, foreign: User, feverish: User) -> None:
+    copies = ("/wearers/user_001/", "/wearers/", "/alerts/", "/overview/parts/")
+    client, how = visit(foreign), "[degF],mmol/L UTC"
+    assert f'data-reader="{how}"' in client.get("/wearers/user_001/").text
+    assert {client.get(path, HTTP_HX_REQUEST="true")["Telara-Reader"] for path in copies} == {how}
+    foreign.time_zone, foreign.temperature_unit = "Asia/Kolkata", "Cel"
+    foreign.save()
+    how = "Cel,mmol/L Asia/Kolkata"
+    assert {client.get(path, HTTP_HX_REQUEST="true")["Telara-Reader"] for path in copies} == {how}
+
+
 def test_nobody_else_reads_otherwise(visit: Visit, foreign: User, feverish: User, analyst: User) -> None:
     visit(foreign).get("/wearers/user_001/")  # in the same process, just before
     page = visit(analyst).get("/wearers/user_001/?range=1h").text
