@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.utils import timezone
@@ -21,6 +21,7 @@ from alerts.serializers import (
     Close,
     Comment,
     Note,
+    SaidQuery,
     Snooze,
     SummaryQuery,
     SummarySerializer,
@@ -39,14 +40,16 @@ from devices.errors import ApiError
 from devices.models import Look, User
 from devices.paging import KeysetPagination
 from devices.rights.looks import look_note
-from devices.serializers import InUnits, UnitsQuery, units_of
+from devices.serializers import InUnits
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
+_SAID: Final = frozenset({"units", "time_zone"})  # of how alerts are said, not of which
 
-class AlertList(InUnits, generics.ListAPIView[Alert]):
+
+class AlertList(generics.ListAPIView[Alert]):
     """The alerts you may see, newest first."""
 
     serializer_class = AlertSerializer
@@ -57,6 +60,9 @@ class AlertList(InUnits, generics.ListAPIView[Alert]):
     def get(self, request: "Request", *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), **(_said_in(self.request) if self.request else {})}
+
     def get_queryset(self) -> "QuerySet[Alert]":
         query = AlertQuery(data=self.request.query_params)
         query.is_valid(raise_exception=True)
@@ -66,12 +72,12 @@ class AlertList(InUnits, generics.ListAPIView[Alert]):
 class AlertView(APIView):
     """One alert, with its evidence and its history."""
 
-    @extend_schema(parameters=[UnitsQuery], responses=AlertDetailSerializer, tags=["alerts"])
+    @extend_schema(parameters=[SaidQuery], responses=AlertDetailSerializer, tags=["alerts"])
     def get(self, request: "Request", alert_id: UUID) -> Response:
         caller = person(request)
         alert = _alert(caller, alert_id)
         look_note(viewer=caller, person_id=alert.user_id, way=Look.Way.API, at=timezone.now())
-        return Response(AlertDetailSerializer(alert, context={"units": units_of(request)}).data)
+        return Response(AlertDetailSerializer(alert, context=_said_in(request)).data)
 
 
 class Acknowledge(APIView):
@@ -135,9 +141,16 @@ class SummaryList(InUnits, generics.ListAPIView[Summary]):
         return summaries_of(wearer=wearer, **wanted)
 
 
+def _said_in(request: "Request") -> dict[str, Any]:
+    """In which units, and by which clock sentences are asked for; raises ValidationError."""
+    asked = SaidQuery(data=request.query_params)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)
+
+
 def _wanted(given: dict[str, Any]) -> AlertFilter:
     names = {"status": "triage", "class": "alert_class", "user_id": "wearer", "rule_id": "rule"}
-    return AlertFilter(**{names.get(name, name): value for name, value in given.items() if name != "units"})
+    return AlertFilter(**{names.get(name, name): value for name, value in given.items() if name not in _SAID})
 
 
 def alert_decided_about(user: User, alert_id: UUID) -> Alert:

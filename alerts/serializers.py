@@ -1,5 +1,6 @@
 """Alerts, rules and summaries as the API reads and writes them."""
 
+from datetime import UTC
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
@@ -16,8 +17,9 @@ from alerts.models.alert import AlertClass, CloseReason, End, EpisodeState, Quie
 from alerts.reworded import description_in
 from alerts.services.triage import NOTE_LENGTH
 from alerts.wire import alert_json
-from devices.fields import AwareDateTimeField, UnitsField
+from devices.fields import AwareDateTimeField, UnitsField, ZoneField
 from devices.metrics import CANONICAL
+from devices.serializers import UnitsQuery
 from devices.units import shown_aggregates
 
 
@@ -50,15 +52,16 @@ class AlertSerializer(serializers.Serializer[Alert]):
     event_count = serializers.IntegerField()
     measures = serializers.DictField(child=Statistics())
     avg_heart_rate = serializers.FloatField(required=False)
-    description = serializers.CharField(help_text="In the units that were asked for; times are UTC.")
+    description = serializers.CharField(help_text="In the units and by the clock that were asked for.")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """`class` is no name in Python."""
         return super().get_fields() | {"class": serializers.ChoiceField(choices=AlertClass.choices)}
 
     def to_representation(self, alert: Alert) -> dict[str, Any]:
-        """Its sentence in the units that the context has; numbers stay those of the rule."""
-        return alert_json(alert) | {"description": description_in(alert, self.context.get("units", CANONICAL))}
+        """Its sentence in the units and by the clock that the context has; numbers stay those of the rule."""
+        units, zone = self.context.get("units", CANONICAL), self.context.get("time_zone", UTC)
+        return alert_json(alert) | {"description": description_in(alert, units, zone)}
 
 
 class AlertChangeSerializer(serializers.ModelSerializer[AlertChange]):
@@ -183,6 +186,12 @@ class AlertDetailSerializer(AlertSerializer):
 _APART: Final = frozenset({"circumstances", "mishaps", "silence"})  # of the evidence; they have fields of their own
 
 
+class SaidQuery(UnitsQuery):
+    """In which units, and by which clock sentences are."""
+
+    time_zone = ZoneField()
+
+
 class AlertQuery(serializers.Serializer[None]):
     """Which alerts. What may be given more than once means any of them."""
 
@@ -199,6 +208,7 @@ class AlertQuery(serializers.Serializer[None]):
     since = AwareDateTimeField(required=False, help_text="Opened at this time or after it.")
     until = AwareDateTimeField(required=False, help_text="Opened before this time.")
     units = UnitsField()
+    time_zone = ZoneField()
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """`class` is no name in Python."""

@@ -1,11 +1,12 @@
 """Fields of requests that Django REST framework is too lenient about."""
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from rest_framework import serializers
 
 from devices.metrics import Units
+from devices.models.person import zone_read
 from devices.units import CANONICAL_CODES, CODES, units_read
 
 
@@ -31,5 +32,21 @@ class UnitsField(serializers.CharField):
         text = super().run_validation(data)
         try:
             return units_read(text)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
+
+
+class ZoneField(serializers.CharField):
+    """A time zone by its IANA name: sentences say times of day by its clock. All other times are instants, of UTC."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False, max_length=64, help_text="Europe/Vienna: sentences say times by its clock, else by UTC's."
+        )
+
+    def run_validation(self, data: Any = serializers.empty) -> tzinfo:
+        text = super().run_validation(data)
+        try:
+            return zone_read(text)
         except ValueError as error:
             raise serializers.ValidationError(str(error)) from None

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from datetime import datetime, time
+from datetime import UTC, datetime, time, tzinfo
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -19,12 +19,13 @@ TYPES: Final[dict[Format, str]] = {"csv": "text/csv; charset=utf-8", "jsonl": "a
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-def written(table: Table, person: User, snapshot: Snapshot, *, as_: Format) -> Iterator[bytes]:
-    """The file in pieces: a page of rows each, the header with the first; at least one piece."""
+def written(table: Table, person: User, snapshot: Snapshot, *, as_: Format, zone: tzinfo = UTC) -> Iterator[bytes]:
+    """The file in pieces: a page of rows each, the header with the first; at least one piece. Times have the offset of
+    `zone`."""
     names = [column.name for column in table.columns]
     yield _csv([names]) if as_ == "csv" else b""
     for page in snapshot.pages(table.rows(person)):
-        yield _csv(map(_cells, page)) if as_ == "csv" else _lines(names, page)
+        yield _csv(_cells(row, zone) for row in page) if as_ == "csv" else _lines(names, page, zone)
 
 
 def _csv(rows: Iterable[Row]) -> bytes:
@@ -33,11 +34,11 @@ def _csv(rows: Iterable[Row]) -> bytes:
     return text.getvalue().encode()
 
 
-def _cells(row: Row) -> list[Any]:
-    return [cell_of(value) for value in row]
+def _cells(row: Row, zone: tzinfo) -> list[Any]:
+    return [cell_of(value, zone) for value in row]
 
 
-def cell_of(value: Any) -> Any:
+def cell_of(value: Any, zone: tzinfo = UTC) -> Any:
     """A cell; text that a spreadsheet would take for a formula is quoted with an apostrophe."""
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA) else value
@@ -45,17 +46,17 @@ def cell_of(value: Any) -> Any:
         return " ".join(map(str, value))
     if isinstance(value, dict):
         return msgspec.json.encode(value).decode() if value else ""
-    return _plain(value)
+    return _plain(value, zone)
 
 
-def _lines(names: list[str], page: list[Row]) -> bytes:
-    rows = (dict(zip(names, map(_plain, row), strict=True)) for row in page)
+def _lines(names: list[str], page: list[Row], zone: tzinfo) -> bytes:
+    rows = (dict(zip(names, (_plain(value, zone) for value in row), strict=True)) for row in page)
     return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, zone: tzinfo) -> Any:
     if isinstance(value, datetime):
-        return rfc3339(value)
+        return rfc3339(value, zone)
     if isinstance(value, time):
         return f"{value:%H:%M}"
     return str(value) if isinstance(value, UUID) else value

@@ -1,6 +1,7 @@
 """The files of an export: which columns they have, and what is read for their rows."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, tzinfo
 from typing import Final
 
 from alerts.models import Alert, AlertChange, Mute, Summary
@@ -15,11 +16,12 @@ from devices.selectors import flag_names
 from devices.units import CANONICAL_CODES, shown_names, shown_values
 
 
-def tables(units: Units, *, is_own: bool = True) -> dict[str, Table]:
-    """Every file by its name, numbers in these units. How somebody signs in, how and of whom they are told, and what
-    they keep at hand is in none but their own: it may name others, whom the reader may not see."""
+def tables(units: Units, zone: tzinfo = UTC, *, is_own: bool = True) -> dict[str, Table]:
+    """Every file by its name, numbers in these units, sentences by the clock of `zone`, too. How somebody signs in, how
+    and of whom they are told, and what they keep at hand is in none but their own: it may name others, whom the reader
+    may not see."""
     measured = (_readings(units), _windows(units), _summaries(units), _baselines(units))
-    found = (_alerts(units), _history(), told.incidents(), _planned(), _notes())
+    found = (_alerts(units, zone), _history(), told.incidents(), _planned(), _notes())
     seen_by = (around.looks(), around.watchers(), around.teams())
     whole = (_profile(is_own=is_own), _devices(), *measured, *found, *seen_by, *(_own_only() if is_own else ()))
     return {table.name: table for table in whole}
@@ -139,7 +141,7 @@ _OF_SENTENCE: Final = (
 )  # fmt: skip
 
 
-def _alerts(units: Units) -> Table:
+def _alerts(units: Units, zone: tzinfo) -> Table:
     columns = (
         Column("alert_id", "Its name"),
         Column("rule", "The rule that fired", field="rule__rule_id"),
@@ -156,7 +158,7 @@ def _alerts(units: Units) -> Table:
         Column("event_count", "How many readings matched"),
         Column("measures", f"What they came to, by metric, {_STORED}"),
         Column("evidence", f"The first and the last of them, {_STORED}"),
-        Column("description", "What happened, in a sentence, in the units asked for; times of UTC"),
+        Column("description", "What happened, in a sentence, in the units and by the clock asked for"),
         Column("quiet_reason", "Why nobody was told, where nobody was"),
         Column("triage", "new, acknowledged, snoozed or closed"),
         Column("close_reason", "Why it was closed"),
@@ -170,7 +172,7 @@ def _alerts(units: Units) -> Table:
     def made(row: Row) -> Row:
         *shown, rule = row
         alert = Alert(**{name: shown[names.index(name)] for name in _OF_SENTENCE}, rule_id=rule)
-        shown[sentence] = description_in(alert, units)
+        shown[sentence] = description_in(alert, units, zone)
         return shown
 
     def rows(person: User) -> Rows:

@@ -19,6 +19,7 @@ from dashboard.export.tables import tables
 from dashboard.wearer.views import person_of
 from devices.account.confirmed import confirm_first, is_confirmed
 from devices.models import Look, User
+from devices.models.person import zone_read
 from devices.rights.looks import look_note
 from devices.streamed import Streamed
 from devices.units import units_read
@@ -30,17 +31,18 @@ ARCHIVES: Final[dict[str, Format]] = {"everything-csv.zip": "csv", "everything-j
 @login_required
 @require_safe
 def export(request: HttpRequest, user_id: str, file: str) -> HttpResponseBase:
-    """`readings.csv`, `alerts.jsonl`, and so on, or `everything-csv.zip`, in the units that `?units=` names: for the
-    person, and with the permission for who may see them. Each is noted where the person can read it."""
+    """`readings.csv`, `alerts.jsonl`, and so on, or `everything-csv.zip`, in the units that `?units=` names and by the
+    clock of `&time_zone=`: for the person, and with the permission for who may see them. Each is noted where the person
+    can read it."""
     viewer = cast("User", request.user)
     person = person_of(viewer, user_id)
     if person != viewer and not viewer.has_perm("devices.export_readings"):
         raise PermissionDenied("You may see this wearer, but not export their data.")
     try:
-        units = units_read(request.GET.get("units", ""))
+        units, zone = units_read(request.GET.get("units", "")), zone_read(request.GET.get("time_zone", ""))
     except ValueError as error:
-        return render(request, "400.html", {"exception": f"No such unit: {error}"}, status=400)
-    files, now = tables(units, is_own=person == viewer), timezone.now()
+        return render(request, "400.html", {"exception": f"No such unit or zone: {error}"}, status=400)
+    files, now = tables(units, zone, is_own=person == viewer), timezone.now()
     name, _, ending = file.rpartition(".")
     as_ = ARCHIVES.get(file) or _FORMATS.get(ending)
     if as_ is None or (file not in ARCHIVES and name not in files):
@@ -56,9 +58,9 @@ def export(request: HttpRequest, user_id: str, file: str) -> HttpResponseBase:
         busy["Retry-After"] = "60"
         return busy
     if file in ARCHIVES:
-        content, kind = zipped(files.values(), person, snapshot, as_=as_, at=now), "application/zip"
+        content, kind = zipped(files.values(), person, snapshot, as_=as_, zone=zone, at=now), "application/zip"
     else:
-        content, kind = written(files[name], person, snapshot, as_=as_), TYPES[as_]
+        content, kind = written(files[name], person, snapshot, as_=as_, zone=zone), TYPES[as_]
     log.info("export.begun", user_id=person.username, analyst=viewer.username, file=file)
     response = Streamed(Pieces(snapshot, content), content_type=kind)
     response["Content-Disposition"] = f'attachment; filename="telara-{_safe(person.username)}-{file}"'

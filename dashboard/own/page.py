@@ -1,7 +1,6 @@
 """`/settings/`: one's own devices, keys, who sees one and who looked, exports, and the way out."""
 
 from typing import Any, Final, cast
-from urllib.parse import quote
 
 from django import forms
 from django.contrib import messages
@@ -12,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from dashboard.export.asked import asked_by
 from dashboard.export.tables import tables
 from dashboard.own.zones import ZoneField
 from devices.erasures import erasure_of
@@ -70,7 +70,7 @@ def page(request: HttpRequest, *, status: int = 200, **more: Any) -> HttpRespons
         "seers": seers,
         "looks": list(looks_at(person=user)[:LOOKS_SHOWN]),
         "files": list(tables(CANONICAL).values()),
-        "units_asked": "" if user.units.are_canonical else f"?units={quote(','.join(sorted(user.units.codes)))}",
+        "asked": asked_by(user),
         "erasure": erasure_of(user=user),
     }
     return render(request, "settings.html", context | more, status=status)

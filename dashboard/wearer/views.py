@@ -20,6 +20,7 @@ from alerts.models.alert import EpisodeState, Triage
 from alerts.rule_versions import UnreadableRuleError, engine_rule
 from alerts.selectors import may_triage, summaries_of
 from dashboard.desk.rows import SEVERITY_RANK, replaced_by, snoozes_for
+from dashboard.export.asked import asked_by
 from dashboard.latest import latest_values
 from dashboard.plain import plain_words
 from dashboard.series import RANGES, Range, series_of
@@ -87,6 +88,7 @@ def _context(user: User, person: User, query: Query, now: datetime) -> dict[str,
         "notes": notes,
         "pinned": person.pk in pinned_by(viewer=user),
         "may_export": person == user or user.has_perm("devices.export_readings"),
+        "asked": asked_by(user),
         "is_own": person == user,
         **planned_of(person, at=now),
         "days": list(summaries_of(wearer=person, period=Summary.Period.DAY)[:DAYS_SHOWN]),

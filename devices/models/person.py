@@ -28,6 +28,13 @@ def time_zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones() - UNPLACED_ZONES)
 
 
+def zone_read(name: str) -> zoneinfo.ZoneInfo:
+    """The time zone of an IANA name; UTC for none. Raises ValueError for a name that is no zone's."""
+    if name and name not in time_zones():
+        raise ValueError(f"{name}: a time zone is written as Europe/Vienna.")
+    return zoneinfo.ZoneInfo(name or "UTC")
+
+
 def validate_time_zone(name: str) -> None:
     """Raise ValidationError unless `name` is an IANA time zone."""
     if name not in time_zones():

@@ -3,15 +3,17 @@
 import csv
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import UTC, datetime, timedelta
 from datetime import time as clock
-from datetime import timedelta
 from zipfile import ZipFile
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -40,7 +42,7 @@ from devices.models import (
     User,
     Verb,
 )
-from devices.readings_file import read_cells
+from devices.readings_file import read_cells, read_readings
 from devices.rights.audit import audit_note
 from devices.rights.teams import member_add, team_make, wearer_add
 from tests.dashboard.pages import Visit, just_now, read
@@ -297,6 +299,45 @@ def test_alerts_are_said_in_the_units_that_are_asked_for(visit: Visit, wearer: U
         columns = {(row["file"], row["column"]): row["about"] for row in rows_of(archive.read("columns.csv"))}
     for column in ("measures", "evidence"):
         assert "(mg/dL, Cel), whichever were asked for" in columns["alerts.csv", column]
+
+
+def test_times_are_by_the_clock_that_is_asked_for_and_are_replayed_as_the_same_moments(
+    visit: Visit, wearer: User, tmp_path
+) -> None:
+    at = datetime(2026, 3, 1, 20, 30, tzinfo=UTC)
+    read(wearer, times=1, until=at, heart_rate=70)
+    files, _ = read_rule_files(["alerts/rules/fever.yaml"])
+    rules_load(files=files, at=at - timedelta(days=1))
+    measures = {"body_temp_c": {"avg": 38.5, "min": 38.5, "max": 38.5}}
+    made = {"rule": RuleVersion.objects.get().rule, "started_at": at, "opened_at": at, "ended_at": at}
+    make_alert(wearer, **made, measures=measures, episode="ended", end="cleared")
+    client, kolkata = visit(wearer), "?time_zone=Asia/Kolkata"
+
+    def asked(file: str) -> bytes:
+        return b"".join(client.get(f"/wearers/user_001/export/{file}{kolkata}"))
+
+    (row,), (line,) = rows_of(asked("readings.csv")), asked("readings.jsonl").splitlines()
+    assert row["timestamp"] == json.loads(line)["timestamp"] == "2026-03-02T02:00:00.000+05:30"
+    (alert,) = rows_of(asked("alerts.csv"))
+    assert alert["opened_at"] == "2026-03-02T02:00:00.000+05:30"
+    assert alert["description"].endswith("since 02:00:00.")
+    (tmp_path / "readings.csv").write_bytes(asked("readings.csv"))
+    assert read_readings([tmp_path / "readings.csv"]).frame["recorded_at"].to_list() == [at]
+    with ZipFile(io.BytesIO(asked("everything-csv.zip"))) as archive:
+        assert "by the clock of Asia/Kolkata" in archive.read("README.txt").decode()
+    assert client.get("/wearers/user_001/export/readings.csv?time_zone=Mars/Base").status_code == 400
+
+
+def test_every_link_to_an_export_asks_for_what_its_reader_reads(visit: Visit, wearer: User, lead: User) -> None:
+    lead.user_permissions.add(Permission.objects.get(codename="export_readings"))
+    for person in (wearer, lead):
+        person.temperature_unit, person.time_zone = "[degF]", "Europe/Vienna"
+        person.save()
+    for person, path in ((wearer, "/settings/"), (wearer, "/wearers/user_001/"), (lead, "/wearers/user_001/")):
+        links = re.findall(r'href="(/wearers/user_001/export/[^"]+)"', visit(person).get(path).text)
+        asking = {link.partition("?")[2] for link in links}
+        assert asking - {""} == {"units=%5BdegF%5D%2Cmg/dL&amp;time_zone=Europe/Vienna"}
+        assert ("" in asking) == (path == "/settings/")  # as it is kept
 
 
 def test_who_sees_somebody_exports_them_only_with_the_permission(visit: Visit, everything: User, analyst: User) -> None:

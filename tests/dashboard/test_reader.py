@@ -201,3 +201,15 @@ def test_the_api_says_sentences_in_the_units_that_are_asked_for(visit: Visit, le
     (row,) = client.get(f"/api/v1/alerts/?{fever}").json()["results"]
     assert "(38.5 °C) since" in row["description"]
     assert client.get("/api/v1/alerts/?units=cubits").status_code == 400
+
+
+def test_the_api_says_sentences_by_the_clock_that_is_asked_for(visit: Visit, lead: User, feverish: User) -> None:
+    client, alert = visit(lead), feverish.alerts.get(rule__rule_id="fever")
+    since = f"since {alert.started_at.astimezone(ZoneInfo('Asia/Kolkata')):%H:%M:%S}."
+    (row,) = client.get("/api/v1/alerts/?rule_id=fever&time_zone=Asia/Kolkata").json()["results"]
+    one = client.get(f"/api/v1/alerts/{alert.pk}/?time_zone=Asia/Kolkata&units=[degF]").json()
+    assert row["description"].endswith(f"(38.5 °C) {since}")
+    assert one["description"].endswith(f"(101.3 °F) {since}")
+    assert one["opened_at"].endswith("Z")
+    for path in ("/api/v1/alerts/", f"/api/v1/alerts/{alert.pk}/"):
+        assert client.get(f"{path}?time_zone=Mars/Base").json()["error"]["fields"]["time_zone"]
