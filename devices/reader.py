@@ -76,4 +76,9 @@ def local(at: datetime) -> datetime:
 
 def zone_shown() -> str:
     """Whose clock it is: `UTC`, `Vienna`, `New York`."""
-    return timezone.get_current_timezone_name().rpartition("/")[2].replace("_", " ")
+    return zone_named(timezone.get_current_timezone_name())
+
+
+def zone_named(name: str) -> str:
+    """What a zone is called: `New York`."""
+    return name.rpartition("/")[2].replace("_", " ")

@@ -14,7 +14,7 @@ from alerts.announce import announce_on_commit
 from alerts.audit import audit_add, change_of
 from alerts.engine.rule import PipelineRule
 from alerts.hushing import mutes_it
-from alerts.models import Alert, Mute, MuteChange, RuleVersion
+from alerts.models import Alert, AlertChange, Mute, MuteChange, RuleVersion
 from alerts.models.alert import EpisodeState
 from alerts.mutes import UNMUTABLE
 from alerts.outbox import outbox_add
@@ -22,6 +22,7 @@ from alerts.rule_versions import UnreadableRuleError, engine_rule
 from devices import live
 from devices.models import User, Verb
 from devices.rights.audit import audit_note
+from devices.times import rfc3339
 
 # A day out, and not the night after it: whoever forgets a mute is watched again before they have slept.
 LONGEST_MUTE: Final = timedelta(hours=12)
@@ -154,7 +155,7 @@ def _mark(mutes: Sequence[Mute], *, action: str, by: User | None, at: datetime) 
     renewed = {"renewed_at": Case(*over)} if action == "mute_end" else {}
     Alert.objects.filter(pk__in=marked).update(revision=F("revision") + 1, changed_at=at, **renewed)
     changed = list(Alert.objects.filter(pk__in=marked).select_related("rule", "user", "triaged_by").order_by("pk"))
-    audit_add(change_of(alert, action=action, at=at, by=by, note=_said(marked[alert.pk], action)) for alert in changed)
+    audit_add(_change(alert, marked[alert.pk], action=action, at=at, by=by) for alert in changed)
     outbox_add(changed)
     announce_on_commit(changed)
 
@@ -169,5 +170,7 @@ def _firing_under(mutes: Sequence[Mute]) -> dict[UUID, Mute]:
     return {alert.pk: mute for alert, mute in pairs if mute is not None}
 
 
-def _said(mute: Mute, action: str) -> str:
-    return mute.why if action == "mute_end" else f"until {mute.ends_at:%H:%M} UTC: {mute.why}"
+def _change(alert: Alert, mute: Mute, *, action: str, at: datetime, by: User | None) -> AlertChange:
+    """It `became` quiet until a moment, which each reader is told by their own clock."""
+    became = rfc3339(mute.ends_at) if action == "mute" else ""
+    return change_of(alert, action=action, at=at, became=became, by=by, note=mute.why)

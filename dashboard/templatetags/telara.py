@@ -22,7 +22,7 @@ from alerts.services.triage import LONGEST_SNOOZE
 from dashboard.overview.log import SNOOZES
 from devices.metrics import METRICS
 from devices.models import User
-from devices.reader import conversions, reader_said, text_shown, unit_shown, units_now, zone_shown
+from devices.reader import conversions, local, reader_said, text_shown, unit_shown, units_now, zone_named, zone_shown
 from devices.times import rfc3339
 
 register = template.Library()
@@ -158,10 +158,12 @@ def short_age_since(at: datetime) -> str:
 
 @register.filter
 def in_zone(at: datetime, name: str) -> str:
-    """`at` by the clock of a time zone: `18:00`, and where it is another day there `Mon 18:00`."""
+    """`at` by the clock of a time zone: `18:00`, on another day there `Mon 18:00`, and whose clock that is where it is
+    not the reader's: `18:00 Vienna`."""
     zone = ZoneInfo(name)
     there = at.astimezone(zone)
-    return f"{there:%H:%M}" if there.date() == timezone.now().astimezone(zone).date() else f"{there:%a %H:%M}"
+    told = f"{there:%H:%M}" if there.date() == timezone.now().astimezone(zone).date() else f"{there:%a %H:%M}"
+    return told if there.utcoffset() == local(at).utcoffset() else f"{told} {zone_named(name)}"
 
 
 @register.filter
@@ -216,12 +218,6 @@ def reader() -> str:
 def zone_id() -> str:
     """The IANA name of that zone."""
     return timezone.get_current_timezone_name()
-
-
-@register.filter
-def day_of_utc(at: datetime) -> str:
-    """`Mon 2 Mar`: summaries are of days of UTC."""
-    return f"{at.astimezone(UTC):%a %-d %b}"
 
 
 @register.filter

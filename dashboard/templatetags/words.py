@@ -1,7 +1,7 @@
 """What templates say of measures, lengths and changes."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django import template
@@ -89,6 +89,8 @@ def change_text(change: AlertChange) -> str:
         text = f"Given to {change.became}" if change.became else "Given to nobody in particular"
     if change.action == "snooze" and change.until is not None:
         text += f" until {local(change.until):%H:%M}"
+    if change.action == "mute" and change.became:
+        text += f" until {local(datetime.fromisoformat(change.became)):%H:%M}"
     if change.by is not None:
         return f"{text} by {change.by.shown_name}"
     return f"{text}: {change.note}" if change.note else text

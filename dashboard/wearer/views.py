@@ -15,16 +15,17 @@ from django.utils import timezone
 from alerts.engine import Rule
 from alerts.engine.rule import over_rows
 from alerts.hushing import hushes_of
-from alerts.models import Alert, RuleVersion, Summary
+from alerts.models import Alert, RuleVersion
 from alerts.models.alert import EpisodeState, Triage
 from alerts.rule_versions import UnreadableRuleError, engine_rule
-from alerts.selectors import may_triage, summaries_of
+from alerts.selectors import may_triage
 from dashboard.desk.rows import SEVERITY_RANK, replaced_by, snoozes_for
 from dashboard.export.asked import asked_by
 from dashboard.latest import latest_values
 from dashboard.plain import plain_words
 from dashboard.series import RANGES, Range, series_of
 from dashboard.usual_band import bands_of
+from dashboard.wearer.days import days_of
 from dashboard.wearer.planned import planned_of
 from dashboard.wearer.query import BadQueryError, Query, read_query
 from dashboard.wearer.strips import BANDED, DRAWN, Strip, strips_of
@@ -40,7 +41,6 @@ from devices.selectors import wearer_get
 WALKED: Final = 20_000  # readings: more than a day of one every 5 s
 ALERTS_SHOWN: Final = 12
 SPANS_DRAWN: Final = 200
-DAYS_SHOWN: Final = 7
 NOTES_SHOWN: Final = 20
 BAND_AHEAD: Final = timedelta(hours=12)  # for how long a live page stays open without asking for a fresh copy
 
@@ -91,7 +91,7 @@ def _context(user: User, person: User, query: Query, now: datetime) -> dict[str,
         "asked": asked_by(user),
         "is_own": person == user,
         **planned_of(person, at=now),
-        "days": list(summaries_of(wearer=person, period=Summary.Period.DAY)[:DAYS_SHOWN]),
+        "days": days_of(person),
     }
 
 

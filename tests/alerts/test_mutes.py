@@ -117,10 +117,10 @@ def test_it_marks_what_fires_already_and_says_so_to_the_screens(
         mute_end(mute=made, by=wearer, at=at(60))
     firing.refresh_from_db()
     assert (may_notify(firing, at=at(60)), firing.renewed_at, firing.episode) == (True, at(60), "firing")
-    rows = AlertChange.objects.values_list("alert", "action", "by__username", "note")
+    rows = AlertChange.objects.values_list("alert", "action", "by__username", "became", "note")
     assert list(rows) == [
-        (firing.pk, "mute", "alice", "until 13:00 UTC: at the gym"),
-        (firing.pk, "mute_end", "person_1", "at the gym"),
+        (firing.pk, "mute", "alice", "2026-03-01T13:00:00.000Z", "at the gym"),
+        (firing.pk, "mute_end", "person_1", "", "at the gym"),
     ]
     assert [shown["revision"] for _, shown in told] == [2, 3]
 

@@ -1,6 +1,7 @@
 """Planned activity on the wearer's page, at the alert and on the desk; and who may plan it."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -94,7 +95,29 @@ def test_the_minute_that_a_clock_shows_is_now_and_one_before_it_tomorrow(
     assert begins < timezone.now()
     ago = clock - timedelta(minutes=5)
     said = told(client.post(PLAN, form(until=until, **{"from": f"{ago:%H:%M}"}), **HTMX))
-    assert f"quiet from {ago + timedelta(days=1):%a %H:%M} until" in said
+    assert f"quiet from {ago + timedelta(days=1):%a %H:%M} Kathmandu until" in said
+
+
+def test_who_lives_by_another_clock_reads_whose_it_is(visit: Visit, wearer: User, analyst: User) -> None:
+    wearer.time_zone = "Asia/Kolkata"
+    wearer.save()
+    kolkata = ZoneInfo(wearer.time_zone)
+    ends_at = (timezone.now() + timedelta(hours=1)).astimezone(kolkata)
+    for who, whose in ((analyst, " Kolkata"), (wearer, "")):
+        answer = visit(who).post(PLAN, form(until=f"{ends_at:%H:%M}"), **HTMX)
+        assert re.search(rf"quiet until (\w+ )?{ends_at:%H:%M}{whose}$", told(answer))
+        page = visit(who).get("/wearers/user_001/").text
+        assert re.search(rf"Quiet until (\w+ )?{ends_at:%H:%M}{whose}</b>", page)
+
+
+def test_the_alert_says_by_the_readers_clock_until_when_it_was_muted(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = make_alert(wearer, rule=make_rule("bradycardia"), opened_at=timezone.now())
+    mute = planned(wearer, analyst)
+    wearer.time_zone = "Asia/Kolkata"
+    wearer.save()
+    for who, zone in ((analyst, "UTC"), (wearer, "Asia/Kolkata")):
+        page = visit(who).get(f"/alerts/{alert.pk}/").text
+        assert f"Muted until {mute.ends_at.astimezone(ZoneInfo(zone)):%H:%M} by " in page
 
 
 def test_times_are_those_of_the_wearers_clock() -> None:

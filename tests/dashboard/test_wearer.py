@@ -1,6 +1,7 @@
 """The page of one wearer: who may open it, what it draws, and what it says where there is nothing."""
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from alerts.models import Alert, RuleVersion, Summary
+from dashboard.wearer.days import days_of
 from dashboard.wearer.views import alerts_of
 from devices.metrics import Flag
 from devices.models import Baseline, Device, User
 from tests.dashboard.pages import Visit, just_now, read
-from tests.made import make_alert, make_rule
+from tests.made import NOON, make_alert, make_rule
 
 pytestmark = pytest.mark.django_db
 
@@ -156,15 +158,44 @@ def test_a_silent_person_is_late_by_the_cadence_of_their_device(visit: Visit, we
     assert visit(analyst).get("/wearers/user_001/").context["heard"].cadence_s == 30
 
 
-def test_days_are_shown_as_they_were_summed_up(visit: Visit, wearer: User, analyst: User) -> None:
-    at = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    metrics = {"heart_rate": {"count": 9, "min": 51, "avg": 64.4, "max": 90}}
-    Summary.objects.create(
-        user=wearer, period="day", start=at, readings=9, metrics=metrics, alerts={"HIGH": 2}, made_at=at
-    )
-    text = visit(analyst).get("/wearers/user_001/").text
-    assert "51\u201390" in text
-    assert "2 high" in text
+def summed_up(wearer: User, start: datetime, low: int, average: int, high: int) -> None:
+    """An hour, with as many readings as its lowest heart rate says."""
+    metrics = {"heart_rate": {"count": low, "min": low, "avg": average, "max": high}}
+    numbers = {"readings": low, "metrics": metrics, "alerts": {}}
+    Summary.objects.create(user=wearer, period="hour", start=start, made_at=start, **numbers)
+
+
+def test_days_are_put_together_of_hours_by_the_clock_of_who_reads(visit: Visit, wearer: User, analyst: User) -> None:
+    midnight = NOON.replace(hour=0)
+    for hour, low, average, high in ((22, 50, 60, 70), (23, 40, 50, 80), (24, 60, 90, 99)):
+        summed_up(wearer, midnight + timedelta(hours=hour), low, average, high)
+    for hour, severity in ((21, "HIGH"), (22.9, "HIGH"), (23, "LOW"), (23.5, "HIGH"), (26, "CRITICAL")):
+        rule = make_rule(f"at-{hour}")
+        make_alert(wearer, rule=rule, severity=severity, opened_at=midnight + timedelta(hours=hour))
+    make_alert(wearer, rule=rule, severity="CRITICAL", opened_at=NOON, episode="withdrawn")
+    client = visit(analyst)
+
+    def shown() -> list[str]:
+        page = client.get("/wearers/user_001/").text.partition("days-title")[2]
+        rows = re.findall(r"<tr>(?:(?!<th).)*?</tr>", page, re.DOTALL)
+        return [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in rows]
+
+    assert shown() == ["Mon 2 Mar 60 90 60\u201399 none 1 critical", "Sun 1 Mar 90 56 40\u201380 none 3 high, 1 low"]
+    analyst.time_zone = "Europe/Vienna"
+    analyst.save()
+    assert shown() == [
+        "Mon 2 Mar 100 74 40\u201399 none 1 critical, 1 high, 1 low",
+        "Sun 1 Mar 50 60 50\u201370 none 2 high",
+    ]
+
+
+def test_seven_days_are_shown_the_newest_that_have_anything(wearer: User) -> None:
+    for day in range(0, 27, 3):
+        for hour in range(24):
+            summed_up(wearer, NOON.replace(hour=0) + timedelta(days=day, hours=hour), 1, 60, 60)
+    with timezone.override("UTC"):
+        days = days_of(wearer)
+    assert [(each.on.day, each.readings) for each in days] == [(day, 24) for day in (25, 22, 19, 16, 13, 10, 7)]
 
 
 def test_a_critical_form_takes_the_row_of_what_it_replaces_while_both_are_open(wearer: User) -> None:
