@@ -26,12 +26,12 @@ LOOKS_SHOWN: Final = 30
 
 
 class Profile(forms.Form):
-    """What one is called, and by which clock what is usual for one is learned."""
+    """What one is called, and in which units and by which clock one reads."""
 
     display_name = forms.CharField(label="What others read as your name", max_length=64, required=False)
     glucose_unit = forms.ChoiceField(label="Glucose in", choices=GLUCOSE_UNITS)
     temperature_unit = forms.ChoiceField(label="Temperatures in", choices=TEMPERATURE_UNITS)
-    time_zone = ZoneField(label="Time zone: what is usual for you is learned by its hours")
+    time_zone = ZoneField(label="Time zone: times are shown by its clock, and what is usual for you is learned by it")
 
 
 @login_required
@@ -60,6 +60,7 @@ def page(request: HttpRequest, *, status: int = 200, **more: Any) -> HttpRespons
     """The page, with what an action has to say on it: `secret` and `secret_of`, or `problem`."""
     user = cast("User", request.user)
     watchers, seers = who_sees(person=user)
+    looks = list(looks_at(person=user)[: LOOKS_SHOWN + 1])
     context = {
         "page_title": "Settings",
         "profile": Profile(initial={name: getattr(user, name) for name in Profile.base_fields}),
@@ -68,7 +69,8 @@ def page(request: HttpRequest, *, status: int = 200, **more: Any) -> HttpRespons
         "watchers": watchers,
         "teams": teams_of(wearer=user),
         "seers": seers,
-        "looks": list(looks_at(person=user)[:LOOKS_SHOWN]),
+        "looks": looks[:LOOKS_SHOWN],
+        "has_more_looks": len(looks) > LOOKS_SHOWN,
         "files": list(tables(CANONICAL).values()),
         "asked": asked_by(user),
         "erasure": erasure_of(user=user),

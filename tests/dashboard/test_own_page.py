@@ -23,6 +23,8 @@ def test_a_wearer_who_sees_nobody_else_is_led_to_their_own_page(visit: Visit, we
     page = client.get("/", follow=True)
     nav = re.findall(r'data-name="([^"]+)"', page.text)
     assert nav == ["My data", "Alerts", "Settings"]
+    assert "No alert was ever raised for you." in page.text
+    assert 'data-part="pin"' not in page.text  # whom they would keep in view on an overview that they do not have
     for path in ("/wearers/user_001/", "/wearers/", "/alerts/", "/settings/", "/rules/"):
         assert "user_002" not in client.get(path).text, path
 
@@ -140,6 +142,17 @@ def test_they_read_who_sees_them_and_who_looked(visit: Visit, wearer: User, anal
     assert "<b>analyst</b> watches you." in page
     assert "lead may see everybody" in " ".join(page.split())
     assert page.count("<td>their page</td>") == 1
+
+
+def test_they_read_that_more_looked_than_are_shown_and_where_all_of_them_are(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    hours = [timezone.now() - timedelta(hours=back) for back in range(31)]
+    Look.objects.bulk_create(Look(person=wearer, viewer=analyst, way="page", hour=at, at=at) for at in hours[:30])
+    all_link = 'These are the newest 30. All of them: <a href="/wearers/user_001/export/looks.csv">'
+    assert all_link not in " ".join(visit(wearer).get("/settings/").text.split())
+    Look.objects.create(person=wearer, viewer=analyst, way="page", hour=hours[30], at=hours[30])
+    assert all_link in " ".join(visit(wearer).get("/settings/").text.split())
 
 
 def test_another_hour_is_another_look(visit: Visit, wearer: User, analyst: User) -> None:
