@@ -33,6 +33,7 @@ _TIME: Final = (
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _USER: Final = r"^[A-Za-z0-9._\-@+:]{1,64}$"
+_QUOTED: Final = r"^'([+\-@])"  # an export's, of a user_id that a spreadsheet would take for a formula
 _WRONG: Final = "wrong"
 _NO_CELLS: Final = pl.DataFrame(schema={"timestamp": pl.String, "user_id": pl.String})
 
@@ -122,7 +123,7 @@ def _read_csv(path: Path) -> pl.DataFrame:
     unknown = [name for name in cells.columns if name not in {"timestamp", "user_id", "event_id", *METRICS}]
     if unknown:
         raise ReadingsFileError(f"{path}: {', '.join(unknown)}: no metric of Telara has this name")
-    return cells
+    return cells.with_columns(pl.col("user_id").str.replace(_QUOTED, "$1"))
 
 
 def _all(count: int) -> pl.Series:

@@ -41,7 +41,8 @@ def _metric_columns(units: Units, names: Sequence[str]) -> list[Column]:
 
 
 def _profile(*, is_own: bool) -> Table:
-    names = ["username", "display_name", "first_name", "last_name", "email", "time_zone", "date_joined"]
+    names = ["username", "display_name", "first_name", "last_name", "email", "time_zone", "glucose_unit"]
+    names += ["temperature_unit", "is_wearer", "date_joined"]
     names += ["last_login", "hidden_columns"] if is_own else []
     columns = (Column("user_id", "What the stream calls you"), *(Column(name, "Of your account") for name in names[1:]))
     return Table("profile", "Your account", columns, lambda person: rows_by(own(User, "pk", person), ("pk",), names))

@@ -46,7 +46,7 @@ from devices.readings_file import read_cells, read_readings
 from devices.rights.audit import audit_note
 from devices.rights.teams import member_add, team_make, wearer_add
 from tests.dashboard.pages import Visit, just_now, read
-from tests.made import make_alert, make_user
+from tests.made import make_alert, make_user, make_wearer
 
 pytestmark = pytest.mark.django_db(transaction=True)  # an export reads what is committed
 
@@ -129,6 +129,27 @@ def test_readings_can_be_replayed_elsewhere(visit: Visit, everything: User, tmp_
     cells = read_cells(file)
     assert cells.height == 5
     assert set(cells["heart_rate"]) == {"71.5"}
+
+
+def test_a_user_id_that_a_spreadsheet_would_take_for_a_formula_is_replayed_as_it_was(visit: Visit, tmp_path) -> None:
+    phone = make_wearer("+43:660")
+    read(phone, times=2, until=just_now(), heart_rate=70)
+    file = tmp_path / "readings.csv"
+    file.write_bytes(b"".join(visit(phone).get("/wearers/+43:660/export/readings.csv")))
+    assert b"'+43:660" in file.read_bytes()
+    assert set(read_cells(file)["user_id"]) == {"+43:660"}
+    readings = read_readings([file])
+    assert (set(readings.frame["user_id"]), readings.refused) == ({"+43:660"}, {})
+
+
+def test_all_that_an_account_says_of_its_person_goes_along(visit: Visit, wearer: User) -> None:
+    wearer.glucose_unit = "mmol/L"
+    wearer.save()
+    profile = json.loads(taken(visit(wearer), "profile.jsonl"))
+    assert (profile["glucose_unit"], profile["temperature_unit"]) == ("mmol/L", "Cel")
+    rights_and_tries = {"id", "password", "is_active", "is_staff", "is_superuser", "code_failures", "code_wait_until"}
+    fields = {field.name for field in User._meta.concrete_fields}
+    assert fields - rights_and_tries == {"username" if name == "user_id" else name for name in profile}
 
 
 def test_a_spreadsheet_takes_no_cell_for_a_formula(visit: Visit, everything: User) -> None:
