@@ -219,11 +219,17 @@ class Worker:
         self._forget(positions)
         self._lost_at = time.monotonic()
 
-    def on_gap(self, position: Position, low: int, high: int) -> int:
-        """Recorded and logged, never silent; then from what the broker still holds."""
+    def on_gap(self, position: Position, low: int) -> int:
+        """Recorded and logged, never silent; then from what the broker still holds.
+
+        Of records that were deleted the offset lies before all that are left. Else it lay behind them, of a topic made
+        anew, and may lie among them by now.
+        """
         self._flush()
+        if self._rejoin:  # what was polled is not stored: whoever gets the partition next finds the gap
+            return low
         expected = self._polled[position]
-        self._polled[position] = self._skip(position, expected, low, topic_id="" if expected > high else None)
+        self._polled[position] = self._skip(position, expected, low, topic_id=None if expected < low else "")
         return low
 
     def _skip(self, position: Position, expected: int, found: int, *, topic_id: str | None) -> int:

@@ -42,8 +42,8 @@ class Assignee(Protocol):
     def on_lost(self, positions: list[Position]) -> None:
         """Somebody else may have them already: write nothing."""
 
-    def on_gap(self, position: Position, low: int, high: int) -> int:
-        """The broker holds [low, high) only; where to go on."""
+    def on_gap(self, position: Position, low: int) -> int:
+        """The broker holds nothing before `low`, and not what was to come next; where to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,9 @@ class Transport:
         if any(map(Message.error, messages)):
             good = [message for message in messages if message.error() is None]
             for message in messages:
-                if message.error() is not None:
+                if _is_gap(message) and _is_among(message, good):
+                    self._collected.append(message)  # what came before it is stored first
+                elif message.error() is not None:
                     self._fail(message)
         return Batch(_values(good), _Origins(good), _received_at(good, now), _next(good))
 
@@ -209,9 +211,10 @@ class Transport:
         """What `consume` hands out as errors: gaps are recorded, what librdkafka retries is logged, the rest raised."""
         error = message.error()
         assert error is not None  # noqa: S101
-        if error.code() in _GAP_ERRORS:
+        if _is_gap(message):
             position = Position(_topic(message), _partition(message))
-            at = self._assignee.on_gap(position, *self.bounds(position))
+            low, _ = self.bounds(position)
+            at = self._assignee.on_gap(position, low)
             # A partition whose offset was out of range is not being read any more, and so cannot be sought in.
             self._consumer.incremental_unassign([TopicPartition(*position)])
             self._consumer.incremental_assign([TopicPartition(position.topic, position.partition, at)])
@@ -293,6 +296,17 @@ def _next(messages: Sequence[Message]) -> dict[Position, int]:
         return {Position(_topic(m), _partition(m)): _offset(m) + 1 for m in messages}
     last = dict(zip(map(Message.partition, messages), map(Message.offset, messages), strict=True))
     return {Position(topic or "", part or 0): (offset or 0) + 1 for topic in topics for part, offset in last.items()}
+
+
+def _is_gap(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() in _GAP_ERRORS
+
+
+def _is_among(message: Message, others: Iterable[Message]) -> bool:
+    """Whether some of them are of its partition."""
+    where = message.topic(), message.partition()
+    return any((other.topic(), other.partition()) == where for other in others)
 
 
 def _topic(message: Message) -> str:

@@ -13,9 +13,14 @@ from alerts.models import Alert
 from alerts.rule_files import read_rule_files
 from alerts.services.rules import rules_load
 from devices.models import Installation, Reading
+from ingestion.decode.verdicts import Limits
 from ingestion.mishaps import mishaps_step
 from ingestion.models import OffsetGap, PartitionLedger
-from tests.ingestion.running import consumer, events, make_group, make_topic, send
+from ingestion.stream.batch import Position
+from ingestion.stream.consumer import Worker
+from ingestion.stream.transport import Subscription, Transport
+from ingestion.write.ledger import Owner, begin, claim
+from tests.ingestion.running import consumer, events, make_group, make_topic, send, until
 
 pytestmark = [pytest.mark.real_kafka, pytest.mark.django_db(transaction=True)]
 
@@ -72,9 +77,67 @@ def test_a_topic_made_anew_is_recorded_and_read_from_its_beginning(tmp_path: Pat
     assert PartitionLedger.objects.get(topic=topic).next_offset == 20
 
 
+def test_a_topic_made_anew_that_is_longer_by_now_lost_no_records_to_retention(topic: str):
+    """Between the broker's answer and the question where its partition begins and ends more was sent to it."""
+    position, owner = Position(topic, 0), Owner("me", "group", "cluster")
+    (claimed,) = claim([position], owner=owner).values()
+    begin(position, 100, epoch=claimed.epoch, owner=owner)
+    subscription = Subscription((topic,), make_group(), "consumer", settings.KAFKA, 1000, timedelta(seconds=1))
+    worker = Worker(
+        subscription=subscription, owner=owner, pipeline=None, start="earliest", limits=Limits, now=timezone.now,
+        stopping=lambda: False,
+    )  # fmt: skip
+    worker._polled[position] = 100
+    assert worker.on_gap(position, 0) == 0
+    worker.stop()
+    assert OffsetGap.objects.get(topic=topic).reason == "topic_anew"
+
+
 def test_a_partition_that_was_never_stored_begins_where_the_broker_does(tmp_path: Path, topic: str):
     send(topic, events(20))
     delete_before(topic, 5)
     consume(tmp_path, topic)
     assert not OffsetGap.objects.exists()
     assert Reading.objects.count() == 15
+
+
+class Reader:
+    """Who is told of partitions and gaps: where each gap began and ended, by what was handed out before it was told."""
+
+    def __init__(self) -> None:
+        self.next = 0
+        self.gaps: list[tuple[int, int]] = []
+
+    def on_assigned(self, positions: list[Position]) -> dict[Position, int]:
+        return dict.fromkeys(positions, 0)
+
+    def on_revoked(self, positions: list[Position]) -> None: ...
+
+    def on_lost(self, positions: list[Position]) -> None: ...
+
+    def on_gap(self, _position: Position, low: int) -> int:
+        self.gaps.append((self.next, low))
+        self.next = low
+        return low
+
+
+def test_what_was_fetched_before_a_gap_is_handed_out_before_the_gap_is_told(topic: str):
+    count = 12_000
+    send(topic, (b"%d" % number + b" " * 1000 for number in range(count)))  # more than is fetched ahead
+    reader, age = Reader(), timedelta(seconds=1)
+    transport = Transport(Subscription((topic,), make_group(), "consumer", settings.KAFKA, 1000, age), reader)
+
+    def take() -> int:
+        batch = transport.poll(now=timezone.now, most=1000)
+        for origin in batch.origins:
+            assert origin.offset == reader.next, reader.gaps
+            reader.next += 1
+        return reader.next
+
+    until(take, within_s=30)
+    delete_before(topic, count)
+    send(topic, [b"the last"])
+    until(lambda: take() == count + 1, within_s=60, every_s=0)
+    transport.close()
+    ((_, found),) = reader.gaps
+    assert found == count
