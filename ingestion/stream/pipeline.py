@@ -101,6 +101,7 @@ class Pipeline:
             outcome = self._transact(batch, prepared, first=first, claims=claims, at=at)
         except (DataError, IntegrityError):
             self.drop_state()
+            self._partitions.ensure(_days(prepared.rows))  # somebody may have dropped one that we knew
             sound = self._without_refused(batch, prepared, at)
             outcome = self._transact(batch, sound, first=first, claims=claims, at=at)
         reach("after_commit")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from alerts.detection import Detection
 from devices.metrics import Flag
 from devices.models import Device, Installation, Reading, User
-from devices.partitions import Partitions
+from devices.partitions import Partitions, drop_older_than
 from ingestion.decode.verdicts import Limits
 from ingestion.evaluate.evaluation import Evaluation
 from ingestion.models import QuarantinedMessage
@@ -150,6 +150,14 @@ def test_a_row_that_only_postgresql_refuses_is_found_and_the_others_are_stored(s
 def test_partitions_of_every_time_are_made_on_the_way(shop: Shop):
     times = [datetime(2016, 4, 12, tzinfo=UTC), NOW, NOW + timedelta(minutes=4), datetime(2000, 1, 1, tzinfo=UTC)]
     assert shop.write(*(event(at=at) for at in times)).stored.height == 4
+
+
+def test_a_partition_that_was_dropped_meanwhile_is_made_again(shop: Shop):
+    then = datetime(2016, 4, 12, tzinfo=UTC)
+    shop.write(event(at=then))
+    assert "devices_reading_y2016" in drop_older_than(then.replace(year=2017))
+    outcome = shop.write(event(at=then), event(), b"{")
+    assert (outcome.stored.height, [row.reason for row in outcome.quarantined]) == (2, ["malformed_json"])
 
 
 def test_whoever_was_overtaken_writes_nothing(shop: Shop):
