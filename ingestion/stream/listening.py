@@ -29,13 +29,15 @@ ANSWER_S: Final = 5.0
 # A restart of a consumer takes less, wearables that lost the broker are back in less.
 BREAK: Final = timedelta(seconds=30)
 
-# What was noted by a clock that was set back since is no stretch to go on from.
+# What was noted by a clock that was set back since is no stretch to go on from. Sessions with the database do not last:
+# that of an owner to whom nothing comes is noted here, where batches would.
 _NOTE: Final = """
 UPDATE ingestion_partitionledger l
 SET listening_since = CASE WHEN v.since <= l.consumed_until + %(break)s AND l.consumed_until <= v.asked_at + %(break)s
                            THEN l.listening_since ELSE v.since END,
-    consumed_until = v.asked_at
-FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(ends)s::bigint[], %(since)s::timestamptz[],
+    consumed_until = v.asked_at, backend_pid = a.pid, backend_start = a.backend_start
+FROM (SELECT pid, backend_start FROM pg_stat_get_activity(pg_backend_pid())) AS a,
+     unnest(%(topics)s::text[], %(partitions)s::int[], %(ends)s::bigint[], %(since)s::timestamptz[],
             %(asked)s::timestamptz[]) AS v (topic, partition, reached, since, asked_at)
 WHERE l.cluster_id = %(cluster)s AND l.owner = %(owner)s AND l.topic = v.topic AND l.partition = v.partition
   AND l.next_offset >= v.reached

@@ -1,5 +1,7 @@
 """Since when, and until when, everything that was received is known."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from alerts.engine.absence import Listened
@@ -80,6 +82,27 @@ def test_what_is_stored_is_known_until_the_end_was_asked_for(topic: str) -> None
     assert known(topic, 2.1) == (0, 2)
     assert known(topic, 2 + BEHIND.total_seconds()) == (0, 2)
     assert known(topic, 2.1 + BEHIND.total_seconds()) is None  # nobody asks any more
+
+
+@pytest.mark.kafka
+def test_the_ledger_knows_the_session_of_who_listens_although_nothing_comes(topic: str) -> None:
+    owned = Owned(topic)
+    owned.ask(0)
+    connection.close()
+    owned.ask(2)
+    with pytest.raises(ledger.GroupConflict), held_elsewhere():
+        ledger.claim(owned.positions, owner=Owner("you", "another", "cluster"))
+
+
+@contextmanager
+def held_elsewhere() -> Iterator[None]:
+    """Whoever asks the database in the block does so by another session; this one's stays."""
+    ours, connection.connection = connection.connection, None
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.connection = ours
 
 
 @pytest.mark.kafka
