@@ -18,6 +18,7 @@ from devices.metrics import NUMERIC
 HOURS_AT_ONCE: Final = 2_000
 LOCK: Final = 0x7E1A_0002  # advisory lock: one maker at a time, a second one leaves
 ALERTS_LOOK_BACK: Final = timedelta(days=2)
+UNDER_WAY: Final = timedelta(minutes=1)  # a change is dated when its transaction begins, by a clock that may be behind
 
 # Averages are rounded, so that the order of addition does not show.
 _METRICS = ", ".join(
@@ -45,7 +46,7 @@ recounted AS (
     SELECT s.user_id, s.start FROM alerts_alert a
     JOIN alerts_summary s ON s.user_id = a.user_id AND s.period = 'hour'
         AND s.start = date_trunc('hour', a.opened_at, 'UTC')
-    WHERE a.changed_at >= %(changed)s AND a.changed_at >= s.made_at
+    WHERE a.changed_at >= %(changed)s AND a.changed_at > s.made_at - %(under_way)s
     LIMIT %(limit)s),
 due AS (
     SELECT user_id, start, interval '1 hour' AS length FROM picked
@@ -110,6 +111,7 @@ def summaries_make(*, at: datetime, limit: int = HOURS_AT_ONCE) -> int:
         "minute": minute_of(at) - 1,
         "limit": limit,
         "changed": at - ALERTS_LOOK_BACK,
+        "under_way": UNDER_WAY,
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])

@@ -116,6 +116,18 @@ def test_alerts_are_counted_by_severity_when_they_opened_unless_withdrawn(store)
     assert Summary.objects.get(period="day").alerts == {"HIGH": 1, "LOW": 2}
 
 
+def test_an_alert_that_was_still_on_its_way_when_its_hour_was_summed_up_is_counted(store) -> None:
+    ann = make_wearer("ann")
+    store(ann, (NOON, {"heart_rate": 60.0}))
+    summaries_make(at=AFTER)
+    alert = make_alert(ann)
+    Alert.objects.filter(pk=alert.pk).update(changed_at=AFTER - timedelta(seconds=5))
+    assert summaries_make(at=AFTER + MINUTE / 2) == 1
+    assert hour(ann).alerts == {"HIGH": 1}
+    assert summaries_make(at=AFTER + 2 * MINUTE) == 1
+    assert summaries_make(at=AFTER + 3 * MINUTE) == 0
+
+
 def test_an_alert_that_is_withdrawn_later_is_counted_no_more(store) -> None:
     ann = make_wearer("ann")
     store(ann, (NOON, {"heart_rate": 60.0}))
