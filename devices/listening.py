@@ -8,17 +8,19 @@ from django.db import connection
 
 BEHIND: Final = timedelta(seconds=10)  # a partition that is known for less long ago is caught up
 
+# A topic that was made anew has another id, and perhaps fewer partitions; where the id is not known it is empty.
 _LISTENED: Final = """
-SELECT max(listening_since), min(consumed_until), bool_and(consumed_until IS NOT NULL)
-FROM ingestion_partitionledger WHERE topic = %(topic)s AND cluster_id = (
-    SELECT cluster_id FROM ingestion_partitionledger WHERE topic = %(topic)s
-    ORDER BY consumed_until DESC NULLS LAST, updated_at DESC LIMIT 1)
+SELECT max(l.listening_since), min(l.consumed_until), bool_and(l.consumed_until IS NOT NULL)
+FROM ingestion_partitionledger l JOIN (
+    SELECT cluster_id, topic_id FROM ingestion_partitionledger WHERE topic = %(topic)s
+    ORDER BY consumed_until DESC NULLS LAST, updated_at DESC LIMIT 1) last USING (cluster_id)
+WHERE l.topic = %(topic)s AND (l.topic_id = last.topic_id OR '' IN (l.topic_id, last.topic_id))
 """
 
 
 def stretch_known(topic: str) -> tuple[datetime, datetime] | None:
     """Since when and until when everything is known that was received for `topic`, in every partition; None where that
-    was never so. Of the offsets of several brokers those count that were consumed last."""
+    was never so. Of the offsets of several brokers, or of a topic made anew, those count that were consumed last."""
     with connection.cursor() as cursor:
         cursor.execute(_LISTENED, {"topic": topic})
         since, until, is_known = cursor.fetchone()

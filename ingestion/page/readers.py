@@ -92,7 +92,7 @@ def reading_at(at: datetime) -> Reading:
     statuses = list(PipelineStatus.objects.filter(updated_at__lte=at + GONE_AFTER).order_by("consumer"))
     minutes = list(PipelineMinute.objects.filter(minute__gt=at - TRAIL).order_by("minute", "started_at"))
     alive = [status for status in statuses if status.updated_at > at - GONE_AFTER]
-    ledger = _read_lately(_of_one_cluster(list(PartitionLedger.objects.order_by("topic", "partition"))), alive, at)
+    ledger = _read_lately(_of_one_topic(list(PartitionLedger.objects.order_by("topic", "partition"))), alive, at)
     partitions = _partitions(ledger, alive, minutes)
     newest = {minute.consumer: minute for minute in minutes}
     readers = [_reader(status, status in alive, newest.get(status.consumer)) for status in statuses]
@@ -103,13 +103,20 @@ def reading_at(at: datetime) -> Reading:
     )
 
 
-def _of_one_cluster(rows: Sequence[PartitionLedger]) -> list[PartitionLedger]:
-    """Of a topic that several brokers had (each start of the embedded one is another), the one written to last."""
+def _of_one_topic(rows: Sequence[PartitionLedger]) -> list[PartitionLedger]:
+    """Of a topic that several brokers had (each start of the embedded one is another), or that was made anew, the one
+    written to last."""
     newest: dict[str, PartitionLedger] = {}
     for row in rows:
         if row.topic not in newest or newest[row.topic].updated_at < row.updated_at:
             newest[row.topic] = row
-    return [row for row in rows if row.cluster_id == newest[row.topic].cluster_id]
+    return [row for row in rows if _is_of_one(row, newest[row.topic])]
+
+
+def _is_of_one(row: PartitionLedger, other: PartitionLedger) -> bool:
+    """Whether one topic has both partitions, as far as its id is known."""
+    is_known = row.topic_id and other.topic_id
+    return row.cluster_id == other.cluster_id and (row.topic_id == other.topic_id or not is_known)
 
 
 def _read_lately(

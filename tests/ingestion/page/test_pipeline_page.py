@@ -201,6 +201,16 @@ def test_partitions_of_a_broker_that_is_gone_are_not_missed(analyst: User) -> No
     assert [each.number for each in page.context["reading"].partitions] == [0, 1]
 
 
+def test_partitions_that_a_topic_made_anew_no_longer_has_are_not_missed(analyst: User) -> None:
+    PartitionLedger.objects.create(
+        cluster_id="c", topic="biometrics-raw", topic_id="old", partition=9, next_offset=5, owner="gone"
+    )
+    make_pipeline()
+    PartitionLedger.objects.exclude(partition=9).update(topic_id="new")
+    page = visit(analyst).get("/pipeline/")
+    assert [each.number for each in page.context["reading"].partitions] == [0, 1]
+
+
 def test_an_empty_installation_says_how_to_begin(analyst: User) -> None:
     page = visit(analyst).get("/pipeline/").text
     for said in (

@@ -212,6 +212,15 @@ def test_a_broker_that_is_no_more_does_not_count() -> None:
     assert listened("t", at=at(100)) == Listened(at(90), at(100))
 
 
+def test_a_partition_that_a_topic_made_anew_no_longer_has_does_not_count() -> None:
+    row("t", 0, "c", 90, 100)
+    row("t", 1, "c", 0, 40)
+    PartitionLedger.objects.filter(partition=0).update(topic_id="new")
+    assert listened("t", at=at(100)) is None
+    PartitionLedger.objects.filter(partition=1).update(topic_id="old")
+    assert listened("t", at=at(100)) == Listened(at(90), at(100))
+
+
 @pytest.mark.kafka
 def test_a_consumer_says_by_itself_how_far_everything_is_known(topic: str, tmp_path: Path) -> None:
     make_installation()
