@@ -147,8 +147,16 @@ try:
     _database = env.db("DATABASE_URL")
 except ValueError:  # its text stays unsaid: it may hold a password
     raise environ.ImproperlyConfigured("DATABASE_URL: it is postgresql://user:password@host:5432/name.") from None
-# Compiling a query that reads for everybody takes PostgreSQL longer than reading; ?options= says otherwise.
-_options = {"connect_timeout": 5, "options": "-c jit=off"} | _database.get("OPTIONS", {})
+# Compiling a query that reads for everybody takes PostgreSQL longer than reading. A process that is frozen in the midst
+# of a transaction would hold others up for ever, and a server whose machine is gone without a word be waited for for
+# hours. ?options= says otherwise.
+_options = {
+    "connect_timeout": 5,
+    "options": "-c jit=off -c idle_in_transaction_session_timeout=120s",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+} | _database.get("OPTIONS", {})
 DATABASES: dict[str, Any] = {
     "default": _database
     | {

@@ -4,14 +4,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
+from urllib.parse import quote
 
 import pytest
 
 from devices.failpoints import ConsumerPoint
-from tests.chaos.acts import kill_at, stop_at, wake
+from tests.chaos.acts import is_stopped, kill_at, stop_at, wake
 from tests.chaos.invariants import assert_whole
 from tests.chaos.services import wait
 from tests.chaos.stage import Stage
+from tests.ingestion.running import database_url, until
 
 pytestmark = [
     pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300),
@@ -62,6 +64,21 @@ def test_a_clock_ten_minutes_behind_refuses_what_is_of_now_and_takes_it_when_it_
         stage.await_rest()
         assert running.stop() == 0
     assert_whole(stage)
+
+
+def test_a_zombie_that_stands_still_beside_its_batches_holds_the_next_one_up_for_a_while_only(lane: Stage) -> None:
+    url = f"{database_url()}?options={quote('-c idle_in_transaction_session_timeout=5s')}"  # else it takes minutes
+    lane.send(0.5)
+    with ExitStack() as acts:
+        zombie = acts.enter_context(lane.consumer(changed_by="stopping_aside", DATABASE_URL=url))
+        until(lambda: is_stopped(zombie), within_s=60)
+        sound = acts.enter_context(lane.consumer())
+        lane.send()
+        lane.await_rest(within_s=150)
+        wake(zombie)
+        assert (sound.stop(), zombie.stop()) == (0, 0)
+    lane.finish()
+    assert_whole(lane)
 
 
 @pytest.mark.parametrize("point", POINTS)

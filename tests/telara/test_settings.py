@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from telara.embedded.checkout import ROOT
 from telara.settings import Environment
@@ -14,6 +15,16 @@ NAMED = {
     "REDIS_URL": "redis://127.0.0.1:9/0",
     "SECRET_KEY": "x" * 50,
 }
+
+
+@pytest.mark.django_db
+def test_who_stands_still_or_is_gone_without_a_word_is_noticed_at_both_ends_of_a_session() -> None:
+    """A frozen process would hold others up for ever, and a server whose machine is gone would be waited for."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == ("2min",)
+    given = connection.connection.info.dsn_parameters
+    assert int(given["keepalives_idle"]) + int(given["keepalives_interval"]) * int(given["keepalives_count"]) < 30
 
 
 def line_of(*command: str, **environ: str) -> str:
