@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import yaml
 
+from alerts.engine.clock import duration
 from alerts.engine.language import Condition, judge, judge_clear
 from alerts.engine.rule import (
     DEFAULT_COOLDOWN,
@@ -23,7 +24,7 @@ from alerts.engine.rule import (
     Rule,
     Sustained,
 )
-from alerts.engine.source import Column, Source, columns_of
+from alerts.engine.source import COLUMNS, Column, Source, Window, columns_of
 from alerts.rule_files.document import DocumentError, place_in, read_document
 from alerts.rule_files.fields import (
     ALERT_TYPE,
@@ -117,7 +118,7 @@ class _Reader:
         alert_type = self.read(fields, "alert_type", matching(ALERT_TYPE, "UPPER_CASE words joined by '_'"))
         title = self.read(fields, "title", as_title)
         severity = self.read(fields, "severity", one_of(SEVERITIES))
-        over = self.read(fields, "over", as_source) or "reading"
+        over = self.read(fields, "over", as_source)
         looks = self.looks(node, fields, over)
         cooldown = self.read(fields, "cooldown", as_duration)
         replaces = self.read(fields, "replaces", matching(ID, "the id of another rule"))
@@ -137,22 +138,25 @@ class _Reader:
         kind: type[AnyRule] = {"absence": AbsenceRule, "pipeline": PipelineRule}.get(str(over), Rule)
         return kind(**said, **looks)
 
-    def looks(self, node: yaml.MappingNode, fields: dict[str, yaml.Node], over: Over) -> dict[str, Any] | None:
-        """What it looks at, and for what; None where it does not say enough."""
+    def looks(self, node: yaml.MappingNode, fields: dict[str, yaml.Node], over: Over | None) -> dict[str, Any] | None:
+        """What it looks at, and for what; None where it does not say enough. Of one that does not say at what (None)
+        any column may be."""
         if over == "absence":
             return self.absence(node, fields)
         return self.pipeline(node, fields) if over == "pipeline" else self.rows(node, fields, over)
 
-    def rows(self, node: yaml.MappingNode, fields: dict[str, yaml.Node], over: Source) -> dict[str, Any] | None:
+    def rows(self, node: yaml.MappingNode, fields: dict[str, yaml.Node], over: Source | None) -> dict[str, Any] | None:
         """What a rule over rows says of them; None where it does not say enough."""
         self.choose(node, fields, REQUIRED_OF_ROWS, NOT_OF_ROWS)
-        columns = columns_of(over)
+        columns = COLUMNS if over is None else columns_of(over)
         when = self.read(fields, "when", partial(as_condition, columns=columns))
         max_gap = self.read(fields, "max_gap", as_positive)
         sustained = self.sustained(fields.get("sustained"))
         clear = self.clear(fields.get("clear"), columns)
         if self.judged and when:
             self.judge(fields, when, clear)
+        if self.judged and max_gap and isinstance(over, Window):
+            self.judge_run(fields, over, sustained, max_gap)
         measures = self.items(fields.get("measures"), partial(as_measure, columns=columns))
         if not (when and max_gap):
             return None
@@ -216,6 +220,16 @@ class _Reader:
         if clear:
             with self.gathering(), placed(value_at(fields["clear"], "when")):
                 judge_clear(clear.when, when)
+
+    def judge_run(self, fields: dict[str, yaml.Node], over: Window, sustained: Sustained, max_gap: timedelta) -> None:
+        """Windows of which no run could be long enough: they end `every` apart."""
+        every, count = over.every, sustained.count
+        if max_gap < every and (count > 1 or sustained.lasting):
+            said = f"windows end {duration(every)} apart: with a gap of {duration(max_gap)} no run has two"
+            self.problem(fields["max_gap"], said)
+        if sustained.within is not None and sustained.within < (count - 1) * every:
+            said = f"windows end {duration(every)} apart: {count} of them never lie within {duration(sustained.within)}"
+            self.problem(value_at(fields["sustained"], "within"), said)
 
     def nested(self, node: yaml.Node | None, keys: tuple[str, ...], required: tuple[str, ...]) -> dict[str, yaml.Node]:
         if node is None:

@@ -212,8 +212,25 @@ def test_a_rule_over_windows_reads_their_columns_and_reads_back() -> None:
     ],
 )
 def test_a_window_that_cannot_be_is_refused(over: str, message: str) -> None:
-    found = parse_rule(WINDOWED.replace("window(10m, every 10s)", over), path="f.yaml").problems
-    assert any(str(problem).startswith("f.yaml:5:7: ") and message in str(problem) for problem in found)
+    (problem,) = problems(WINDOWED.replace("window(10m, every 10s)", over))
+    assert problem.startswith("f.yaml:5:7: ")
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("gap", "sustained", "expected"),
+    [
+        ("9m", "{count: 1}", []),
+        ("10m", "{count: 2, for: 10m}", []),
+        ("10m", "{count: 3, within: 20m}", []),
+        ("9m", "{count: 2}", ["f.yaml:7:10: windows end 10m apart: with a gap of 9m no run has two"]),
+        ("9m", "{for: 1m}", ["f.yaml:7:10: windows end 10m apart: with a gap of 9m no run has two"]),
+        ("1h", "{count: 3, within: 19m}", ["f.yaml:8:31: windows end 10m apart: 3 of them never lie within 19m"]),
+    ],
+)
+def test_a_run_of_windows_that_cannot_be_is_refused(gap: str, sustained: str, expected: list[str]) -> None:
+    rule = WINDOWED.replace("window(10m, every 10s)", "window(10m)").replace("60s", gap)
+    assert problems(f"{rule}sustained: {sustained}\n") == expected
 
 
 def test_a_column_of_another_source_is_unknown_here() -> None:
@@ -382,3 +399,5 @@ def test_a_bomb_of_aliases_is_refused_at_the_first_one() -> None:
 
 def test_what_is_stored_is_read_though_it_would_be_refused_today() -> None:
     assert parse_rule(GOOD.replace("> 100", "> 500"), judged=False).rule is not None
+    alone = WINDOWED.replace("every 10s", "every 5m") + "sustained: {count: 2}\n"
+    assert [parse_rule(alone, judged=judged).rule is None for judged in (True, False)] == [True, False]
