@@ -65,8 +65,17 @@ class Board:
         return self.people
 
     @property
+    def page(self) -> int:
+        """The one asked for, or the last: people leave a filter while somebody looks at what it shows."""
+        return min(self.choice.page, self.pages)
+
+    @property
     def tiles(self) -> Sequence[Person]:
-        return tiles_of(self.shown, self.choice)
+        """Who gets a tile: the first TILES, or a page of them."""
+        if self.choice.layout == "cells":
+            return ()
+        first = (self.page - 1) * TILES if self.choice.layout == "tiles" else 0
+        return self.shown[first : first + TILES]
 
     @property
     def cells(self) -> Sequence[Person]:
@@ -74,7 +83,7 @@ class Board:
         if self.choice.layout == "tiles":
             return ()
         skipped = TILES if self.choice.layout == "auto" else 0
-        first = skipped + (self.choice.page - 1) * CELLS
+        first = skipped + (self.page - 1) * CELLS
         return self.shown[first : first + CELLS]
 
     @property
@@ -131,14 +140,6 @@ class Board:
     @property
     def has_readings(self) -> bool:
         return any(person.heard_at for person in self.people)
-
-
-def tiles_of(people: Sequence[Person], choice: Choice) -> Sequence[Person]:
-    """Who gets a tile: the first TILES, or a page of them."""
-    if choice.layout == "cells":
-        return ()
-    first = (choice.page - 1) * TILES if choice.layout == "tiles" else 0
-    return people[first : first + TILES]
 
 
 def board_of(*, user: User, choice: Choice, at: datetime) -> Board:

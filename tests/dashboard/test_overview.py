@@ -306,6 +306,18 @@ def test_an_address_that_makes_no_sense_shows_the_page(client: Client, chief: Us
     assert client.get(f"/{query}").status_code == 200
 
 
+def test_a_page_of_the_wall_that_is_no_more_shows_the_last_one(client: Client, chief: User, now: datetime) -> None:
+    for n in range(board.TILES + 1):
+        read(make_wearer(f"user_{n:03}"), now)
+    html = client.get("/?layout=tiles&page=9").content.decode()
+    assert len(names_on_wall(html)) == 1
+    assert "Page 2 of 2" in html
+    assert len(names_on_wall(client.get("/?layout=tiles&show=all&page=2").content.decode())) == 1
+    User.objects.get(username="user_000").delete()
+    html = client.get("/?layout=tiles&page=2").content.decode()
+    assert len(names_on_wall(html)) == board.TILES
+
+
 def test_a_name_is_never_markup(client: Client, chief: User, now: datetime) -> None:
     read(make_wearer(display_name="<script>alert(1)</script>"), now)
     html = client.get("/").content.decode()
