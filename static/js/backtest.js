@@ -65,13 +65,13 @@ export function startBacktest(form) {
     detail.parameters.set("run", name.value);
   });
   form.addEventListener("htmx:beforeRequest", started);
-  form.addEventListener("htmx:afterRequest", (event) => {
-    const { xhr } = /** @type {CustomEvent} */ (event).detail;
-    if (xhr.responseURL && new URL(xhr.responseURL).pathname !== new URL(form.action).pathname) location.reload(); // signed out
-    ended();
+  form.addEventListener("htmx:afterRequest", ended);
+  form.addEventListener("htmx:sendError", (event) => {
+    event.stopPropagation(); // said here, and nowhere else
+    failed("There was no answer.");
   });
-  form.addEventListener("htmx:sendError", () => failed("There was no answer."));
   form.addEventListener("htmx:responseError", (event) => {
+    event.stopPropagation();
     failed(`It failed (${/** @type {CustomEvent} */ (event).detail.xhr.status}).`);
   });
   tried.addEventListener("htmx:afterSettle", () => {

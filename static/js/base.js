@@ -221,6 +221,10 @@ function startHtmx() {
   document.body.addEventListener("htmx:configRequest", (event) => {
     /** @type {CustomEvent} */ (event).detail.headers["X-CSRFToken"] = token?.content ?? "";
   });
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    const { responseURL } = /** @type {CustomEvent} */ (event).detail.xhr;
+    if (responseURL && new URL(responseURL).pathname === "/login/") location.reload(); // signed out: nothing was done
+  });
   document.body.addEventListener("htmx:afterSettle", () => {
     refreshAges();
     guardActions();

@@ -60,6 +60,7 @@ class Desk:
 
     page: Page
     site: Site
+    complaints: list[str]
     sockets: list[WebSocketRoute] = field(default_factory=list)
 
     def connect(self, socket: WebSocketRoute) -> None:
@@ -92,7 +93,7 @@ class Desk:
 @pytest.fixture
 def desk(site: Site, seen: Seen) -> Iterator[Desk]:
     """Of the analyst, without an alert."""
-    desk = Desk(seen.page, site)
+    desk = Desk(seen.page, site, seen.complaints)
     desk.run(CLEAR)
     seen.page.add_init_script(TONES)
     seen.page.route_web_socket("**/ws/vitals*", desk.connect)
@@ -302,3 +303,33 @@ def test_all_of_the_list_are_those_that_were_in_it(desk: Desk) -> None:
     page.keyboard.press("r")
     expect(page.locator(".desk-row")).to_have_count(4)
     expect(page.locator("#new-bar")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (0, "No answer came. See whether it was done, and try again."),
+        (500, "It was not done (500). Try again."),
+        (403, "It was not done: you may not, or this page is from before you signed in. Load it again."),
+    ],
+)
+def test_a_decision_that_fails_says_so(desk: Desk, status: int, says: str) -> None:
+    desk.make({"title": "one"})
+    page = desk.open("/alerts/")
+    page.route("**/triage/**", lambda route: route.fulfill(status=status) if status else route.abort())
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(page.locator("#undo")).to_contain_text(says)
+    expect(page.locator("#undo button")).to_be_hidden()
+    expect(page.locator("#undo .left")).to_have_attribute("aria-hidden", "true")
+    desk.complaints.clear()
+
+
+def test_whoever_was_signed_out_is_led_to_sign_in_by_a_decision(desk: Desk) -> None:
+    desk.make({"title": "one"})
+    page = desk.open("/alerts/?view=new")
+    page.context.clear_cookies(name="sessionid")
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    page.wait_for_url("**/login/?next=/alerts/%3Fview%3Dnew")
+    desk.complaints.clear()
