@@ -39,9 +39,15 @@ function vital(event) {
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let soon;
 
-/** @param {any} alert the contract's alert */
+/** What was last said of alerts, but for their figures. @type {Map<string, string>} */
+const said = new Map();
+
+/** What an alert has become is shown soon; figures that no card shows wait for the next snapshot. @param {any} alert the contract's alert */
 function alerted(alert) {
-  if (threatLog.patch(alert)) return;
+  const says = `${alert.episode} ${alert.status} ${alert.severity} ${alert.quiet}`;
+  const isNews = said.get(alert.alert_id) !== says;
+  said.set(alert.alert_id, says);
+  if (threatLog.patch(alert) || !isNews) return;
   soon ??= setTimeout(() => {
     soon = undefined;
     refresh();

@@ -333,3 +333,25 @@ def test_whoever_was_signed_out_is_led_to_sign_in_by_a_decision(desk: Desk) -> N
     page.keyboard.press("a")
     page.wait_for_url("**/login/?next=/alerts/%3Fview%3Dnew")
     desk.complaints.clear()
+
+
+SOON = """
+window.soon = 0;
+const wait = window.setTimeout;
+window.setTimeout = (run, ms, ...rest) => { window.soon += ms === 250; return wait(run, ms, ...rest); };
+"""
+
+
+def test_figures_that_no_card_shows_do_not_make_the_overview_read_itself_again(desk: Desk) -> None:
+    sensor, other = desk.make({"severity": "LOW", "alert_class": "technical"}, {"severity": "MEDIUM", "rule": "fever"})
+    desk.page.add_init_script(SOON)
+    page = desk.open("/")
+    with page.expect_response("**/overview/parts/**"):
+        desk.push(sensor, revision=2)
+    for revision in range(3, 9):
+        desk.push(sensor, revision=revision, event_count=revision)
+    desk.push(other, alert_id="11111111-1111-4111-8111-111111111111", description="Last.")
+    expect(page.locator("#announce")).to_contain_text("Last.")
+    assert page.evaluate("soon") == 2
+    with page.expect_response("**/overview/parts/**"):
+        desk.push(sensor, revision=9, episode="ended")
