@@ -162,7 +162,7 @@ def _route(request: HttpRequest, form: RouteForm) -> bool:
     if not form.is_valid():
         return False
     try:
-        route = route_make(route=form.instance)
+        route = route_make(route=form.instance, at=timezone.now())
     except NotificationError as error:
         form.add_error(None, str(error))
         return False
@@ -200,7 +200,7 @@ def route_turn(request: HttpRequest, route_id: int) -> HttpResponse:
     """POST /notifications/routes/ID/switch/ with `enabled`: 1 or 0."""
     route = _own_route(request, route_id)
     enabled = request.POST.get("enabled") == "1"
-    route_switch(route=route, enabled=enabled)
+    route_switch(route=route, enabled=enabled, at=timezone.now())
     messages.success(request, f"The route by {route.channel.name} is {'on' if enabled else 'off'}.")
     return redirect("notifications")
 

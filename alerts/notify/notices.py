@@ -57,11 +57,32 @@ def notices_wake(*, incident_ids: Collection[UUID], at: datetime) -> None:
     new = Q(state=IncidentState.OPEN) | Q(state=IncidentState.ENDED, noticed_at__gte=at - TOGETHER)
     loud = list(Incident.objects.filter(new, pk__in=incident_ids, loud=True))
     routes = routes_to(users={incident.user_id for incident in loud})
+    _begin(((route, incident) for incident in loud for route in routes[incident.user_id]), at=at)
+
+
+def notices_resume(*, route: Route, at: datetime) -> None:
+    """Let a route (owner selected) that is new, or on again, look at what is open, now.
+
+    In the transaction that made it so.
+    """
+    Notice.objects.filter(route=route, incident__state=IncidentState.OPEN).update(next_at=at)
+    seen = Incident.objects.visible_to(route.owner).filter(state=IncidentState.OPEN, loud=True)
+    _begin(((route, incident) for incident in seen.iterator()), at=at)
+
+
+def _begin(pairs: Iterable[tuple[Route, Incident]], *, at: datetime) -> None:
+    """Notices where there are none. Of an incident that was there before, a start is late, as if one had been made:
+    only what nobody looks after is told."""
     Notice.objects.bulk_create(
         (
-            Notice(route=route, incident=incident, since=at, next_at=at)
-            for incident in loud
-            for route in routes[incident.user_id]
+            Notice(
+                route=route,
+                incident=incident,
+                since=at,
+                last_at=incident.noticed_at if at > incident.noticed_at + TOGETHER else None,
+                next_at=at,
+            )
+            for route, incident in pairs
             if _wants(route, incident)
         ),
         batch_size=AT_ONCE,

@@ -7,6 +7,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 
 from alerts.models import Channel, Delivery, Route
+from alerts.notify.notices import notices_resume
 from alerts.notify.places import Network
 from alerts.notify.sealing import seal
 from alerts.notify.senders import BadAddressError, address_checked, new_signing_secret
@@ -65,21 +66,26 @@ def channel_test(*, channel: Channel, at: datetime) -> Delivery:
     return Delivery.objects.create(channel=channel, kind=Delivery.Kind.TEST, made_at=at, next_at=at)
 
 
-def route_make(*, route: Route) -> Route:
-    """Keep a route that was validated. Raises NotificationError where there are MOST_ROUTES."""
+def route_make(*, route: Route, at: datetime) -> Route:
+    """Keep a route that was validated; what is open and nobody looks after is told. Raises NotificationError where
+    there are MOST_ROUTES."""
     if Route.objects.filter(owner=route.owner).count() >= MOST_ROUTES:
         raise NotificationError(f"There are {MOST_ROUTES} routes already. Remove one first.")
     with transaction.atomic():
         route.save()
+        notices_resume(route=route, at=at)
         audit_note(verb=Verb.ROUTE_MADE, person=route.owner, what=_named(route))
     return route
 
 
-def route_switch(*, route: Route, enabled: bool) -> bool:
-    """Whether that changed anything. A route that is off says nothing, not even of an end."""
+def route_switch(*, route: Route, enabled: bool, at: datetime) -> bool:
+    """Whether that changed anything. A route that is off says nothing, not even of an end; one that is on again tells
+    of what is open and nobody looks after."""
     with transaction.atomic():
         changed = bool(Route.objects.filter(pk=route.pk, enabled=not enabled).update(enabled=enabled))
         if changed:
+            if enabled:
+                notices_resume(route=route, at=at)
             changes = {"enabled": (not enabled, enabled)}
             audit_note(verb=Verb.ROUTE_SWITCHED, person=route.owner, what=_named(route), changes=changes)
     return changed

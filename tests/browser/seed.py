@@ -39,6 +39,8 @@ def seed(password: str) -> None:
     team = team_make(name="Night", description="From 22 to 6")
     member_add(team=team, person=analyst)
     wearer_add(team=team, person=wearer)
-    route_make(route=Route(owner=analyst, channel=channel, least_severity=Severity.HIGH, wait_min=5, repeat_most=2))
+    route_make(
+        route=Route(owner=analyst, channel=channel, least_severity=Severity.HIGH, wait_min=5, repeat_most=2), at=at
+    )
     channel_test(channel=channel, at=at)
     Delivery.objects.create(channel=channel, kind=Delivery.Kind.TEST, made_at=at, done_at=at, state=Delivery.State.SENT)

@@ -9,7 +9,7 @@ from alerts.notify.deliver import deliveries_send
 from alerts.notify.incidents import incidents_update
 from alerts.notify.notices import notices_decide
 from alerts.services.mutes import mutes_end
-from alerts.services.notifications import channel_make
+from alerts.services.notifications import channel_make, route_make, route_switch
 from alerts.services.triage import (
     alert_acknowledge,
     alert_close,
@@ -355,6 +355,47 @@ def test_each_hears_of_those_they_may_see(
     assert sorted(told) == [
         ("alice", "clinical"), ("lead", "clinical"), ("lead", "technical"), ("user_001", "clinical"),
     ]  # fmt: skip
+
+
+def test_a_route_that_comes_later_is_not_told_of_what_somebody_looks_after(
+    wearer: User, route: Route, listener: Hook, tell: Round
+) -> None:
+    alert = make_alert(wearer)
+    tell(NOON)
+    later = Route.objects.create(owner=route.owner, channel=route.channel, least_severity="LOW")
+    alert_acknowledge(alert=alert, by=route.owner, at=minute(5))
+    tell(minute(5))
+    assert listener.kinds == [("start", "HIGH")], "nobody is woken because somebody acknowledged"
+    make_alert(wearer, opened_at=minute(6), rule=make_rule("other"))
+    tell(minute(6))
+    assert listener.kinds[1:] == [("start", "HIGH")]
+    assert Notice.objects.get(route=later).deliveries.count() == 1
+
+
+def test_a_route_that_is_made_or_switched_on_tells_of_what_is_open_and_nobody_looks_after(
+    wearer: User, alice: User, channel: Channel, listener: Hook, tell: Round
+) -> None:
+    others = [make_wearer(f"user_00{number}") for number in (2, 3)]
+    Assignment.objects.bulk_create(Assignment(analyst=alice, wearer=other) for other in others)
+    first, seen = make_alert(wearer), make_alert(others[0])
+    alert_acknowledge(alert=seen, by=alice, at=NOON)
+    make_alert(make_wearer("stranger"))
+    tell(NOON)
+    route = route_make(route=Route(owner=alice, channel=channel, least_severity="HIGH", repeat_most=2), at=minute(5))
+    tell(minute(5))
+    assert listener.kinds == [("start", "HIGH")]
+    assert Delivery.objects.get().notice.incident.user == wearer
+    route_switch(route=route, enabled=False, at=minute(6))
+    make_alert(others[1], severity="CRITICAL", opened_at=minute(7))
+    for number in (7, 11):
+        tell(minute(number))
+    assert len(listener.told) == 1
+    route_switch(route=route, enabled=True, at=minute(12))
+    tell(minute(12))
+    assert sorted(listener.kinds[1:]) == [("start", "CRITICAL"), ("still", "HIGH")], "and it repeats again"
+    end(first, minute(13))
+    tell(minute(13))
+    assert listener.kinds[-1] == ("end", "HIGH")
 
 
 def test_a_route_about_one_person_says_nothing_of_others(
