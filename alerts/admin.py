@@ -93,7 +93,7 @@ class RuleAdmin(ModelAdmin):
     """Rules. Editing one makes a version; none is deleted, its alerts name it: disable it."""
 
     form = RuleForm
-    fields = ["source", "note"]
+    fields = ["based_on", "source", "note"]
     list_display = ["rule_id", "enabled", "version", "active_from"]
     list_filter = ["enabled"]
     search_fields = ["rule_id"]
@@ -128,12 +128,14 @@ class RuleAdmin(ModelAdmin):
         version = rule_write(
             rule=obj if change else None,
             source=given["source"],
+            based_on=given["based_on"],
             note=given["note"],
             by=signed_in(request),
             at=timezone.now(),
         )
         obj.pk, obj.rule_id = version.rule_id, version.rule.rule_id
-        self.message_user(request, f"{version} is active from {timezone.localtime(version.active_from):%H:%M:%S}.")
+        since = f"active from {timezone.localtime(version.active_from):%H:%M:%S}."
+        self.message_user(request, f"{version} is {'off, and says the same.' if version.active_until else since}")
 
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: HttpRequest, rules: QuerySet[Rule]) -> None:

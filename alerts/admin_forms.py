@@ -6,7 +6,7 @@ from django import forms
 
 from alerts.models import Rule
 from alerts.models.alert import CloseReason
-from alerts.rule_files import parse_rule
+from alerts.services.rules import rule_problems
 from alerts.services.triage import NOTE_LENGTH
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class CloseForm(forms.Form):
 class RuleForm(RuleModelForm):
     """A rule as YAML; what is wrong with it is named with its place."""
 
+    based_on = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     source = forms.CharField(strip=False, widget=forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"}))
     note = forms.CharField(required=False, max_length=NOTE_LENGTH, help_text="Why.")
 
@@ -47,12 +48,12 @@ class RuleForm(RuleModelForm):
         super().__init__(*args, **kwargs)
         newest = self.instance.versions.order_by("number").last() if self.instance.pk else None
         self.initial["source"] = newest.source if newest else ""
+        self.initial["based_on"] = newest.number if newest else 0
 
     def clean_source(self) -> str:
         source: str = self.cleaned_data["source"].replace("\r\n", "\n")
-        parsed = parse_rule(source)
-        if parsed.rule is None:
-            raise forms.ValidationError([f"{p.line}:{p.column}: {p.message}" for p in parsed.problems])
-        if self.instance.pk and parsed.rule.id != self.instance.rule_id:
-            raise forms.ValidationError(f"The id is {self.instance.rule_id}, and a rule keeps its id.")
+        rule = self.instance if self.instance.pk else None
+        problems = rule_problems(source=source, rule=rule, based_on=self.cleaned_data.get("based_on"))
+        if problems:
+            raise forms.ValidationError([f"{p.line}:{p.column}: {p.message}" for p in problems])
         return source

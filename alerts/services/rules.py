@@ -93,15 +93,16 @@ def rules_load(
         return Loaded(tuple(made), tuple(unchanged), tuple(disabled), active_at)
 
 
-def rule_problems(*, source: str, rule: Rule | None = None) -> tuple[Problem, ...]:
+def rule_problems(*, source: str, rule: Rule | None = None, based_on: int | None = None) -> tuple[Problem, ...]:
     """What keeps `source` from being a version of `rule`, or a new rule; empty where nothing does."""
-    return _read(source, rule)[1]
+    parsed, problems = _read(source, rule)
+    return problems if parsed is None else _overtaken(parsed.id, based_on)
 
 
 def rule_write(  # noqa: PLR0913  # who, when, why, and over what
     *, source: str, by: User | None, at: datetime, rule: Rule | None = None, note: str = "", based_on: int | None = None
 ) -> RuleVersion:
-    """A new version of `rule`, or a new rule, from YAML; the present version where it says the same.
+    """A new version of `rule`, or a new rule, from YAML; the present version where it says the same, on or off.
 
     Raises RuleProblems where the text is no rule, or names another one, or where the newest version is another than
     `based_on`: 0 for a rule that is to be new.
@@ -111,9 +112,11 @@ def rule_write(  # noqa: PLR0913  # who, when, why, and over what
         raise RuleProblems(problems)
     with transaction.atomic():
         locked = _locked(parsed.id)
+        if overtaken := _overtaken(parsed.id, based_on):
+            raise RuleProblems(overtaken)
         last = locked.versions.order_by("-number").first()
-        if based_on is not None and based_on != (last.number if last else 0):
-            raise RuleProblems([Problem("rule", 1, 1, _overtaken(parsed.id, last))])
+        if last is not None and _same(last.source, source):
+            return last
         return _say(locked, source, _Author(by, at, effective_at(at=at), note)) or locked.versions.latest("number")
 
 
@@ -157,11 +160,17 @@ def _read(source: str, rule: Rule | None) -> tuple[AnyRule | None, tuple[Problem
     return parsed.rule, parsed.problems
 
 
-def _overtaken(rule_id: str, last: RuleVersion | None) -> str:
+def _overtaken(rule_id: str, based_on: int | None) -> tuple[Problem, ...]:
+    """That the newest version is another than `based_on`, where it is; 0: there is none."""
+    versions = RuleVersion.objects.filter(rule__rule_id=rule_id).select_related("made_by")
+    last = versions.order_by("-number").first()
+    if based_on is None or based_on == (last.number if last else 0):
+        return ()
     who = f", saved by {last.made_by.username}" if last and last.made_by else ""
-    return (
+    said = (
         f"there is a version {last.number} of {rule_id} already{who}" if last else f"{rule_id} has no version any more"
     )
+    return (Problem("rule", 1, 1, said),)
 
 
 def _locked(rule_id: str) -> Rule:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from alerts.engine.source import STORED_COLUMNS
-from alerts.models import Alert, Rule, RuleChange, Summary
+from alerts.models import Alert, Rule, RuleChange, RuleVersion, Summary
 from alerts.services.rules import rule_write
 from dashboard.rules.draft import diff_of
 from dashboard.templatetags.words import rate_text
@@ -330,6 +330,17 @@ def test_the_switch_asks_why_and_makes_a_version(desk: Client) -> None:
     desk.post("/rules/bradycardia/switch/", {"to": "on", "note": "quiet now"})
     rule.refresh_from_db()
     assert (rule.enabled, rule.versions.latest("number").number) == (True, 2)
+
+
+def test_saving_says_that_it_switches_on_and_the_same_text_does_not(desk: Client) -> None:
+    write(yaml())
+    assert ">Save as version 2<" in desk.get("/rules/bradycardia/").text
+    desk.post("/rules/bradycardia/switch/", {"to": "off", "note": "too loud"})
+    assert ">Save as version 2, switched on<" in desk.get("/rules/bradycardia/").text
+    save(desk, yaml())
+    assert (Rule.objects.get().enabled, RuleVersion.objects.count()) == (False, 1)
+    save(desk, yaml(limit=45))
+    assert (Rule.objects.get().enabled, RuleVersion.objects.count()) == (True, 2)
 
 
 def test_versions_are_compared_and_put_into_the_editor(desk: Client) -> None:

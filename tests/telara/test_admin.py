@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from alerts.models import Alert, AlertChange, OutboxEntry, Rule, RuleVersion, Summary
+from alerts.services.rules import rule_disable
 from devices import admin_account
 from devices.admin_base import BoundedPaginator
 from devices.erasures import erasure_ask
@@ -323,17 +324,44 @@ def test_readings_stand_among_the_models(boss: Client) -> None:
     assert "/admin/devices/reading/" in page(boss.get("/admin/"))
 
 
+def hidden_in(html: str) -> dict[str, str]:
+    """What a form sends besides what one sees."""
+    return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', html))
+
+
 def test_editing_a_rule_makes_a_version(boss: Client) -> None:
     page(boss.post("/admin/alerts/rule/add/", {"source": yaml(), "note": "new"}, follow=True))
     rule = Rule.objects.get()
     path = f"/admin/alerts/rule/{rule.pk}/change/"
     assert "heart_rate < 40" in page(boss.get(path))
-    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page(boss.get(path))))
+    hidden = hidden_in(page(boss.get(path)))
     boss.post(path, {**hidden, "source": yaml(limit=45).replace("\n", "\r\n"), "note": "stricter"})
     assert [(v.number, v.source, v.made_by.username) for v in RuleVersion.objects.order_by("number")] == [
         (1, yaml(), "boss"),
         (2, yaml(limit=45), "boss"),
     ]
+
+
+def test_nobody_overwrites_a_version_unseen_nor_makes_a_new_rule_over_another(boss: Client) -> None:
+    boss.post("/admin/alerts/rule/add/", {"source": yaml(), "based_on": 0})
+    path = f"/admin/alerts/rule/{Rule.objects.get().pk}/change/"
+    hidden = hidden_in(page(boss.get(path)))
+    boss.post(path, {**hidden, "source": yaml(limit=45)})
+    late = boss.post(path, {**hidden, "source": yaml(limit=30)})
+    assert "there is a version 2 of bradycardia already" in page(late)
+    new = boss.post("/admin/alerts/rule/add/", {"source": yaml(limit=30), "based_on": 0})
+    assert "there is a version 2 of bradycardia already" in page(new)
+    assert RuleVersion.objects.count() == 2
+
+
+def test_a_look_at_a_disabled_rule_that_is_saved_switches_it_not_on(boss: Client) -> None:
+    boss.post("/admin/alerts/rule/add/", {"source": yaml()})
+    rule = Rule.objects.get()
+    rule_disable(rule=rule, by=None, at=timezone.now())
+    path = f"/admin/alerts/rule/{rule.pk}/change/"
+    said = page(boss.post(path, {**hidden_in(page(boss.get(path))), "source": yaml()}, follow=True))
+    assert "v1 is off, and says the same." in said
+    assert (Rule.objects.get().enabled, RuleVersion.objects.count()) == (False, 1)
 
 
 @pytest.mark.parametrize(
