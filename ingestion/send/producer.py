@@ -135,7 +135,7 @@ class Producer:
         def answered(place: int, error: KafkaError | None, sent: Message) -> None:
             nonlocal answers
             answers += 1
-            if error is None:
+            if is_there(error, sent):
                 taken[place] = Landed(sent.partition() or 0, sent.offset() or 0)
 
         offered = sum(
@@ -200,20 +200,41 @@ class Producer:
 
     def _settle(self, message: Outgoing, delivered: Delivered | None, error: KafkaError | None, msg: Message) -> None:
         self._answered_at = time.monotonic()
+        if error is None and msg.offset() is None and self._send_again(message, delivered, msg):
+            return
         room = self._room_of(message.topic)
         if room is not None:
             room.settle(_partition(room, message), message.size, msg.offset() if error is None else None)
-        if error is None:
+        if is_there(error, msg):
             self.counts.acknowledged += 1
         else:
             self.counts.failed += 1
             self._refused += 1
-            self.counts.reason = self.counts.reason or error.str()
+            self.counts.reason = self.counts.reason or (error.str() if error else "nobody knows where they are")
         if delivered is not None:
             delivered(error, msg)
 
+    def _send_again(self, message: Outgoing, delivered: Delivered | None, msg: Message) -> bool:
+        """To the same partition, in the room that it has; False where the queue has none."""
+        report = partial(self._settle, message, delivered)
+        try:
+            self._kafka.produce(message.topic, message.value, message.key or None, msg.partition() or 0, report)
+        except BufferError:
+            return False
+        return True
+
     def _room_of(self, topic: str) -> Headroom | None:
         return self._headroom if self._headroom is not None and self._headroom.topic == topic else None
+
+
+def is_there(error: KafkaError | None, message: Message) -> bool:
+    """Whether the broker has a message that it answered for.
+
+    An answer without an offset says that the broker had it before. Of the first messages of a producer to a partition
+    it says so also where it never did: while the leader is new it refuses some, takes the next ones, which were on
+    their way already, and what then comes again seems older than these. Who sends it anew has it there once or twice.
+    """
+    return error is None and message.offset() is not None
 
 
 def _partition(room: Headroom, message: Outgoing) -> int:

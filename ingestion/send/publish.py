@@ -24,7 +24,7 @@ from alerts.models import OutboxEntry
 from devices.failpoints import reach
 from devices.times import rfc3339
 from ingestion.models import QuarantinedMessage
-from ingestion.send.producer import quiet, report_error
+from ingestion.send.producer import is_there, quiet, report_error
 
 log = structlog.get_logger(__name__)
 KEPT_FOR: Final = timedelta(days=7)
@@ -131,16 +131,16 @@ class AlertPublisher:
             on_delivery=partial(self._delivered, entry.pk),
         )
 
-    def _delivered(self, entry_id: int, error: KafkaError | None, _message: Message) -> None:
+    def _delivered(self, entry_id: int, error: KafkaError | None, message: Message) -> None:
         self.flying.discard(entry_id)
-        if error is None:
+        if is_there(error, message):
             self._acknowledged.append(entry_id)
         else:
             log.warning("outbox.not_delivered", error=str(error))
 
 
-def _report(error: KafkaError | None, _message: Message) -> None:
-    if error is not None:
+def _report(error: KafkaError | None, message: Message) -> None:
+    if not is_there(error, message):
         log.warning("dead_letter.not_delivered", error=str(error))
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.send import headroom as headroom_module
+from ingestion.send import producer as producer_module
 from ingestion.send.headroom import MAX_BYTES, MAX_MESSAGES, PAST_MESSAGES, Headroom, partition_of
-from ingestion.send.producer import NotAcknowledgedError, Outgoing, Producer, SendingStoppedError
+from ingestion.send.producer import Landed, NotAcknowledgedError, Outgoing, Producer, SendingStoppedError
 from ingestion.send.senders import senders_active, sending
 from ingestion.send.topics import partitions_of
+from tests.ingestion.answering import Client
 
 pytestmark = pytest.mark.kafka
 
@@ -113,6 +116,31 @@ def test_deliver_says_what_the_broker_has(topic: str):
     assert Producer(settings.KAFKA).deliver(outgoing(topic, 3), timeout_s=10) == [True, True, True]
     assert sum(counted(topic)) == 3
     assert Producer({"bootstrap.servers": "127.0.0.1:1"}).deliver(outgoing(topic, 2), timeout_s=0.2) == [False, False]
+
+
+def test_what_the_broker_is_said_to_have_nobody_knows_where_is_sent_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(producer_module, "KafkaProducer", Client)
+    producer = Producer({})
+    assert producer.land(outgoing("t", 2), timeout_s=10) == [Landed(2, 2), Landed(2, 1)]
+    assert [(topic, key) for topic, _, key, *_ in producer._kafka.sent] == [
+        ("t", "user_000"), ("t", "user_001"), ("t", "user_000")
+    ]  # fmt: skip
+    producer.flush()
+    assert (producer.counts.sent, producer.counts.acknowledged, producer.counts.failed) == (2, 2, 0)
+
+
+def test_where_there_is_no_room_to_send_it_again_it_counts_as_refused(monkeypatch: pytest.MonkeyPatch):
+    class Full(Client):
+        def produce(self, *message: Any, **named: Any) -> None:
+            if self.sent:
+                raise BufferError
+            super().produce(*message, **named)
+
+    monkeypatch.setattr(producer_module, "KafkaProducer", Full)
+    producer = Producer({})
+    assert producer.land(outgoing("t", 1), timeout_s=10) == [None]
+    with pytest.raises(NotAcknowledgedError, match="1 messages were not acknowledged by the broker: nobody knows"):
+        producer.flush()
 
 
 class Store:

@@ -16,7 +16,9 @@ from django.db import connections, transaction
 from alerts.models import Alert, OutboxEntry
 from alerts.outbox import outbox_add
 from ingestion.models import QuarantinedMessage
+from ingestion.send import publish as publish_module
 from ingestion.send.publish import AT_ONCE, AlertPublisher, outbox_sweep, unsent
+from tests.ingestion.answering import Client
 from tests.ingestion.running import make_topic
 from tests.ingestion.topic import messages_of
 from tests.made import NOON, make_alert, make_wearer
@@ -180,3 +182,13 @@ def test_what_was_sent_a_week_ago_is_forgotten_a_thousand_at_a_time(topic: str):
         outbox_sweep(publisher, now=later)
         assert OutboxEntry.objects.count() == left
         later = NOON + timedelta(days=8)
+
+
+def test_what_the_broker_is_said_to_have_nobody_knows_where_stays_for_the_sweep(
+    entries: list[OutboxEntry], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(publish_module, "Producer", Client)
+    publisher = AlertPublisher(kafka={}, topic="t", dead_letter_topic="dead")
+    publisher.send(entries)
+    assert publisher.mark(at=NOON, wait_s=10) == 2
+    assert list(OutboxEntry.objects.filter(sent_at__isnull=True)) == entries[:1]
