@@ -17,6 +17,7 @@ from devices.models import User
 from telara.asgi import application
 
 HOST = b"telara.test"
+PATIENCE_S = 20.0  # a busy machine's
 
 
 class Socket(ApplicationCommunicator):
@@ -78,19 +79,19 @@ async def frame(socket: Socket, timeout: float = 5) -> dict[str, Any]:
     return dict(json.loads((await socket.receive_output(timeout))["text"]))
 
 
-async def frames(socket: Socket, kind: str, *, within: float = 1.0) -> list[dict[str, Any]]:
-    """The data of every frame of a kind that comes within that time."""
-    return [message["data"] for message in await messages(socket, within=within) if message.get("type") == kind]
+async def frames(socket: Socket, *kinds: str, least: int = 0, within: float = 0.3) -> list[dict[str, Any]]:
+    """The data of `least` frames of these kinds, however long they take, and of those that come within that time."""
+    return [message["data"] for message in await messages(socket, *kinds, least=least, within=within)]
 
 
-async def messages(socket: Socket, *, within: float) -> list[dict[str, Any]]:
-    """Whatever comes within that time."""
+async def messages(socket: Socket, *kinds: str, least: int = 0, within: float = 0.3) -> list[dict[str, Any]]:
+    """The frames themselves."""
     found, deadline = [], time.monotonic() + within
-    while (left := deadline - time.monotonic()) > 0:
-        message = await _next(socket, left)
-        if message is None:
-            break
-        found.append(message)
+    while (left := deadline - time.monotonic()) > 0 or len(found) < least:
+        message = await _next(socket, max(left, PATIENCE_S if len(found) < least else 0))
+        assert message is not None or len(found) >= least, found
+        if message is not None and message.get("type") in kinds:
+            found.append(message)
     return found
 
 
