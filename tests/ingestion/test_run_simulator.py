@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from django.db import connection
 from django.utils import timezone
 
 from devices.models import Simulation
-from devices.simulations import NOTICE, simulation_start, simulation_stop, simulations_alive
+from devices.simulations import simulation_plan, simulation_start, simulation_stop, simulations_alive
 from devices.simulator.plan import Wish, plan_of
 from ingestion.send.headroom import PAST_MESSAGES
+from tests.ingestion.running import until
+from tests.ingestion.simulated import ids_of
 from tests.ingestion.topic import messages_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
@@ -43,6 +45,10 @@ def simulate(*args: str) -> str:
 
 def events_of(topic: str) -> list[dict[str, Any]]:
     return [json.loads(message.value) for message in messages_of(topic)]
+
+
+def iso(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
 
 
 def test_it_sends_each_wearer_at_the_rate_for_the_duration(topic: str):
@@ -72,21 +78,22 @@ def test_the_same_seed_sends_the_same(topic: str, settings: Any):
 
 
 def test_the_present_is_sent_as_it_comes(topic: str):
-    began = time.time()
+    began = timezone.now()
     simulate("--wearers", "2", "--rate", "5", "--duration", "2")
-    assert 1.9 < time.time() - began < 5
-    times = [datetime.fromisoformat(event["timestamp"]).timestamp() for event in events_of(topic)]
-    assert min(times) >= began - 0.01
-    assert max(times) < began + 2.2
-    assert 18 <= len(times) <= 20
+    ended = timezone.now()
+    row = Simulation.objects.get()
+    expected = ids_of(simulation_plan(row))
+    assert {event["event_id"] for event in events_of(topic)} == expected.keys()
+    assert began <= row.starts_at
+    assert all(at_ms <= ended.timestamp() * 1000 for _, at_ms in expected.values())
 
 
 def test_the_past_is_sent_until_it_is_the_present(topic: str):
-    start = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
-    began = time.time()
-    simulate("--wearers", "1", "--duration", "301", "--start", start)
-    assert time.time() - began < 10
-    assert 280 < len(events_of(topic)) <= 302
+    start_ms = int(time.time() * 1000) - 300_000
+    simulate("--wearers", "1", "--duration", "301", "--start", iso(start_ms))
+    assert start_ms + 300_000 <= time.time() * 1000 < start_ms + 600_000  # as it came, it would have taken 301 s
+    expected = ids_of(plan_of(Wish(wearers=1, duration_s=301), start_ms=start_ms))
+    assert {event["event_id"] for event in events_of(topic)} == expected.keys()
 
 
 def test_a_user_is_simulated_alone(topic: str):
@@ -165,11 +172,18 @@ def test_what_cannot_be_done_is_said(args: list[str], said: str):
         simulate(*args)
 
 
+class EndsWho(StringIO):
+    """Tells the process that writes to it to end."""
+
+    def write(self, text: str) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return super().write(text)
+
+
 def test_it_waits_for_a_consumer_on_the_embedded_broker_and_stops_at_a_signal(topic: str, settings: Any):
     settings.TELARA_KAFKA_EMBEDDED = True
-    errors = StringIO()
+    errors = EndsWho()
     before = signal.getsignal(signal.SIGTERM)
-    threading.Timer(6, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
     args = ["--user", "user_001", "--rate", "10", "--start", PAST]
     call_command("run_simulator", *args, stdout=StringIO(), stderr=errors)
     assert signal.getsignal(signal.SIGTERM) is before
@@ -179,23 +193,29 @@ def test_it_waits_for_a_consumer_on_the_embedded_broker_and_stops_at_a_signal(to
 
 def test_a_live_run_is_known_and_ends_when_a_person_stops_it(topic: str):
     def stop() -> None:
+        until(lambda: simulations_alive(at=timezone.now()).filter(sent__gt=0).exists(), within_s=60)
         for simulation in simulations_alive(at=timezone.now()):
             simulation_stop(simulation=simulation, by=None, at=timezone.now())
         connection.close()
 
-    threading.Timer(2, stop).start()
+    stopping = threading.Thread(target=stop)
+    stopping.start()
     simulate("--wearers", "2")
+    stopping.join()
     row = Simulation.objects.get()
     assert (row.runner, row.state, row.reason, row.sent) == ("command", "stopped", "asked", len(events_of(topic)))
 
 
 def test_a_live_run_leaves_its_people_to_an_anomaly(topic: str):
-    now = timezone.now()
-    simulation_start(wish=Wish(user_id="user_002", anomaly="hypoxia"), by=None, at=now)
+    anomaly = simulation_start(wish=Wish(user_id="user_002", anomaly="hypoxia"), by=None, at=timezone.now())
     simulate("--wearers", "2", "--rate", "5", "--duration", "5")
-    late = [event for event in events_of(topic) if datetime.fromisoformat(event["timestamp"]) >= now + NOTICE]
-    assert {event["user_id"] for event in late} == {"user_001"}
-    assert {event["user_id"] for event in events_of(topic)} == {"user_001", "user_002"}
+    run = Simulation.objects.exclude(pk=anomaly.pk).get()
+    begins_ms = simulation_plan(anomaly).start_ms
+    assert {event["event_id"] for event in events_of(topic)} == {
+        event_id
+        for event_id, (user_id, at_ms) in ids_of(simulation_plan(run)).items()
+        if user_id == "user_001" or at_ms < begins_ms
+    }
 
 
 def test_without_a_duration_a_run_goes_on_and_with_an_anomaly_it_ends_a_calm_minute_after():

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import uuid4
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from django.conf import settings
 
 
@@ -23,14 +23,15 @@ def messages_of(topic: str) -> list[Got]:
     try:
         numbers = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, number, 0) for number in numbers])
-        got, ended = [], 0
-        while ended < len(numbers):
+        got, left = [], set(numbers)
+        while left:
             message = consumer.poll(10)
             assert message is not None, "the broker does not answer"
-            if message.error() is not None:
-                ended += 1
-            else:
+            error = message.error()
+            if error is None:
                 got.append(_got(message))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                left.discard(message.partition())
         return sorted(got, key=lambda each: each.partition)  # what comes first of several is chance
     finally:
         consumer.close()

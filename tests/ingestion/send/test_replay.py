@@ -4,8 +4,6 @@ import gzip
 import json
 import os
 import signal
-import threading
-import time
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -18,6 +16,7 @@ from django.core.management import CommandError, call_command
 from devices.readings_file import read_readings
 from ingestion.decode.exact import judge
 from ingestion.decode.verdicts import Limits, Rejected
+from ingestion.management.commands import replay_readings
 from ingestion.send.replay import recording
 from tests.ingestion.topic import messages_of
 
@@ -152,11 +151,23 @@ def test_a_time_that_no_shift_can_reach_is_sent_as_it_is(topic: str, tmp_path: P
     assert ("ben", "0001") in texts
 
 
-def test_speed_paces_by_the_times_of_the_file(topic: str, tmp_path: Path):
-    path = written(tmp_path / "some.csv", CSV)
-    began = time.monotonic()
-    replay(path, "--speed", "5")
-    assert 1.0 <= time.monotonic() - began < 3.0
+class Clock:
+    """One that goes on while somebody sleeps, and only then."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def test_speed_paces_by_the_times_of_the_file(topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(replay_readings, "time", clock := Clock())
+    replay(written(tmp_path / "some.csv", CSV), "--speed", "5")
+    assert clock.seconds == pytest.approx(1.0)  # the last one has no time, and is sent at once
     assert len(messages_of(topic)) == 5
 
 
@@ -190,9 +201,18 @@ def test_a_speed_that_is_none_is_refused(tmp_path: Path, speed: str):
         replay(written(tmp_path / "some.csv", CSV), "--speed", speed)
 
 
-def test_it_tells_how_far_it_is_and_stops_at_a_signal(topic: str, tmp_path: Path):
+def test_it_stops_at_a_signal(topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = written(tmp_path / "some.csv", CSV + "2026-01-01T11:00:00Z,ana,60,,\n")
-    threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+    class Ended(Clock):
+        """Somebody ends the process while it waits for the reading of 11 o'clock."""
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if self.seconds > 1:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(replay_readings, "time", Ended())
     with pytest.raises(CommandError, match="Stopped after 5 of 6 readings"):
         replay(path, "--speed", "100")
     assert len(messages_of(topic)) == 5
