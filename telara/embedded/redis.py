@@ -53,8 +53,9 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, on the port it had before if it had one, and return when it answers."""
+        before = self.port
         for _attempt in range(5):
-            self._spawn(self.port or free_port())
+            self._spawn(before or free_port())
             deadline = time.monotonic() + 10
             while self.is_alive() and time.monotonic() < deadline:
                 if self._answers():

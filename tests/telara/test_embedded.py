@@ -1,6 +1,8 @@
 """The embedded services as those see them who start, join, kill and leave them: real processes in copies of it."""
 
 import os
+import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from telara.embedded import needs, postgres
+from telara.embedded import redis as embedded_redis
+from telara.embedded.checkout import Checkout
 from tests.telara.checkouts import JOIN, LEAVE, Copy, await_death, await_that, copied
 
 pytestmark = [pytest.mark.kafka, pytest.mark.own_services]
@@ -196,6 +200,24 @@ def test_without_redis_server_on_the_path_a_fake_one_answers(checkout: Copy) -> 
     client.rpush("queue", "task")
     assert client.blpop(["queue"], timeout=1) == (b"queue", b"task")
     assert "redis-server" not in {process.name() for process in checkout.family()}
+
+
+def test_a_port_that_somebody_took_meanwhile_is_not_insisted_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    checkout = Checkout(tmp_path)
+    checkout.make_folders()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        ports = iter((taken.getsockname()[1], embedded_redis.free_port()))
+        monkeypatch.setattr(embedded_redis, "free_port", lambda: next(ports))
+        server = embedded_redis.RedisServer(checkout, program)
+        server.start()
+        server.stop()
+    assert next(ports, None) is None
 
 
 def test_a_second_terminal_sees_what_the_first_one_wrote(checkout: Copy) -> None:
