@@ -26,12 +26,13 @@ NAME, PASSWORD = "telara", "a mail server's"
 @dataclass(slots=True)
 class PostOffice:
     """`says`: what it answers to a recipient next, in turn; `hangs`: it says nothing until it is told to `go_on`.
-    `asked`: somebody named a recipient."""
+    `asked`: somebody named a recipient; `callers`: how many did, one after the other."""
 
     port: int = 0
     says: list[str] = field(default_factory=list)
     hangs: bool = False
     asked: Event = field(default_factory=Event)
+    callers: int = 0
     go_on: Event = field(default_factory=Event)
     mails: list[Message] = field(default_factory=list)
     secured: list[bool] = field(default_factory=list)  # of each mail, whether it came through TLS, by who signed in
@@ -40,6 +41,7 @@ class PostOffice:
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         self.asked.set()
+        self.callers += 1
         while self.hangs and not await server.loop.run_in_executor(None, self.go_on.wait, 0.05):
             pass
         answer = self.says.pop(0) if self.says else "250 fine"

@@ -1,19 +1,17 @@
 """What a page knows of alerts that stand, to tell by a tone of what is new."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from alerts.models import Alert
 from dashboard.desk import known
 from devices.models import User
 from tests.dashboard.pages import Visit
-from tests.made import make_alert, make_rule
+from tests.made import NOON, make_alert, make_rule
 
 pytestmark = pytest.mark.django_db
-SNOOZED = {"triage": "snoozed", "snoozed_until": timezone.now() + timedelta(minutes=5)}
+SNOOZED = {"triage": "snoozed", "snoozed_until": NOON}  # over or not: it stands until the worker has ended it
 ENDED = {"episode": "ended", "end": "cleared"}
 
 

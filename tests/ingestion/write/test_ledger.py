@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import psycopg2
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from ingestion.models import OffsetGap, PartitionLedger
 from ingestion.stream.batch import Position
@@ -25,7 +25,7 @@ from ingestion.write.ledger import (
     next_offsets,
     record_gap,
 )
-from tests.ingestion.running import database_url
+from tests.ingestion.running import database_url, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ZERO, ONE = Position("t", 0), Position("t", 1)
@@ -88,6 +88,12 @@ def other() -> Iterator[psycopg2.extensions.connection]:
     connection.close()
 
 
+def is_alive(backend: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", [backend])
+        return bool(cursor.fetchone()[0])
+
+
 def owned_by(connection: psycopg2.extensions.connection, *, group: str) -> None:
     """Let the ledger say that this session stores partition 0."""
     with connection.cursor() as cursor:
@@ -105,8 +111,9 @@ def test_a_second_group_is_refused_while_the_owner_lives_and_told_why(other: psy
     with pytest.raises(GroupConflict, match=r"t\[0\] is stored by the other one of group 'theirs'.*--group theirs"):
         claim([ZERO], owner=ME)
     assert PartitionLedger.objects.get().owner == "the other one"
+    gone = other.info.backend_pid
     other.close()
-    wait_until_gone()
+    until(lambda: not is_alive(gone), within_s=10)  # a backend takes a moment to notice that its client left
     assert claim([ZERO], owner=ME)[ZERO].epoch == 2
 
 
@@ -160,8 +167,3 @@ def test_a_gap_is_recorded_once_and_stepped_over():
     assert (gap.expected, gap.found, gap.reason) == (3, 10, "retention")
     with transaction.atomic():
         fence({ZERO: 10}, claims, owner=ME)
-
-
-def wait_until_gone() -> None:
-    """A backend takes a moment to notice that its client left."""
-    time.sleep(0.5)
