@@ -1,7 +1,7 @@
 """Every page that there is, for the tests that look at all of them: axe, sizes, movement, keys.
 
 A new page is one more line under the person who sees it: `Stop("what it is", "/its/address/")`. Placeholders of an
-address are the places that `tests/browser/test_accessibility.py` finds first (`{alert}`, `{message}`). `then` does what
+address are the places that `tests/browser/test_everyone.py` finds first (`{alert}`, `{message}`). `then` does what
 a visitor does before there is something to look at: opens a dialog, makes a mistake; `before` is done before the page
 is asked for. A page that only staff see goes under `boss`, who may do everything; one
 that needs nobody under `""`.
