@@ -17,7 +17,6 @@ from devices.selectors import sees_everyone
 OPEN: Final = (Triage.NEW, Triage.ACKNOWLEDGED, Triage.SNOOZED)
 FACETS: Final = ("severity", "triage", "episode", "alert_class", "alert_type")
 ASSIGNABLE: Final = 50
-COUNT_CAP: Final = 10_000  # lists say "9,999+" from here on
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,6 @@ class Flag(IntFlag):
     HEART_RATE_STUCK = 1 << 23  # the same for 30 min and 30 readings
 
 
-SUSPECT: Final = sum(flag for flag in Flag if flag.name is not None and flag.name.startswith("SUSPECT_"))
-
-
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One quantity or state a reading may hold.

@@ -74,7 +74,6 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # it has no type
 env = Environment()
 
 DEBUG: bool = env.bool("DEBUG", default=False)
-TESTING = False
 SECRET_KEY: str = env.str("SECRET_KEY", default="only for debugging" if DEBUG else environ.Env.NOTSET)
 if not SECRET_KEY.strip():
     raise environ.ImproperlyConfigured("SECRET_KEY: it is empty; it is a long text that nobody knows.")

@@ -18,7 +18,6 @@ os.environ.setdefault("SECRET_KEY", "of the tests, where all services are named"
 
 from telara.settings import *  # noqa: E402, F403
 
-TESTING = True
 DEBUG = False
 TELARA_FAILPOINTS = os.environ.get("TELARA_FAILPOINTS", "")
 ALLOWED_HOSTS = ["*"]

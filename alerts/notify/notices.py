@@ -36,7 +36,6 @@ from devices.selectors import sees_everyone
 
 AT_ONCE: Final = 500  # notices a step
 BROKEN_WAITS: Final = timedelta(minutes=1)
-SEE_EVERYBODY: Final = "devices.view_all_wearers"
 NEWS: Final = (Delivery.Kind.START, Delivery.Kind.AGAIN, Delivery.Kind.HIGHER)
 ENDS: Final = (Delivery.Kind.END, Delivery.Kind.WITHDRAWN)
 _OF_ALERTS: Final = (WITHDRAWN, OVER, LOOKED_AFTER)  # reasons to drop a message

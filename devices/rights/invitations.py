@@ -7,7 +7,7 @@ from typing import Final
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from devices.erasures import erased_among
 from devices.hashing import new_secret, secret_hash
@@ -200,9 +200,3 @@ def _check(wanted: Invited, by: User) -> None:
 def _what(invitation: Invitation) -> str:
     team = f", team {invitation.team_id}" if invitation.team_id else ""
     return f"invitation {invitation.pk} as {invitation.role}{team}"
-
-
-def invitations_open(*, user: User, at: datetime) -> QuerySet[Invitation]:
-    """Of those that `user` manages the ones whose link still holds."""
-    holds = Q(used_at=None, revoked_at=None, expires_at__gt=at)
-    return invitations_managed(user=user).filter(holds)

@@ -87,7 +87,6 @@ def _quarantine(query: Query, user: User) -> dict[str, Any]:
         "topics": topics_known(),
         "may_see_bytes": may_see_bytes(user),
         "may_send_again": may_send_again(user),
-        "page_size": PAGE,
     }
 
 

@@ -18,7 +18,7 @@ export function key(combo, label, run) {
   if (document.querySelector("#keys[open]")) list(); // opened before the page's own module came
 }
 
-export const keysAreOn = () => localStorage.getItem("telara.keys") !== "off";
+const keysAreOn = () => localStorage.getItem("telara.keys") !== "off";
 
 /** Says which row the cursor has come to, for whoever does not see it. @param {HTMLElement} row */
 export function sayRow(row) {
