@@ -24,6 +24,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.export.formats import cell_of
+from dashboard.lists import BadQueryError
 from devices.account.confirmed import confirm_first, is_confirmed
 from devices.models import AuditEntry, Team, User, Verb
 from devices.rights.audit import audit_entries, audit_note
@@ -35,10 +36,6 @@ ROWS: Final = 1000  # of the file, a piece
 FIRST, LAST = date(2000, 1, 1), date(2200, 1, 1)
 COLUMNS: Final = ("at", "way", "verb", "actor", "person", "what", "changes", "address")
 _NUMBERED: Final = re.compile(r"\b(person|team) (\d{1,18})\b")
-
-
-class BadQueryError(ValueError):
-    """The address asks for something that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)

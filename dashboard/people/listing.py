@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
+from dashboard.lists import BadQueryError
 from dashboard.people.access import for_managers, reader
 from devices.models import User, named
 from devices.rights.people import (
@@ -39,10 +40,6 @@ WORDS: Final = {
     "wearer": "Wearers",
     "none": "No role yet",
 }
-
-
-class BadQueryError(ValueError):
-    """The address asks for something that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,12 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
+from dashboard.lists import BadQueryError
 from dashboard.series import DEFAULT_RANGE, RANGES, Range, range_of
 from dashboard.wearer.strips import PLANS
 from devices.times import rfc3339
 
 FIRST_YEAR: Final = 2000  # no reading is older
-
-
-class BadQueryError(ValueError):
-    """The address asks for something that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,13 @@ from alerts.selectors import may_triage
 from dashboard.desk.rows import SEVERITY_RANK, replaced_by, snoozes_for
 from dashboard.export.asked import asked_by
 from dashboard.latest import latest_values
+from dashboard.lists import BadQueryError
 from dashboard.plain import plain_words
 from dashboard.series import RANGES, Range, series_of
 from dashboard.usual_band import bands_of
 from dashboard.wearer.days import days_of
 from dashboard.wearer.planned import planned_of
-from dashboard.wearer.query import BadQueryError, Query, read_query
+from dashboard.wearer.query import Query, read_query
 from dashboard.wearer.strips import BANDED, DRAWN, Strip, strips_of
 from dashboard.wearer.tiles import CURRENT, heard_of, tiles_of, usual_now, worst_of
 from devices.metrics import METRICS

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 from django.db import OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Q
 from django.utils import timezone
 
@@ -69,7 +70,7 @@ def _claim(ordered: list[Position], owner: Owner) -> dict[Position, Claim]:
         return {position: _take(cursor, position, owner) for position in ordered}
 
 
-def _refuse_other_group(cursor, position: Position, owner: Owner) -> None:  # type: ignore[no-untyped-def]
+def _refuse_other_group(cursor: CursorWrapper, position: Position, owner: Owner) -> None:
     cursor.execute(
         'SELECT "group", owner FROM ingestion_partitionledger l JOIN pg_stat_activity a'
         " ON a.pid = l.backend_pid AND a.backend_start = l.backend_start"
@@ -83,7 +84,7 @@ def _refuse_other_group(cursor, position: Position, owner: Owner) -> None:  # ty
         )
 
 
-def _take(cursor, position: Position, owner: Owner) -> Claim:  # type: ignore[no-untyped-def]
+def _take(cursor: CursorWrapper, position: Position, owner: Owner) -> Claim:
     cursor.execute(
         'INSERT INTO ingestion_partitionledger AS l (cluster_id, topic, partition, next_offset, epoch, owner, "group",'
         " backend_pid, backend_start, updated_at)"
