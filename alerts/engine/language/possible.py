@@ -300,11 +300,19 @@ def _contradiction(parts: tuple[Truth, ...], row: Row) -> tuple[int, str]:
     """The first part that can never be TRUE, by itself or with those before it, and why."""
     for place, part in enumerate(parts):
         if narrowed(part, row, wanted=True) is None:
-            return place, _bounds(sorted(_columns(part)))
+            return place, _alone(part)
     for place in range(1, len(parts)):
         if narrowed(All(parts[: place + 1]), row, wanted=True) is None:
             return place, "it contradicts what stands before it"
     return 0, "its parts contradict each other"
+
+
+def _alone(part: Truth) -> str:
+    """Why a part that is never TRUE by itself is not."""
+    match part:
+        case Between(_, Number(low), Number(high)) if low > high:
+            return "BETWEEN has the lower number first"
+    return _bounds(sorted(_columns(part)))
 
 
 def _bounds(columns: tuple[str, ...] | list[str]) -> str:
