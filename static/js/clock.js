@@ -35,8 +35,8 @@ const calendar = zone === "UTC" ? null : new Intl.DateTimeFormat("en", {
   timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric",
 });
 
-/** Whose clock the page's times are by: `UTC`, `Vienna`. */
-export { zoneName };
+/** Whose clock the page's times are by: its IANA name, and as it is written: `UTC`, `Vienna`. */
+export { zone, zoneName };
 
 /** A moment by this person's clock: a Date whose UTC fields say it. @param {number} ms */
 export function local(ms) {

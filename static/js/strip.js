@@ -2,7 +2,7 @@
 // a gap. All times are seconds since 1970, UTC; what is written is by the clock of whoever reads it.
 
 import { faded, uPlot } from "./chart.js";
-import { local } from "./clock.js";
+import { local, zone } from "./clock.js";
 import { LimitNames } from "./limit_names.js";
 import { colour } from "./severity.js";
 import { drawBars, drawPairs, drawPoints, drawStages } from "./strip_kinds.js";
@@ -102,6 +102,7 @@ export class Chart {
     return {
       width: this.element.clientWidth || 320,
       height: this.look.height,
+      tzDate: (/** @type {number} */ at) => uPlot.tzDate(new Date(at * 1000), zone), // the browser may be elsewhere
       legend: { show: false },
       padding: [14, END, this.look.times ? 0 : 4, 0],
       cursor: {

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from devices.account.second_factor import code_at
-from tests.browser.conftest import PASSWORD, Seen, Site, until_live
+from tests.browser.conftest import PASSWORD, Seen, Site, sign_in, until_live
 from tests.browser.passkeys import give_authenticator
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -187,6 +187,29 @@ def test_a_wearers_values_move_and_each_strip_is_a_table_too(page: Page, site: S
     page.locator("h1").click()
     page.keyboard.press("]")
     expect(page.locator('.ranges [aria-current="true"]')).to_have_text("15 m")
+
+
+DRAWN = """(() => {
+    const fill = CanvasRenderingContext2D.prototype.fillText;
+    window.drawn = [];
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
+        window.drawn.push(String(text));
+        return fill.call(this, text, ...where);
+    };
+})()"""
+
+
+def test_the_times_below_the_strips_are_whole_hours_of_the_readers_clock_wherever_the_browser_is(
+    page: Page, site: Site, chromium: Browser
+) -> None:
+    elsewhere = chromium.new_context(timezone_id="Asia/Kolkata").new_page()
+    sign_in(elsewhere, site, "analyst")
+    elsewhere.add_init_script(DRAWN)
+    elsewhere.goto(f"{site.address}/wearers/user_001/?range=24h")
+    elsewhere.wait_for_function("window.drawn.some((text) => /^\\d\\d:\\d\\d$/.test(text))")
+    times = set(elsewhere.evaluate("window.drawn.filter((text) => /^\\d\\d:\\d\\d$/.test(text))"))
+    assert {time[2:] for time in times} == {":00"}, times
+    elsewhere.context.close()
 
 
 def a_fresh_copy_leaves_the_actions_alone(page: Page) -> None:

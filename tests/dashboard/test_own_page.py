@@ -48,6 +48,8 @@ def test_their_alerts_say_whether_they_go_on_and_who_looks_after_them(
     for path in ("/wearers/user_001/", f"/alerts/{alert.pk}/"):
         assert "Still going on. Nobody has looked at it yet." in own.get(path).text, path
         assert "Still going on." not in theirs.get(path).text, path
+    stays = 'class="panel sticky-actions"'  # at the foot of a phone's screen: what can be pressed, and no sentence
+    assert [stays in each.get(f"/alerts/{alert.pk}/").text for each in (own, theirs)] == [False, True]
     alert_acknowledge(alert=alert, by=analyst, at=now)
     assert "Still going on. analyst is looking after it." in own.get("/wearers/user_001/").text
     alert_close(alert=alert, by=analyst, at=now, reason="false_alarm")
