@@ -1,8 +1,9 @@
 """What happened to an alert: changes, messages that arrived, and the readings it is made of, in one order."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Final, Literal
 
 from django.db.models import Q
@@ -56,7 +57,15 @@ def timeline_of(
     """All of it, newest first; of one moment what happened later is above."""
     moments = [*_readings(alert, begins), *_changed(alert, reversed(changes)), *_told(reversed(told))]
     placed = sorted(enumerate(moments), key=lambda each: (each[1].at, each[0]), reverse=True)
-    return [*_now(alert, begins), *(moment for _, moment in placed)]
+    return [*_now(alert, begins), *_dated([moment for _, moment in placed])]
+
+
+def _dated(moments: Sequence[Moment]) -> Iterator[Moment]:
+    """Newest first: each that is of another day than the one before it says of which. The first one says it anyway."""
+    for moment, before in zip_longest(moments, moments[1:]):
+        at = local(moment.at)
+        is_another_day = before is not None and at.date() != local(before.at).date()
+        yield replace(moment, text=f"{moment.text}, {at:%-d %b %Y}") if is_another_day else moment
 
 
 def _now(alert: Alert, begins: Begins) -> Iterator[Moment]:

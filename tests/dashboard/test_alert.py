@@ -211,18 +211,22 @@ def test_the_timeline_says_who_did_what(visit: Visit, wearer: User, analyst: Use
     AlertChange.objects.create(alert=alert, revision=1, at=NOON, action="opened", became="firing")
     AlertChange.objects.create(alert=alert, revision=2, at=NOON, action="updated")
     Alert.objects.filter(pk=alert.pk).update(revision=2)
-    alert_acknowledge(alert=alert, by=analyst, at=timezone.now())
-    alert_comment(alert=alert, by=analyst, at=timezone.now(), note="called <her>")
+    alert_acknowledge(alert=alert, by=analyst, at=NOON + timedelta(hours=12))
+    alert_comment(alert=alert, by=analyst, at=NOON + timedelta(hours=13), note="called <her>")
     response = page(visit(analyst), alert)
     assert [moment.text for moment in response.context["timeline"]] == [
         "7 readings so far, heart rate 118 bpm on average",
         "Note by analyst",
-        "Acknowledged by analyst",
+        "Acknowledged by analyst, 2 Mar 2026",
         "Opened, 0.0 s after the reading that opened it",
         "First matching reading, 1 Mar 2026",
     ]
     assert "Acknowledged by analyst" in response.text
     assert "called &lt;her&gt;" in response.text
+    analyst.time_zone = "America/New_York"
+    analyst.save()
+    texts = [moment.text for moment in page(visit(analyst), alert).context["timeline"]]
+    assert texts[1:3] == ["Note by analyst", "Acknowledged by analyst"]
 
 
 def test_the_timeline_says_until_when_it_was_snoozed_also_afterwards(visit: Visit, wearer: User, analyst: User) -> None:
