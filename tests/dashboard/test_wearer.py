@@ -15,7 +15,7 @@ from dashboard.wearer.days import days_of
 from dashboard.wearer.views import alerts_of
 from devices.metrics import Flag
 from devices.models import Baseline, Device, User
-from tests.dashboard.pages import Visit, just_now, read
+from tests.dashboard.pages import Visit, just_now, read, read_out
 from tests.made import NOON, make_alert, make_rule
 
 pytestmark = pytest.mark.django_db
@@ -156,6 +156,21 @@ def test_a_silent_person_is_late_by_the_cadence_of_their_device(visit: Visit, we
     assert visit(analyst).get("/wearers/user_001/").context["heard"].cadence_s == 2
     Device.objects.create(user=wearer, kind="apple_watch", cadence_s=30)
     assert visit(analyst).get("/wearers/user_001/").context["heard"].cadence_s == 30
+
+
+def test_an_alert_says_on_which_day_it_ended_where_that_is_another_one(
+    visit: Visit, wearer: User, analyst: User
+) -> None:
+    over = {"started_at": NOON, "opened_at": NOON, "episode": "ended", "end": "gap"}
+    make_alert(wearer, **over, ended_at=NOON + timedelta(days=3, hours=-8))
+    make_alert(wearer, **over, rule=make_rule("another"), ended_at=NOON + timedelta(hours=8))
+    client = visit(analyst)
+    page = read_out(client.get("/wearers/user_001/").text)
+    assert "1 Mar 12:00 to 4 Mar 04:00" in page
+    assert "1 Mar 12:00 to 20:00" in page
+    analyst.time_zone = "Asia/Kolkata"
+    analyst.save()
+    assert "1 Mar 17:30 to 2 Mar 01:30" in read_out(client.get("/wearers/user_001/").text)
 
 
 def summed_up(wearer: User, start: datetime, low: int, average: int, high: int) -> None:
