@@ -19,6 +19,7 @@ from devices.simulator.plan import Plan, Wish, plan_of
 
 # Long enough for every run to read of a new one before it begins, so that not one reading is sent twice.
 NOTICE: Final = timedelta(seconds=3)
+AHEAD: Final = timedelta(days=366)  # a run begins within it; no clock has the hours around the last day there is
 ALIVE_FOR: Final = timedelta(seconds=10)
 STOPS_WITHIN: Final = timedelta(seconds=10)  # of being told to: until then it sends
 
@@ -39,6 +40,8 @@ def simulation_start(
     Raises SimulationError for what can't be done, and NotVirtualError for somebody real, where `by` may not send for
     others.
     """
+    if starts_at is not None and starts_at > at + AHEAD:
+        raise SimulationError(f"a run begins within {AHEAD.days} days")
     begins = max(at + NOTICE, starts_at or at)
     try:
         plan = plan_of(wish, start_ms=_ms(begins))

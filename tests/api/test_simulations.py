@@ -32,7 +32,7 @@ def test_a_simulation_is_started_seen_and_stopped(call, player: User) -> None:
     [
         {"wearers": 100_001}, {"anomaly": "boredom"}, {"hertz": 0}, {"hertz": 1e308}, {"bad_data": 2}, {"wearers": 0},
         {"user_id": "a b"}, {"repeat_s": 5}, {"duration_s": 10, "repeat_s": 10}, {"starts_at": "2026-03-01T12:00:00"},
-        {"seed": 2**63}, {"duration_s": 0}, {"hertz": 1e-320}, {"hertz": 1e-20},
+        {"starts_at": "9999-12-31T23:59:59Z"}, {"seed": 2**63}, {"duration_s": 0}, {"hertz": 1e-320}, {"hertz": 1e-20},
     ],
 )  # fmt: skip
 def test_what_cannot_be_simulated_is_told_so(call, player: User, body: dict) -> None:
