@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
+NO_ALERT = "There is no such alert, or you may not see it."
 _SAID: Final = frozenset({"units", "time_zone"})  # of how alerts are said, not of which
 
 
@@ -165,7 +166,7 @@ def _alert(user: User, alert_id: UUID) -> Alert:
     try:
         return alert_get(user=user, alert_id=alert_id)
     except Alert.DoesNotExist:
-        raise NotFound("There is no such alert, or you may not see it.") from None
+        raise NotFound(NO_ALERT) from None
 
 
 def _decide(
@@ -185,6 +186,8 @@ def _decide(
         return Response(AlertSerializer(service(alert=alert, by=by, at=at, **given.validated_data)).data)
     except TriageError as error:
         raise _refused(error) from None
+    except Alert.DoesNotExist:  # its person was erased meanwhile
+        raise NotFound(NO_ALERT) from None
 
 
 def _snooze(*, minutes: int | None = None, until: datetime | None = None, at: datetime, **given: Any) -> Alert:

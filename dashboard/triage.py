@@ -62,6 +62,8 @@ def triage(request: HttpRequest, alert_id: UUID, action: str) -> HttpResponse:
         return _answer(request, alert, 409, "telara:refused", {"text": str(error)})
     except BadFormError as error:
         return HttpResponseBadRequest(str(error))
+    except Alert.DoesNotExist:  # its person was erased meanwhile
+        raise Http404(alert_id) from None
     told = {"text": _said(alert, action), "status": alert.triage, "undo": _undo(alert, Triage(was), action)}
     return _answer(request, alert, 204, "telara:triaged", told)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from alerts.models import Alert, AlertChange
@@ -129,6 +130,20 @@ def test_a_decision_that_does_not_fit_names_the_field(  # noqa: PLR0917  # perso
 def test_an_alert_that_is_not_there(call, analyst: User) -> None:
     response = call(analyst).post(f"/api/v1/alerts/{uuid4()}/acknowledge/", {}, format="json")
     assert error(response, 404)["code"] == "not_found"
+
+
+def test_an_alert_that_is_erased_while_somebody_decides_is_not_there(
+    call, analyst: User, alert: Alert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.services.triage._locked", lambda alerts: [])
+    assert error(act(call(analyst), alert, "acknowledge"), 404)["code"] == "not_found"
+    browser = Client(raise_request_exception=False)
+    browser.force_login(analyst)
+    assert browser.post(f"/triage/{alert.pk}/acknowledge/").status_code == 404
+
+
+def test_an_id_in_capitals_is_the_same(call, analyst: User, alert: Alert) -> None:
+    assert call(analyst).get(f"/api/v1/alerts/{str(alert.pk).upper()}/").json()["alert_id"] == str(alert.pk)
 
 
 def test_a_list_narrows(call, analyst: User, wearer: User) -> None:
