@@ -16,9 +16,10 @@ from devices import simulations_api as simulations
 from devices.errors import api_not_found
 from ingestion import api as ingestion
 from ingestion import pipeline_api as pipeline
+from telara import converters  # noqa: F401  # registers what an id is
 from telara.api_docs import api_docs
 
-ALERT = "v1/alerts/<uuid:alert_id>/"
+ALERT = "v1/alerts/<id:alert_id>/"
 NOTIFICATIONS = "v1/notifications/"
 RULE = "v1/rules/<slug:rule_id>/"
 
@@ -42,7 +43,7 @@ urlpatterns = [
     path(f"{ALERT}comment/", alerts.CommentView.as_view(), name="api-alert-comment"),
     path(f"{ALERT}assign/", assignment.Assign.as_view(), name="api-alert-assign"),
     path("v1/incidents/", incidents.IncidentList.as_view(), name="api-incidents"),
-    path("v1/incidents/<uuid:incident_id>/", incidents.IncidentView.as_view(), name="api-incident"),
+    path("v1/incidents/<id:incident_id>/", incidents.IncidentView.as_view(), name="api-incident"),
     path("v1/mutes/", mutes.MuteList.as_view(), name="api-mutes"),
     path("v1/mutes/<int:mute_id>/end/", mutes.MuteEndView.as_view(), name="api-mute-end"),
     path(f"{NOTIFICATIONS}channels/", notifications.ChannelList.as_view(), name="api-channels"),
