@@ -86,7 +86,9 @@ class EventSchema(serializers.Serializer[None]):
     event_id = serializers.UUIDField()
     timestamp = serializers.DateTimeField()
     user_id = serializers.CharField(max_length=64)
-    device_sources = serializers.ListField(child=serializers.CharField(max_length=64), max_length=16, required=False)
+    device_sources = serializers.ListField(
+        child=serializers.CharField(max_length=64), max_length=16, required=False, allow_null=True
+    )
     vitals = EventVitals(required=False, allow_null=True)
     activity = EventActivity(required=False, allow_null=True)
     sleep = EventSleep(required=False, allow_null=True)

@@ -71,3 +71,11 @@ def test_a_version_that_is_made_up_is_none_of_the_schema(version: str) -> None:
     response = Client(raise_request_exception=False).get(f"/api/schema/?format=json&version={version}")
     assert json.loads(response.content)["info"]["version"] == "1"
     assert response["Content-Disposition"] == 'inline; filename="Telara.json"'
+
+
+@pytest.mark.django_db
+def test_an_event_may_hold_null_wherever_it_may_hold_nothing() -> None:
+    document = json.loads(Client().get("/api/schema/?format=json").content)
+    event = document["components"]["schemas"]["EventSchemaRequest"]
+    nullable = {name for name, field in event["properties"].items() if field.get("nullable")}
+    assert nullable == event["properties"].keys() - set(event["required"])
