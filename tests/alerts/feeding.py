@@ -7,19 +7,19 @@ from typing import Any
 
 import polars as pl
 from django.db import transaction
-from django.utils import timezone
 
 from alerts.detection import Detected, Detection
 from alerts.models import Alert, AlertChange
 from alerts.rule_files import RuleFile, parse_rule
 from alerts.services.rules import rules_load
-from devices.models import Installation, User
+from devices.models import User
 from devices.partitions import Partitions
 from ingestion.evaluate.evaluation import Evaluation
 from ingestion.evaluate.late import Stretches, stretches_take
 from ingestion.stream.batch import Position
 from ingestion.write.store import store_while
 from tests.ingestion.rows import frame, row
+from tests.made import make_installation
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FRESH = timedelta(minutes=15)
@@ -63,7 +63,7 @@ class Feed:
 
     def __post_init__(self) -> None:
         self.restart()
-        Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+        make_installation()
 
     def send(self, *beats: tuple[float, float], now: float | None = None, user: User | None = None) -> Detected:
         """Heart rates as (second after noon, rate) in one batch, in this order, received and written at `now`.

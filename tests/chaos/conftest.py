@@ -12,11 +12,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from devices.models import Installation
 from tests.alerts.feeding import RACING, load
 from tests.chaos import journal
 from tests.chaos.attended import Attended, attending
 from tests.chaos.stage import Stage
+from tests.made import make_installation
 
 FIRST_DAY = timedelta(days=1)
 WARM = """
@@ -60,7 +60,7 @@ def _database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     if settings.TELARA_KAFKA_EMBEDDED:
         pytest.skip("the fault matrix needs Apache Kafka (KAFKA_BOOTSTRAP_SERVERS)")
     with django_db_blocker.unblock():
-        Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+        make_installation()
         load(RACING, WARM, when=timezone.now() - FIRST_DAY)
         journal.install()
         yield

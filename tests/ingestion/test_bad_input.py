@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.utils import timezone
 
-from devices.models import Installation, Reading
+from devices.models import Reading
 from ingestion.models import PartitionLedger, QuarantinedMessage
 from tests.ingestion.running import consumer, events, make_group, make_topic, send, until
+from tests.made import make_installation
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
 MANY = 30_000
@@ -19,7 +19,7 @@ MANY = 30_000
 @pytest.fixture(autouse=True)
 def installed() -> None:
     """What the flush after another test took away."""
-    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    make_installation()
 
 
 def good(**changes: Any) -> bytes:

@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import connections
-from django.utils import timezone
 
-from devices.models import Installation, Reading
+from devices.models import Reading
 from ingestion.models import PartitionLedger, QuarantinedMessage
 from tests.ingestion.running import assert_calm, consumer, database_url, events, make_group, make_topic, send, until
+from tests.made import make_installation
 from tests.telara.proxy import Proxy
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.django_db(transac
 @pytest.fixture(autouse=True)
 def installed() -> None:
     """What the flush after another test took away."""
-    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    make_installation()
 
 
 @pytest.fixture

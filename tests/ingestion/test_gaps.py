@@ -12,7 +12,7 @@ from django.utils import timezone
 from alerts.models import Alert
 from alerts.rule_files import read_rule_files
 from alerts.services.rules import rules_load
-from devices.models import Installation, Reading
+from devices.models import Reading
 from ingestion.decode.verdicts import Limits
 from ingestion.mishaps import mishaps_step
 from ingestion.models import OffsetGap, PartitionLedger
@@ -21,6 +21,7 @@ from ingestion.stream.consumer import Worker
 from ingestion.stream.transport import Subscription, Transport
 from ingestion.write.ledger import Owner, begin, claim
 from tests.ingestion.running import consumer, events, make_group, make_topic, send, until
+from tests.made import make_installation
 
 pytestmark = [pytest.mark.real_kafka, pytest.mark.django_db(transaction=True)]
 
@@ -30,7 +31,7 @@ def topic() -> str:
     """A topic of one partition."""
     if settings.TELARA_KAFKA_EMBEDDED:
         pytest.skip("Apache Kafka is not there (KAFKA_BOOTSTRAP_SERVERS): the embedded broker deletes no records")
-    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    make_installation()
     return make_topic(partitions=1)
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.utils import timezone
 
 from alerts.models import Alert
-from devices.models import Installation, Reading
+from devices.models import Reading
 from devices.times import rfc3339
 from ingestion.models import PartitionLedger, QuarantinedMessage
 from tests import real_files
 from tests.ingestion.running import consumer, make_group, make_topic, until
+from tests.made import make_installation
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(400)]
 EXCERPT, WHOLE = real_files.EXCERPTS, real_files.WHOLE
@@ -33,7 +33,7 @@ OTHERS = [(real_files.BEDSIDE[0], 0), (real_files.LATE[0], 18 if WHOLE else 6)]
 @pytest.fixture(autouse=True)
 def installed() -> None:
     """What the flush after another test took away."""
-    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    make_installation()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from devices.failpoints import armed
-from devices.models import Installation, Reading
+from devices.models import Reading
 from tests.ingestion.running import consumer, events, make_group, make_topic, send, until
 from tests.ingestion.test_mishaps import load
 from tests.made import make_alert, make_installation, make_wearer
@@ -27,7 +27,7 @@ def missing() -> str:
     """The name of a topic that nobody has made."""
     if settings.TELARA_KAFKA_EMBEDDED:
         pytest.skip("Apache Kafka is not there (KAFKA_BOOTSTRAP_SERVERS): the embedded broker makes any topic")
-    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    make_installation()
     return f"test-{uuid4().hex[:12]}"
 
 

@@ -9,11 +9,12 @@ from django.utils import timezone
 from alerts.models import Alert
 from alerts.rule_files import read_rule_files
 from alerts.services.rules import rules_load
-from devices.models import Installation, Reading
+from devices.models import Reading
 from ingestion.mishaps import mishaps_step
 from ingestion.models import Mishap, Placement, QuarantinedMessage
 from ingestion.stream.rejects import TELL_EVERY, Rejects
 from tests.ingestion.running import consumer, events, make_group, make_topic, send, send_to, until
+from tests.made import make_installation
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BAD = "malformed_json"
@@ -43,7 +44,7 @@ def test_it_is_told_again_now_and_then() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_consumer_lives_through_a_storm_and_tells_of_who_has_moved(tmp_path: Path) -> None:
     """One consumer for both, since to start one takes its time."""
-    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    make_installation()
     files = read_rule_files(["alerts/rules/reject-storm.yaml", "alerts/rules/split-person.yaml"])[0]
     rules_load(files=files, at=timezone.now() - timedelta(days=1))
     topic, small = make_topic(), {"TELARA_BATCH_MESSAGES": "200"}

@@ -7,16 +7,16 @@ from typing import Any
 import polars as pl
 import pytest
 from django.db import transaction
-from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices.metrics import METRICS, PACED, Flag
-from devices.models import Installation, Reading
+from devices.models import Reading
 from devices.partitions import Partitions
 from ingestion.evaluate.quality import Quality
 from ingestion.write.store import direct_rows, store, with_flags
 from tests.ingestion.rows import NOON, event_id, frame, row
+from tests.made import make_installation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DOUBTFUL = Flag.HEART_RATE_JUMP | Flag.SUSPECT_HEART_RATE
@@ -25,7 +25,7 @@ Rows = Sequence[dict[str, Any]]
 
 @pytest.fixture(autouse=True)
 def partitions() -> None:
-    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    make_installation()
     Partitions(span="month").ensure([NOON])
 
 

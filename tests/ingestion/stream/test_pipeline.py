@@ -8,11 +8,10 @@ from uuid import uuid4
 import polars as pl
 import pytest
 from django.db import connection
-from django.utils import timezone
 
 from alerts.detection import Detection
 from devices.metrics import Flag
-from devices.models import Device, Installation, Reading, User
+from devices.models import Device, Reading, User
 from devices.partitions import Partitions, drop_older_than
 from ingestion.decode.verdicts import Limits
 from ingestion.evaluate.evaluation import Evaluation
@@ -22,6 +21,7 @@ from ingestion.stream.pipeline import Outcome, Pipeline
 from ingestion.stream.prepare import prepare
 from ingestion.write.ledger import Claim, Fenced, Owner, begin, claim, next_offsets
 from ingestion.write.writers import Writer
+from tests.made import make_installation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ZERO = Position("t", 0)
@@ -34,7 +34,7 @@ class Shop:
     """A pipeline that owns partition 0 of a topic, or another one."""
 
     def __init__(self, *, provision: bool = True, position: Position = ZERO, owner: Owner = OWNER) -> None:
-        Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+        make_installation()
         writer = Writer()
         self.detection = Detection(freshness=FRESH, not_ours=writer.not_ours)
         self.pipeline = Pipeline(

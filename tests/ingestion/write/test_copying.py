@@ -7,15 +7,15 @@ from typing import Any
 import polars as pl
 import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
-from django.utils import timezone
 
 from alerts.stored_rows import rows_within
-from devices.models import Installation, Reading, User
+from devices.models import Reading, User
 from devices.partitions import Partitions
 from ingestion.write import copying
 from ingestion.write.copying import Later
 from ingestion.write.store import Stored, store_while
 from tests.ingestion.rows import NOON, frame, row
+from tests.made import make_installation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = [row(number) for number in range(2_000)]
@@ -23,7 +23,7 @@ MANY = [row(number) for number in range(2_000)]
 
 @pytest.fixture(autouse=True, params=[0, 2**30], ids=["another thread", "this thread"])
 def ready(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    make_installation()
     Partitions(span="month").ensure([NOON])
     monkeypatch.setattr(copying, "SMALL", request.param)
     yield

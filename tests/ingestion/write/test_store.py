@@ -6,21 +6,21 @@ from typing import Any
 import polars as pl
 import pytest
 from django.db import DataError, IntegrityError, transaction
-from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.models import Installation, Reading
+from devices.models import Reading
 from devices.partitions import Partitions
 from ingestion.write.store import Stored, store, store_while
 from tests.ingestion.rows import NOON, event_id, frame, row
+from tests.made import make_installation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def partitions() -> Partitions:
-    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    make_installation()
     made = Partitions(span="month")
     made.ensure([NOON])
     return made

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, connections
-from django.utils import timezone
 
 from alerts.models import Alert, DetectionState
-from devices.models import Installation, MetricWindow, Reading, User
+from devices.models import MetricWindow, Reading, User
 from ingestion.models import PersonWriter
 from ingestion.stream import pipeline
 from ingestion.stream.batch import Position
@@ -22,6 +21,7 @@ from tests.alerts.feeding import NOON, RACING, at, load
 from tests.chaos.traffic import event_of
 from tests.ingestion.running import until
 from tests.ingestion.stream.test_pipeline import Shop
+from tests.made import make_installation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WARM = """
@@ -43,7 +43,7 @@ Beat = tuple[float, float]  # seconds after noon, and the rate
 
 @pytest.fixture(autouse=True)
 def _rules() -> None:
-    Installation.objects.get_or_create(pk=1, defaults={"installed_at": timezone.now()})
+    make_installation()
     load(RACING, WARM)
 
 
