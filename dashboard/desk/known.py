@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from django.contrib.auth.decorators import login_required
 from django.db.models import Case, IntegerField, Q, Value, When
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from alerts.models import Alert
 from alerts.models.alert import EpisodeState, Severity, Triage
+from dashboard.live.revision import revision_of
 
 if TYPE_CHECKING:
     from devices.models import User
@@ -42,9 +44,11 @@ _FIELDS: Final = {
 @require_GET
 def known(request: HttpRequest) -> JsonResponse:
     """`alerts`: fields of the contract's alert, worst first, the newest of each severity first; `complete`: whether
-    these are all."""
-    alerts = Alert.objects.visible_to(cast("User", request.user)).open()
+    these are all; `revision`: that of all alerts as of then, or of a moment before."""
+    user = cast("User", request.user)
+    revision = revision_of(user=user, at=timezone.now())
+    alerts = Alert.objects.visible_to(user).open()
     standing = alerts.filter(Q(episode=EpisodeState.FIRING) | Q(triage=Triage.SNOOZED), severity__in=SOUNDING)
     rows = standing.order_by(_RANK, "-created_at").values_list(*_FIELDS.values())[: MOST + 1]
     found: list[dict[str, Any]] = [dict(zip(_FIELDS, row, strict=True)) for row in rows]
-    return JsonResponse({"alerts": found[:MOST], "complete": len(found) <= MOST})
+    return JsonResponse({"alerts": found[:MOST], "complete": len(found) <= MOST, "revision": revision})

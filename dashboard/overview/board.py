@@ -6,11 +6,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, Literal
 
-from django.db.models import Sum, TextField, Window
-from django.db.models.functions import Cast
-
 from alerts.models import Alert, Rule
-from dashboard.live.figures import changed_alerts, pipeline_figures
+from dashboard.live.figures import pipeline_figures
 from dashboard.overview.log import Log, Tab, just_ended, log_of
 from dashboard.overview.people import ON_TILE, Person, people_on_wall
 from dashboard.overview.rate import Rate, rate_of
@@ -26,7 +23,6 @@ Show = Literal["all", "alerting", "nodata", "pinned"]
 SHOWS: Final[tuple[Show, ...]] = ("all", "alerting", "nodata", "pinned")
 TILES: Final = 21
 CELLS: Final = 126
-KNOWN_MOST: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,6 @@ class Board:
     log: Log
     rate: Rate
     pipeline: Mapping[str, Any]
-    revision: Mapping[str, Any]
     charted: Sequence[Person]
     stretches: Sequence[Alert]
 
@@ -154,7 +149,6 @@ def board_of(*, user: User, choice: Choice, at: datetime) -> Board:
         log=log,
         rate=rate_of(pks=[person.pk for person in people], alerts=stretches, at=at),
         pipeline=pipeline_figures(now=at),
-        revision=_revision(user, at),
         charted=_charted(people, at),
         stretches=stretches,
     )
@@ -165,15 +159,6 @@ def _charted(people: Sequence[Person], at: datetime) -> Sequence[Person]:
     then the others in their order, the most active first."""
     heard = [person for person in people if person.heard_at and at - person.heard_at < WINDOW]
     return sorted(heard, key=lambda person: (not person.is_clinical, not person.pinned))[:MOST_LINES]
-
-
-def _revision(user: User, at: datetime) -> dict[str, Any]:
-    """The sum that statuses carry as `alerts_revision`, and the revisions it is made of (see revision.js)."""
-    alerts = Alert.objects.visible_to(user).filter(changed_alerts(at)).annotate(sum_=Window(Sum("revision")))
-    rows = alerts.annotate(text=Cast("alert_id", TextField())).values_list("text", "revision", "sum_")
-    newest = list(rows.order_by("-changed_at")[:KNOWN_MOST])  # those that go on changing
-    known = {alert_id: revision for alert_id, revision, _ in newest}
-    return {"sum": newest[0][2] if newest else 0, "known": known}
 
 
 def _snapshot(board: Board) -> dict[str, Any]:
@@ -191,5 +176,4 @@ def _snapshot(board: Board) -> dict[str, Any]:
         "axes": {name: axis_shown(name) for name in (*ON_TILE, "hrv_ms")},
         "suspect": {name: int(METRICS[name].suspect_flag or 0) for name in CHARTED},
         "decimals": {name: decimals_shown(name) for name in METRICS},
-        "revision": board.revision,
     }

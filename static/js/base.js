@@ -4,10 +4,11 @@ import { age, now, refreshAges, startMoments, timeOfDay, zoneName } from "./cloc
 import { startFocus } from "./focus.js";
 import { key, startKeyboard } from "./keyboard.js";
 import { live } from "./live.js";
+import { watchRevision } from "./revision.js";
 import { typeOf, wordsOf } from "./said.js";
 import { inStep } from "./severity.js";
 import { sound, soundMatters, startSound } from "./sound.js";
-import { criticalWaits, isToBeTold, readKnown } from "./told.js";
+import { criticalWaits, forgetKnown, isToBeTold, keepKnown, readKnown } from "./told.js";
 import { startUndo } from "./undo.js";
 
 const WORKER_LATE_MS = 30_000; // devices.background.LATE_AFTER
@@ -75,8 +76,15 @@ function set(element, text) {
   if (element && element.textContent !== text) element.textContent = text;
 }
 
+/** What is wrong where the connection is not. */
+const WHAT = /** @type {Record<string, string>} */ ({
+  "no consumer": "No stream worker is running",
+  "no database": "The database does not answer",
+  "no snapshot": "This page cannot be read again",
+});
 const WHY = /** @type {Record<string, string>} */ ({
   "no consumer": "Readings wait in Kafka, nothing is lost, and nothing is evaluated.",
+  "no database": "Readings wait in Kafka, nothing is lost, and nothing is evaluated.",
   "signed out": "You were signed out.",
   "not allowed": "You may not see this any more: who watches whom was changed. Ask whoever runs this Telara.",
   "too many": "You have more pages open than one person may: close some.",
@@ -87,11 +95,11 @@ function banner() {
   if (!element) return;
   element.hidden = live.state !== "lost";
   if (element.hidden) return;
-  const gone = live.reason === "no consumer";
+  const gone = WHAT[live.reason];
   const ended = live.reason === "signed out" || live.reason === "not allowed";
   const trying = ended ? "" : `Reconnecting, attempt ${Math.max(1, live.attempt)}`;
   const silent = `No data for ${age(now() - live.heardAt)}. ${trying}`.trim();
-  set(element.querySelector("b"), gone ? "No stream worker is running" : silent);
+  set(element.querySelector("b"), gone ?? silent);
   set(
     element.querySelector(".means"),
     `${WHY[live.reason] ?? ""} Everything below is as of ${timeOfDay(live.heardAt)}. Alerts may be missing.`.trim(),
@@ -99,7 +107,7 @@ function banner() {
   const wait = live.nextTryAt - now();
   set(element.querySelector(".next"), wait > 0 ? `Next try in ${Math.ceil(wait / 1000)} s` : "");
   const button = /** @type {HTMLElement} */ (element.querySelector("button"));
-  button.hidden = gone;
+  button.hidden = Boolean(gone);
   set(button, { "signed out": "Sign in", "not allowed": "Overview" }[live.reason] ?? "Try now");
 }
 
@@ -196,19 +204,28 @@ let knowing = Promise.resolve();
 let isKnown = false;
 let isReading = false;
 
-/** Reads what stands, and tells of what came while this page heard nothing: by one tone, of the worst. */
+const revision = watchRevision(live, attempt);
+
+/** Reads what stands, and tells of what came while this page heard nothing: by one tone, of the worst. Gives whether there is
+ *  anything that this page had not heard of. */
 function know() {
   isReading = true;
-  const read = knowing.then(readKnown).then((came) => {
+  const read = knowing.then(readKnown).then(({ came, revision: theirs }) => {
     isKnown = true;
     soundMatters(criticalWaits());
     const worst = came.find((/** @type {any} */ each) => each.class === "clinical") ?? came[0];
     if (worst) meanwhile = call(worst, typeOf(worst), came.length > 1 ? `${came.length} alerts came meanwhile, worst ` : "");
+    return revision.take(theirs);
   }).finally(() => {
     isReading = false;
   });
-  knowing = read.catch(() => {}); // whoever asked hears of it, and asks again
+  knowing = read.then(() => {}, () => {}); // whoever asked hears of it, and asks again
   return read;
+}
+
+/** What was missed here, what the page shows lacks, too. Where it cannot be read the next heartbeat tries again. */
+function attempt() {
+  know().then((isMissed) => isMissed && live.differs(), () => {});
 }
 
 /** What cannot be known without a connection is not said. */
@@ -250,9 +267,10 @@ if (document.body.dataset.live !== "off") {
   live.addEventListener("status", (event) => statusBar(/** @type {CustomEvent} */ (event).detail));
   if (one("#sound")) startSound();
   live.addEventListener("status", () => {
-    if (!isKnown && !isReading) know().catch(() => {}); // the next heartbeat tries again
+    if (!isKnown && !isReading) attempt();
   });
-  live.onResync(know);
+  live.onResync(async () => void (await know()));
+  addEventListener("pagehide", keepKnown);
   live.addEventListener("alert", (event) => void knowing.then(() => told(/** @type {CustomEvent} */ (event).detail)));
   live.addEventListener("state", (event) => {
     const lost = /** @type {CustomEvent} */ (event).detail === "lost";
@@ -260,7 +278,7 @@ if (document.body.dataset.live !== "off") {
     if (lost && live.reason === "not allowed" && live.status) location.reload();
     if (lost) sound("lost");
     saidOfConnection(lost);
-    if (lost && live.reason !== "no consumer") statusUnknown();
+    if (lost && !WHAT[live.reason]) statusUnknown();
     const asOf = one("#as-of");
     if (asOf) asOf.hidden = !lost;
     set(asOf, `As of ${timeOfDay(live.heardAt)}:`);
@@ -274,6 +292,8 @@ if (document.body.dataset.live !== "off") {
   });
   live.start();
   setInterval(tick, 500);
+} else {
+  forgetKnown();
 }
 tick();
 inStep();

@@ -2,7 +2,7 @@
 //
 // states: "connecting" until the first heartbeat; "live"; "lost" after 10 s without one, or when nobody consumes;
 // from "lost" back to "live" only after every handler of `onResync` has read a fresh snapshot; they read one after
-// every other reconnection, too.
+// every other reconnection and where something was missed, too. Where that fails for 10 s it is lost.
 // events: "vital", "alert", "planned" (activity of a person changed), "status" (detail: the data of the frame), "state"
 // (detail: the new state).
 
@@ -24,7 +24,7 @@ export class Live extends EventTarget {
     super();
     /** @type {State} */
     this.state = "connecting";
-    /** Why it was lost: "silence", "no consumer", "signed out", "not allowed", "too many". */
+    /** Why it was lost: "silence", "no consumer", "no database", "no snapshot", "signed out", "not allowed", "too many". */
     this.reason = "";
     /** When a consumer last said that it lives, by the server's clock: the page is as of then. */
     this.heardAt = now();
@@ -39,11 +39,15 @@ export class Live extends EventTarget {
     this._userId = userId;
     /** @type {WebSocket | null} */
     this._socket = null;
-    /** @type {Array<() => Promise<void>>} */
+    /** @type {Array<(how: {anew: boolean}) => Promise<void>>} */
     this._resyncs = [];
     this._resyncing = false;
     /** Whether a connection ended since the snapshot was read: what came meanwhile is not on the page. */
     this._missed = false;
+    /** Whether something else is not on the page. */
+    this._differs = false;
+    /** Since when no snapshot can be read; 0 while it can. */
+    this._failsSince = 0;
     this._retry = 0;
   }
 
@@ -60,9 +64,15 @@ export class Live extends EventTarget {
     });
   }
 
-  /** Reads the snapshot again when the connection comes back or the page wakes. @param {() => Promise<void>} handler */
+  /** Reads the snapshot again when the connection comes back or the page wakes (`anew`), and where something was missed.
+   *  @param {(how: {anew: boolean}) => Promise<void>} handler */
   onResync(handler) {
     this._resyncs.push(handler);
+  }
+
+  /** Something is not on the page, though the connection stands: the next heartbeat reads the snapshot again. */
+  differs() {
+    this._differs = true;
   }
 
   tryNow() {
@@ -117,7 +127,7 @@ export class Live extends EventTarget {
   /** @param {{type: "vital" | "alert" | "planned" | "status", seq: number, data: any}} frame */
   _frame(frame) {
     if (frame.type === "status") this._heard(frame.data);
-    if (frame.type === "vital") this.newestAt = Math.max(this.newestAt, Date.parse(frame.data.timestamp));
+    if (frame.type === "vital") this.newestAt = Math.max(this.newestAt, Math.min(Date.parse(frame.data.timestamp), now())); // a watch may be ahead
     this.dispatchEvent(new CustomEvent(frame.type, { detail: frame.data }));
   }
 
@@ -129,21 +139,24 @@ export class Live extends EventTarget {
     if (!status.consumers) {
       if (status.heard_at) this.heardAt = Date.parse(status.heard_at);
       if (status.consumers === 0) this._lose("no consumer");
+      else if (this.state === "lost") this._lose("no database");
       return;
     }
-    this.heardAt = Date.parse(status.heard_at ?? status.server_time);
+    if (!this._failsSince) this.heardAt = Date.parse(status.heard_at ?? status.server_time);
     this._beatAt = now();
-    if (this.state === "lost" || this._missed) this._resync();
+    if (this.state === "lost" || this._missed || this._differs) this._resync();
     else if (this.state === "connecting") this._become("live");
   }
 
   _watch() {
+    if (this._failsSince && now() - this._failsSince >= SILENCE_MS) this._lose("no snapshot");
     if (now() - this._beatAt < SILENCE_MS) return;
-    if (this.state !== "lost") this._lose("silence");
+    if (this.state !== "lost") this._lose(this.status?.consumers === null ? "no database" : "silence");
     const heardSocket = this.status ? now() - Date.parse(this.status.server_time) : Infinity;
     if (this._socket?.readyState === WebSocket.OPEN && heardSocket > SILENCE_MS) {
       this.status = null;
       this._drop();
+      this._lose("silence");
       this._later();
     }
   }
@@ -157,13 +170,17 @@ export class Live extends EventTarget {
 
   async _resync() {
     if (this._resyncing) return;
+    const anew = this._missed || this.state === "lost";
     this._resyncing = true;
     this._missed = false;
+    this._differs = false;
     try {
-      await Promise.all(this._resyncs.map((handler) => handler()));
+      await Promise.all(this._resyncs.map((handler) => handler({ anew })));
+      this._failsSince = 0;
       if (now() - this._beatAt < SILENCE_MS) this._become("live");
     } catch (error) {
       this._missed = true;
+      this._failsSince ||= now();
       console.warn("The snapshot could not be read; the next heartbeat tries again.", error);
     } finally {
       this._resyncing = false;
@@ -173,7 +190,10 @@ export class Live extends EventTarget {
   _wake() {
     this._watch();
     if (!this._socket && !CLOSED_FOR_GOOD.has(this._closed ?? 0)) this._connect();
-    else if (this.state === "live") this._resync();
+    else if (this.state === "live") {
+      this._missed = true; // whoever sleeps hears little
+      this._resync();
+    }
   }
 
   /** @param {State} state */

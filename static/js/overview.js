@@ -8,7 +8,6 @@ import { live } from "./live.js";
 import { Board } from "./overview_board.js";
 import { startCharts } from "./overview_charts.js";
 import { drawSparks, drawSparksOf, Order, ORDER_EVERY_MS, showValues, takeInPlace } from "./overview_wall.js";
-import { watchRevision } from "./revision.js";
 import { inStep } from "./severity.js";
 import { showTechnicalSound } from "./sound.js";
 import { startLog } from "./threat_log.js";
@@ -19,7 +18,6 @@ const board = new Board();
 const charts = startCharts(board);
 const order = new Order();
 const threatLog = startLog({ refresh: () => refresh({ own: true }) });
-const revision = watchRevision(live, () => refresh());
 /** Who was heard since the small lines were drawn. @type {Set<string>} */
 const moved = new Set();
 
@@ -50,7 +48,7 @@ function alerted(alert) {
   if (threatLog.patch(alert) || !isNews) return;
   soon ??= setTimeout(() => {
     soon = undefined;
-    refresh();
+    attempt();
   }, 250);
 }
 
@@ -76,7 +74,6 @@ function takeOver(parts, own, all) {
     order.later(attempt);
   }
   board.take(parts, all);
-  revision.take(board.snapshot.revision);
   settled();
 }
 
@@ -101,11 +98,12 @@ function settled() {
   greyed();
 }
 
-/** A refresh that may fail: the page stays as it is, its ages go on, and the next one tries again. */
+/** A refresh that may fail: the page stays as it is, its ages go on, and the next heartbeat tries again. */
 async function attempt() {
   try {
     await refresh();
   } catch (error) {
+    live.differs();
     console.warn("The overview could not be read again.", error);
   }
 }
@@ -144,9 +142,8 @@ live.addEventListener("state", () => {
   charts.draw();
   greyed();
 });
-live.onResync(() => refresh({ all: true }));
+live.onResync(({ anew }) => refresh({ all: anew }));
 addEventListener("telara:theme", () => charts.repaint());
-revision.take(board.snapshot.revision);
 live.newestAt = Math.max(live.newestAt, board.newestAt);
 settled();
 setInterval(everySecond, 1000);

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.browser.conftest import Seen, Site, until_live
+from tests.browser.conftest import Seen, Site, until_live, until_lost
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 MAKE = """
@@ -39,6 +39,12 @@ alert.triage, alert.close_reason, alert.revision = "closed", "benign", 2
 alert.save()
 print(json.dumps([alert_json(alert)]))
 """
+UNKNOWN = """async () => {
+    const base = document.querySelector("script[src*='js/base']").src;
+    const { live } = await import(base.replace(/base[^/]*$/, "live.js"));
+    const heard = live._heard.bind(live);
+    live._heard = (status) => heard({ ...status, consumers: null, database_ms: null, heard_at: null });
+}"""
 CLEAR = "from alerts.models import Alert; Alert.objects.all().delete()"
 TONES = """
 window.tones = 0;
@@ -62,8 +68,12 @@ class Desk:
     site: Site
     complaints: list[str]
     sockets: list[WebSocketRoute] = field(default_factory=list)
+    is_away: bool = False
 
     def connect(self, socket: WebSocketRoute) -> None:
+        if self.is_away:
+            socket.close(code=1013)
+            return
         socket.connect_to_server()
         self.sockets.append(socket)
 
@@ -170,10 +180,13 @@ def test_what_a_snooze_covers_is_told_of_on_no_page(desk: Desk) -> None:
 def test_what_came_while_the_connection_was_away_is_told_of_by_one_tone(desk: Desk) -> None:
     desk.make({"severity": "CRITICAL", "alert_type": "OLD"})
     page = with_sound(desk, "/rules/")
+    desk.is_away = True
+    desk.cut()
     desk.make({"severity": "HIGH", "rule": "hypoxia"}, {"severity": "CRITICAL", "rule": "bradycardia"})
-    assert heard(page) == 0
+    until_lost(page)
+    assert heard(page) == 2, "of the connection alone"
     with page.expect_response("**/alerts/known/**"):
-        desk.cut()
+        desk.is_away = False
     expect(page.locator("#announce-critical")).to_have_text(
         "2 alerts came meanwhile, worst CRITICAL: tachycardia at rest"
     )
@@ -355,3 +368,49 @@ def test_figures_that_no_card_shows_do_not_make_the_overview_read_itself_again(d
     assert page.evaluate("soon") == 2
     with page.expect_response("**/overview/parts/**"):
         desk.push(sensor, revision=9, episode="ended")
+
+
+def test_what_was_missed_is_read_and_told_of_by_itself(desk: Desk) -> None:
+    page = with_sound(desk, "/alerts/")
+    (missed,) = desk.make({"title": "missed", "severity": "CRITICAL"})
+    expect(page.locator("#announce-critical")).to_have_text("CRITICAL: tachycardia at rest")
+    expect(page.locator(".desk-row .title")).to_have_text("missed")
+    assert heard(page) == 3
+    (begun,) = desk.make({"title": "begun", "rule": "fever", "user_id": "user_002"})
+    desk.push(begun, revision=2)
+    expect(page.locator("#announce")).to_contain_text("HIGH: ")
+    assert heard(page) == 2
+    desk.push(begun, revision=3)
+    desk.push(missed, revision=2)
+    desk.push(begun, alert_id="11111111-1111-4111-8111-111111111111", severity="MEDIUM", description="Last.")
+    expect(page.locator("#announce")).to_have_text("MEDIUM: Last.")
+    assert heard(page) == 1
+
+
+def test_what_came_between_two_pages_is_told_of_on_the_second(desk: Desk) -> None:
+    page = desk.open("/rules/")
+    page.goto("about:blank")
+    desk.make({"severity": "CRITICAL"})
+    desk.open("/settings/")
+    expect(page.locator("#announce-critical")).to_have_text("CRITICAL: tachycardia at rest")
+    desk.open("/rules/")
+    expect(page.locator("#announce-critical")).not_to_contain_text("CRITICAL")
+
+
+def test_a_page_that_cannot_be_read_again_does_not_call_itself_live(desk: Desk) -> None:
+    page = desk.open("/alerts/")
+    page.route("**/alerts/", lambda route: route.fulfill(status=500))
+    desk.cut()
+    until_lost(page)
+    expect(page.locator("#connection-banner")).to_contain_text("This page cannot be read again")
+    page.unroute("**/alerts/")
+    until_live(page)
+    desk.complaints.clear()
+
+
+def test_a_database_that_does_not_answer_is_said(desk: Desk) -> None:
+    page = desk.open("/rules/")
+    page.evaluate(UNKNOWN)
+    until_lost(page)
+    expect(page.locator("#connection-banner")).to_contain_text("The database does not answer")
+    expect(page.locator("#connection-banner button")).to_be_hidden()

@@ -1,12 +1,18 @@
 """What a page knows of alerts that stand, to tell by a tone of what is new."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from alerts.models import Alert
+from alerts.models.alert import CloseReason
+from alerts.services.triage import alert_close
 from dashboard.desk import known
+from dashboard.live.figures import alert_figures, figures_seen
 from devices.models import User
+from devices.times import rfc3339
 from tests.dashboard.pages import Visit
 from tests.made import NOON, make_alert, make_rule
 
@@ -51,6 +57,7 @@ def test_it_says_of_each_what_the_socket_says(visit: Visit, wearer: User, analys
             }
         ],
         "complete": True,
+        "revision": {"sum": 3, "known": {str(alert.pk): 3}, "changed_at": "2026-03-01T12:00:00.000Z"},
     }  # fmt: skip
     assert "no-store" in answer["Cache-Control"]
 
@@ -77,3 +84,30 @@ def test_it_is_bounded_and_says_so(visit: Visit, wearer: User, analyst: User, mo
     stands(wearer, "high")
     assert types(visit, analyst) == ["worst"]
     assert visit(analyst).get("/alerts/known/").json()["complete"] is False
+
+
+def revision(visit: Visit, user: User) -> dict[str, Any]:
+    return dict(visit(user).get("/alerts/known/").json()["revision"])
+
+
+def test_it_sums_the_revisions_as_the_status_does(visit: Visit, wearer: User, analyst: User, lead: User) -> None:
+    now = timezone.now()
+    kept = stands(wearer, "kept", severity="LOW", revision=3, changed_at=now - timedelta(hours=1))
+    closed = stands(wearer, "closed", changed_at=now)
+    alert_close(alert=closed, by=lead, at=now, reason=CloseReason.TRUE)
+    stands(wearer, "long ago", triage="closed", close_reason="true", changed_at=now - timedelta(hours=1))
+    found = revision(visit, analyst)
+    assert found == {"sum": 5, "known": {str(kept.pk): 3, str(closed.pk): 2}, "changed_at": rfc3339(now)}
+    assert figures_seen(alert_figures(now=timezone.now()), "everyone").revision == 5
+    assert figures_seen(alert_figures(now=timezone.now()), frozenset({wearer.pk})).revision == 5
+    assert figures_seen(alert_figures(now=timezone.now()), frozenset()).revision == 0
+
+
+def test_of_more_alerts_than_a_page_can_know_it_knows_those_that_changed_last(
+    visit: Visit, wearer: User, analyst: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.live.revision.KNOWN_MOST", 1)
+    now = timezone.now()
+    changes = {stands(wearer, f"rule-{n}", changed_at=now - timedelta(minutes=n)): n for n in (2, 1, 3)}
+    last = min(changes, key=lambda alert: changes[alert])
+    assert (revision(visit, analyst)["sum"], revision(visit, analyst)["known"]) == (3, {str(last.pk): 1})

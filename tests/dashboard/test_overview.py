@@ -13,8 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from alerts.services.triage import alert_acknowledge, alert_close, alert_snooze
-from dashboard.live.figures import alert_figures, figures_seen
+from alerts.services.triage import alert_acknowledge, alert_snooze
 from dashboard.overview import board
 from dashboard.overview.people import Person, gap_of
 from devices.metrics import Flag
@@ -235,32 +234,6 @@ def test_the_charts_get_six_people_firing_first_with_their_last_five_minutes(
         (str(alert.pk), ["heart_rate"], None)
     ]
     assert found["people"]["user_008"]["short"] == "U08"
-
-
-def test_the_snapshot_sums_the_revisions_as_the_status_does(client: Client, chief: User, now: datetime) -> None:
-    wearer = make_wearer()
-    read(wearer, now)
-    kept = make_alert(wearer, revision=3, changed_at=now - timedelta(hours=1))
-    closed = make_alert(wearer, rule=make_rule("fever"), changed_at=now)
-    alert_close(alert=closed, by=chief, at=now, reason="true")
-    found = snapshot(client.get("/").content.decode())["revision"]
-    assert found == {"sum": 5, "known": {str(kept.pk): 3, str(closed.pk): 2}}
-    assert figures_seen(alert_figures(now=timezone.now()), "everyone").revision == 5
-    assert figures_seen(alert_figures(now=timezone.now()), frozenset({wearer.pk})).revision == 5
-    assert figures_seen(alert_figures(now=timezone.now()), frozenset()).revision == 0
-
-
-def test_of_more_alerts_than_a_page_can_know_it_knows_those_that_changed_last(
-    client: Client, chief: User, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(board, "KNOWN_MOST", 1)
-    wearer = make_wearer()
-    changes = {
-        make_alert(wearer, rule=make_rule(f"rule-{n}"), changed_at=now - timedelta(minutes=n)): n for n in (2, 1, 3)
-    }
-    read(wearer, now)
-    last = min(changes, key=lambda alert: changes[alert])
-    assert snapshot(client.get("/").content.decode())["revision"] == {"sum": 3, "known": {str(last.pk): 1}}
 
 
 def test_the_anomaly_rate_counts_the_readings_of_episodes(client: Client, chief: User, now: datetime) -> None:
