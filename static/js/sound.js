@@ -72,15 +72,28 @@ function unlock() {
   return audio.resume();
 }
 
-function toggle() {
+/** @param {boolean} wanted */
+function turn(wanted) {
   for (const name of WAKING) removeEventListener(name, back);
-  on = !on;
+  on = wanted;
   localStorage.setItem("telara.sound", on ? "on" : "off");
-  if (on) {
-    void unlock();
-    sound("MEDIUM");
-  }
   show();
+}
+
+function toggle() {
+  turn(!on);
+  if (!on) return;
+  void unlock();
+  sound("MEDIUM");
+}
+
+/** What was on comes back at once where the browser lets this page sound: whoever came by a link has clicked before. */
+function resume() {
+  audio = new AudioContext();
+  audio.addEventListener("statechange", () => {
+    if (audio?.state === "running" && localStorage.getItem("telara.sound") === "on") turn(true);
+  });
+  for (const name of WAKING) addEventListener(name, back);
 }
 
 /** What was on comes back with the first click or key; what befalls the switch itself is the switch's to answer. @param {Event} event */
@@ -131,12 +144,12 @@ function show() {
   element.innerHTML = `${icon}<span class="sound-word">Sound ${on ? "on" : "off"}</span>`;
 }
 
-/** Shows the switch; a sound that was on comes back with the first click or key. */
+/** Shows the switch; a sound that was on comes back, at the latest with the first click or key. */
 export function startSound() {
   button()?.addEventListener("click", toggle);
   document.addEventListener("click", toggleTechnical);
   document.addEventListener("click", test);
   key("m", "sound on, off", toggle);
-  if (localStorage.getItem("telara.sound") === "on") for (const name of WAKING) addEventListener(name, back);
+  if (localStorage.getItem("telara.sound") === "on") resume();
   show();
 }

@@ -397,6 +397,14 @@ def test_what_came_between_two_pages_is_told_of_on_the_second(desk: Desk) -> Non
     expect(page.locator("#announce-critical")).not_to_contain_text("CRITICAL")
 
 
+def test_the_sound_that_was_on_goes_on_where_a_link_leads(desk: Desk) -> None:
+    page = with_sound(desk, "/rules/")
+    page.locator('.nav [data-key="g d"]').click()
+    page.wait_for_url("**/devices/")
+    expect(page.locator("#sound")).to_have_accessible_name("Sound on")
+    assert heard(page) == 0
+
+
 def test_a_page_that_cannot_be_read_again_does_not_call_itself_live(desk: Desk) -> None:
     page = desk.open("/alerts/")
     page.route("**/alerts/", lambda route: route.fulfill(status=500))
