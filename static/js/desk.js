@@ -24,10 +24,10 @@ const preview = new Preview(/** @type {HTMLElement} */ (document.querySelector("
 
 const cursor = () => cursorOf(rows());
 
-/** @param {HTMLElement} at the row that is the cursor's from now on */
+/** @param {HTMLElement} [at] the row that is the cursor's from now on; none: no row is */
 function point(at) {
   give(rows(), at);
-  preview.open(at.dataset.href);
+  preview.open(at?.dataset.href);
 }
 
 /** Presses what the bar offers for all that is selected, else what the cursor's row does. @param {string} name */
@@ -215,7 +215,7 @@ key("j", "next alert", () => move(rows(), 1, point));
 key("k", "previous alert", () => move(rows(), -1, point));
 key("x", "select", () => selection.toggle(cursor()));
 key("Shift+x", "select up to here", () => selection.extend(cursor()));
-key("Escape", "", () => selection.clear());
+key("Escape", "", () => (selection.size ? selection.clear() : point()));
 key("i", "assign", () => {
   if (!selection.size) selection.toggle(cursor());
   press("assign");

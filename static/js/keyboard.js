@@ -43,9 +43,12 @@ function focused(event) {
 
 /** @param {KeyboardEvent} event */
 function pressed(event) {
+  if (event.key === "Escape" && typing(event)) /** @type {HTMLElement} */ (event.target).blur();
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event) || !keysAreOn()) return;
   if (document.querySelector("dialog[open]") && event.key !== "?") return;
-  const name = event.shiftKey && event.key.length === 1 && /[A-Z]/.test(event.key) ? `Shift+${event.key.toLowerCase()}` : event.key;
+  const isLetter = /^[a-z]$/i.test(event.key); // a capital one without Shift, too: of Caps Lock
+  const name = isLetter ? `${event.shiftKey ? "Shift+" : ""}${event.key.toLowerCase()}` : event.key;
+  if (event.repeat && !/^[jk]$/.test(name)) return; // held, a key would decide about row after row
   const combo = first && event.timeStamp - firstAt < SEQUENCE_MS ? `${first} ${name}` : name;
   const found = keys.get(combo);
   first = "";

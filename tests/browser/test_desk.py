@@ -422,3 +422,20 @@ def test_a_database_that_does_not_answer_is_said(desk: Desk) -> None:
     until_lost(page)
     expect(page.locator("#connection-banner")).to_contain_text("The database does not answer")
     expect(page.locator("#connection-banner button")).to_be_hidden()
+
+
+def test_a_key_that_is_held_decides_once_and_escape_leaves_the_list(desk: Desk) -> None:
+    three(desk)
+    page = desk.open("/alerts/?view=new")
+    page.keyboard.press("j")
+    page.keyboard.down("a")
+    expect(page.locator(".desk-row")).to_have_count(2)
+    expect(page.locator(".desk-row.cursor")).to_have_count(1)
+    page.keyboard.down("a")
+    page.keyboard.up("a")
+    page.keyboard.press("/")
+    page.keyboard.press("Escape")
+    page.keyboard.press("A")
+    expect(page.locator(".desk-row")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator(".desk-row.cursor")).to_have_count(0)
