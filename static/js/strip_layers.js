@@ -48,8 +48,12 @@ export function drawInEpisodes(plot, content) {
     ctx.strokeStyle = colour(span.severity);
     ctx.lineWidth = 2.2 * uPlot.pxRatio;
     for (let series = 3; series < plot.series.length; series += 3) {
-      const path = plot.series[series]._paths?.stroke;
-      if (path) ctx.stroke(path);
+      const { stroke, clip } = plot.series[series]._paths ?? {};
+      if (!stroke) continue;
+      ctx.save();
+      if (clip) ctx.clip(clip); // the path runs through gaps, too
+      ctx.stroke(stroke);
+      ctx.restore();
     }
     ctx.restore();
   }

@@ -439,3 +439,31 @@ def test_a_key_that_is_held_decides_once_and_escape_leaves_the_list(desk: Desk) 
     expect(page.locator(".desk-row")).to_have_count(1)
     page.keyboard.press("Escape")
     expect(page.locator(".desk-row.cursor")).to_have_count(0)
+
+
+JOINED = """async () => {
+    const page = document.querySelector("script[src*=desk]").src;
+    const { Chart } = await import(page.replace(/desk[^/]*$/, "strip.js"));
+    const element = document.createElement("div");
+    element.style.width = "640px";
+    document.querySelector("#preview").replaceChildren(element);
+    const line = { at: [100, 110, 210, 220], avg: [50, 50, 50, 50] };
+    new Chart(element, { since: 100, until: 220, axis: [0, 100], lines: [line], gapAfter: 30, quiet: true,
+      spans: [{ from: 100, to: 220, severity: "HIGH" }] }, { height: 200, label: "gap" });
+    await new Promise((done) => setTimeout(done, 100));
+    const canvas = element.querySelector("canvas");
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const column = (share) => {
+      const [top, height] = [canvas.height / 4, canvas.height / 2].map(Math.round); // below the edge of the episode
+      const { data } = copy.getImageData(Math.round(canvas.width * share), top, 1, height);
+      const warmth = (pixel) => ((data[pixel] - data[pixel + 2]) * data[pixel + 3]) / 255;
+      return Math.max(...Array.from({ length: height }, (_, y) => warmth(4 * y)));
+    };
+    return [column(0.09), column(0.45)];
+}"""
+
+
+def test_no_line_is_joined_across_a_gap_in_an_episode_either(desk: Desk) -> None:
+    drawn, gap = desk.open("/alerts/").evaluate(JOINED)
+    assert drawn > 120 > gap
