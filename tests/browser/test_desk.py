@@ -441,6 +441,16 @@ def test_a_key_that_is_held_decides_once_and_escape_leaves_the_list(desk: Desk) 
     expect(page.locator(".desk-row.cursor")).to_have_count(0)
 
 
+def test_a_long_name_hides_nothing_and_moves_no_button_away(desk: Desk) -> None:
+    desk.make({"user_id": "w" * 64})
+    page = desk.open("/alerts/")
+    right = "each => each.getBoundingClientRect().right"
+    assert page.locator(".desk-row .triage").evaluate(right) <= page.locator(".desk-main").evaluate(right)
+    desk.open("/")
+    snooze = page.locator("#log .card summary").evaluate(right)
+    assert snooze <= page.locator("#log").evaluate(right)
+
+
 JOINED = """async () => {
     const page = document.querySelector("script[src*=desk]").src;
     const { Chart } = await import(page.replace(/desk[^/]*$/, "strip.js"));
