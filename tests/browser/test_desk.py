@@ -451,6 +451,16 @@ def test_a_long_name_hides_nothing_and_moves_no_button_away(desk: Desk) -> None:
     assert snooze <= page.locator("#log").evaluate(right)
 
 
+def test_a_phone_shows_what_nobody_looks_after(desk: Desk) -> None:
+    seen, high = {"triage": "acknowledged"}, {"title": "high", "rule": "fever"}
+    desk.make(*({"severity": "CRITICAL", "user_id": f"user_{n}"} | seen for n in range(4)), high)
+    desk.page.set_viewport_size({"width": 360, "height": 780})
+    page = desk.open("/")
+    expect(page.locator("#log .card:visible")).to_have_count(1)
+    expect(page.locator("#log .card:visible")).to_contain_text("Heart rate above 100")
+    expect(page.locator("#log").get_by_role("button", name="Acknowledge")).to_be_visible()
+
+
 JOINED = """async () => {
     const page = document.querySelector("script[src*=desk]").src;
     const { Chart } = await import(page.replace(/desk[^/]*$/, "strip.js"));
