@@ -396,3 +396,11 @@ def test_an_alert_of_the_pipeline_stands_on_desk_and_overview(visit: Visit, lead
         text = words_of(visit(lead).get(address))
         assert "Readings lost unread" in text
         assert "Pipeline" in text
+
+
+def test_whoever_may_open_rules_is_led_to_the_version_that_fired(visit: Visit, wearer: User, analyst: User) -> None:
+    alert = fired(wearer)
+    address = "/rules/tachycardia-at-rest/?from=1"
+    assert f'href="{address}"' in page(visit(analyst), alert).text
+    assert visit(analyst).get(address).status_code == 200
+    assert "/rules/" not in page(visit(wearer), alert).text
