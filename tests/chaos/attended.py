@@ -11,12 +11,14 @@ from django.conf import settings
 from django.db import connections
 
 from tests.chaos.invariants import SETTLES_S, assert_whole
+from tests.chaos.screen import Screen
 from tests.chaos.stage import SMALL, Stage
 from tests.chaos.wire import Line
 from tests.ingestion.running import Running, consumer, database_url, make_group, until
 from tests.telara.proxy import Proxy
 
-POOL = 15
+POOL = 16
+CONVERGES_S = 30.0  # a page that missed something
 
 
 @dataclass
@@ -31,10 +33,12 @@ class Attended:
     waiting: list[Stage]
     acts: ExitStack = field(default_factory=ExitStack)
     running: Running | None = None
+    page: Screen | None = None
 
     @contextmanager
     def scene(self, *, is_repeated: bool = True, settles_s: float = SETTLES_S) -> Iterator[Stage]:
-        """What is sent and done in the block leaves everything whole, and the consumer alive."""
+        """What is sent and done in the block leaves everything whole, the consumer alive, and a page that is open as
+        the database is."""
         stage = next(stage for stage in self.waiting if stage.is_repeated == is_repeated)
         self.consumer()
         self.waiting.remove(stage)
@@ -47,6 +51,8 @@ class Attended:
             assert_whole(stage, settles_s=settles_s)
             assert self.running is not None
             assert self.running.process.poll() is None
+            if (page := self.page) is not None:
+                until(lambda: page.shows(stage), within_s=CONVERGES_S)
         except AssertionError as error:
             if self.running is not None:
                 error.add_note(f"the consumer said at last:\n{self.running.output.read_text()[-3000:]}")

@@ -15,8 +15,9 @@ from django.utils import timezone
 from tests.alerts.feeding import RACING, load
 from tests.chaos import journal
 from tests.chaos.attended import Attended, attending
+from tests.chaos.screen import Screen, screen
 from tests.chaos.stage import Stage
-from tests.made import make_installation
+from tests.made import make_installation, make_user
 
 FIRST_DAY = timedelta(days=1)
 WARM = """
@@ -85,6 +86,15 @@ def attended(_database: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A consumer that the scenarios of a file share."""
     with attending(tmp_path_factory.mktemp("attended")) as shared:
         yield shared
+
+
+@pytest.fixture(scope="module")
+def page(attended: Attended) -> Iterator[Screen]:
+    """A page of everybody's that stays open through the scenarios of a file, behind the same lines."""
+    viewer = make_user("chief", "view_all_wearers")
+    with screen(attended.folder, viewer, **attended.lines()) as shown:
+        attended.page = shown
+        yield shown
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from tests.ingestion.running import assert_calm, until
 
 pytestmark = [
     pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300),
+    pytest.mark.usefixtures("page"),
 ]  # fmt: skip
 
 PATIENCE_S = 45.0  # for what was on its way to the broker

@@ -17,6 +17,7 @@ from tests.ingestion.running import Running, until
 
 pytestmark = [
     pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300),
+    pytest.mark.usefixtures("page"),
 ]  # fmt: skip
 
 
