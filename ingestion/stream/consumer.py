@@ -74,6 +74,7 @@ class Worker:
         self._polled: dict[Position, int] = {}  # where the next poll goes on
         self._pending: deque[Pending] = deque()
         self._rejoin = False
+        self._is_revoking = False
         self._lost_at: float | None = None  # of the monotonic clock
         self.is_behind = True  # perhaps: the next batch is worth waiting for: it is prepared while this one is written
         self._judged_late_at = 0.0  # of the monotonic clock
@@ -206,10 +207,12 @@ class Worker:
         return offset
 
     def on_revoked(self, positions: list[Position]) -> None:
+        self._is_revoking = True
         try:
             self._flush()
         except Exception as error:  # noqa: BLE001  # see on_assigned
             self._failure = error
+        self._is_revoking = False
         self._forget(positions)
 
     def on_lost(self, positions: list[Position]) -> None:
@@ -301,6 +304,8 @@ class Worker:
             while True:
                 log.warning("database.away", error=str(error).strip().split("\n")[0], retry_in_s=round(backoff, 1))
                 self._pipeline.drop_state()
+                if self._is_revoking:
+                    raise Fenced("partitions are wanted by somebody else while the database is away")
                 self._transport.heartbeat(backoff)
                 self._raise_failure()
                 if self._stopping():
@@ -342,7 +347,22 @@ class Worker:
         self._failure = None
         self._rejoin = False
         time.sleep(0.5)
+        self._await_database()
         self._transport = Transport(self._subscription, self)
+
+    def _await_database(self) -> None:
+        """Nobody asks for partitions who could not claim them: others may."""
+        backoff = 0.5
+        while not self._stopping():
+            try:
+                connection.close()
+                connection.ensure_connection()
+            except DATABASE_ERRORS as error:
+                log.warning("database.away", error=str(error).strip().split("\n")[0], retry_in_s=backoff)
+                time.sleep(backoff)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_S)
+            else:
+                return
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

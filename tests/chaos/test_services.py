@@ -4,7 +4,8 @@ import pytest
 
 from tests.chaos.attended import Attended
 from tests.chaos.services import away, filled, hanging, small_disk, wait
-from tests.ingestion.running import assert_calm, until
+from tests.chaos.stage import SMALL
+from tests.ingestion.running import assert_calm, consumer, until
 
 pytestmark = [
     pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300),
@@ -75,6 +76,23 @@ def test_redis_killed_and_started_empty(attended: Attended) -> None:
         with away("redis", by="kill"):
             stage.send(0.5)
             stage.await_rest()
+        stage.send()
+
+
+def test_partitions_that_move_while_the_database_is_away_for_who_has_them(attended: Attended) -> None:
+    with attended.scene() as stage:
+        stage.send(0.5)
+        stage.await_rest()
+        attended.database.cut()
+        stage.send(0.3)
+        wanted = ("--topics", *attended.topics, "--group", attended.group)
+        with consumer(stage.folder, *wanted, **SMALL) as other:
+            until(lambda: other.lines("consumer.assigned"), within_s=60)
+            stage.send(0.5)
+            attended.database.heal()
+            stage.send(0.5)
+            stage.await_rest()
+            assert other.stop() == 0
         stage.send()
 
 
