@@ -4,7 +4,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from django.conf import settings
 
-from tests.chaos.stage import Stage, ends
+from tests.chaos.stage import Stage, ends, is_answered_for
 from tests.ingestion.running import until
 
 
@@ -27,6 +27,7 @@ def make_anew(stage: Stage) -> None:
     delete(stage.topic)
     admin = AdminClient(dict(settings.KAFKA))
     admin.create_topics([NewTopic(stage.topic, stage.partitions, 1)])[stage.topic].result(10)
+    until(lambda: is_answered_for(stage.topic), within_s=20)  # who sends before may send again what is there
 
 
 def add_partitions(stage: Stage, count: int) -> None:
