@@ -21,7 +21,6 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-expect.set_options(timeout=15_000)  # a busy machine's; what is promised in less says so itself
 PASSWORD = "of the browser test"
 PATIENCE_MS = 60_000  # how long it takes says something of the machine, and nothing of Telara
 expect.set_options(timeout=PATIENCE_MS)

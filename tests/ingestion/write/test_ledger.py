@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import psycopg2
@@ -152,9 +151,7 @@ def test_an_owner_that_was_stopped_inside_a_copy_is_ended():
     with subprocess.Popen([sys.executable, "-c", STOPPED, database_url()], stdout=subprocess.PIPE) as stopped:
         assert stopped.stdout is not None
         assert stopped.stdout.readline() == b"inside\n"
-        began = time.monotonic()
         assert claim([ZERO], owner=ME)[ZERO].epoch == 2
-        assert time.monotonic() - began < 10
         os.kill(stopped.pid, signal.SIGKILL)
 
 
