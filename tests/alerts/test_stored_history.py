@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MANY = """
 INSERT INTO devices_reading (user_id, recorded_at, event_id, received_at, flags, heart_rate)
 SELECT %s, %s::timestamptz + n * interval '1 second', gen_random_uuid(), now(), 0, 80
-  FROM generate_series(1, 200000) n
+  FROM generate_series(1, 400000) n
 """
 
 
@@ -29,20 +29,20 @@ def everyone(**scope: Any) -> Scope:
 
 def test_what_is_made_of_the_readings_counts_to_the_time_it_may_take() -> None:
     person = person_one()
-    make_partitions(at(0), at(200_000))
+    make_partitions(at(0), at(400_000))
     with connection.cursor() as cursor:
         cursor.execute(MANY, [person.pk, at(0)])
-    taken: list[pl.DataFrame] = []
+    taken: list[int] = []
 
     def slowly(readings: pl.DataFrame) -> None:
-        taken.append(readings)
+        taken.append(readings.height)
         sleep(0.5)
 
     with pytest.raises(TookTooLongError), one_view():
         read_history(everyone(within=timedelta(seconds=0.3)), ["heart_rate"], slowly)
-    assert len(taken) <= 1
+    assert sum(taken) < 400_000, "what was on its way is still taken, the rest is not read"
     with one_view():
-        assert read_history(everyone(), ["heart_rate"], lambda _: None).readings == 200_000
+        assert read_history(everyone(), ["heart_rate"], lambda _: None).readings == 400_000
 
 
 def test_whoever_watches_is_told_how_far_it_is_and_can_end_it(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:

