@@ -1,9 +1,30 @@
 // A page read again: one copy at a time, and none waited for without end.
 
 const PATIENCE_MS = 15_000; // a network that hangs gives no answer, and no error either
+const CLICK_MS = 100; // its click comes that soon after a press
+const PRESS_MS = 2000; // who presses longer does not click
+let isPressed = false;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let releasing;
+
+addEventListener("pointerdown", () => {
+  clearTimeout(releasing);
+  isPressed = true;
+}, { capture: true, passive: true });
+for (const name of ["pointerup", "pointercancel"]) {
+  addEventListener(name, () => {
+    releasing = setTimeout(() => (isPressed = false), CLICK_MS);
+  }, { capture: true, passive: true });
+}
+
+/** Until nothing is pressed: a click is lost where what the press began on is replaced before it ends. */
+async function released() {
+  const until = performance.now() + PRESS_MS;
+  while (isPressed && performance.now() < until) await new Promise((done) => setTimeout(done, 20));
+}
 
 /**
- * What a page now shows. Raises an error where it is refused, leads elsewhere (signed out), or does not come in time.
+ * What a page now shows, once nothing on it is pressed. Raises an error where it is refused, leads elsewhere (signed out), or does not come in time.
  * Where its reader chose other units or another clock since this page was made, all of it is read anew and there is no
  * copy: values that come live would stand in one unit beside the other.
  * @param {string} [address]
@@ -14,7 +35,9 @@ export async function freshCopy(address = location.href) {
   if (!response.ok || response.redirected) throw new Error(`${address}: ${response.status}`);
   const reader = response.headers.get("Telara-Reader");
   if (reader === null || reader === document.documentElement.dataset.reader) {
-    return new DOMParser().parseFromString(await response.text(), "text/html");
+    const text = await response.text();
+    await released();
+    return new DOMParser().parseFromString(text, "text/html");
   }
   location.reload();
   return new Promise(() => {});

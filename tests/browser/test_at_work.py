@@ -160,6 +160,33 @@ def test_what_cannot_be_pointed_at_stands_and_what_is_not_seen_cannot_be_pressed
     tablet.close()
 
 
+PRESSED = """() => {
+    const read = window.fetch;
+    const press = (name) => document.body.dispatchEvent(new PointerEvent(name, {bubbles: true}));
+    window.fetch = async (...asked) => {
+        const answer = await read(...asked);
+        const card = document.querySelector('[data-part="alerts"] .card');
+        press("pointerdown");
+        setTimeout(() => {
+            document.body.dataset.pressed ??= "stood";
+            if (!card.isConnected) document.body.dataset.pressed = "was replaced";
+            press("pointerup");
+        }, 600);
+        return answer;
+    };
+}"""
+
+
+def test_what_is_pressed_is_replaced_once_it_is_let_go(page: Page, site: Site) -> None:
+    happens(site, 'fires("ned")')
+    opened(page, site, "/wearers/ned/?range=5m")
+    page.evaluate(PRESSED)
+    happens(site, 'alert_acknowledge(alert=of("ned"), by=User.objects.get(username="boss"), at=now)')
+    expect(page.locator('[data-part="alerts"]')).to_contain_text("boss")
+    page.wait_for_timeout(1000)  # by then all that was pressed is let go
+    expect(page.locator("body")).to_have_attribute("data-pressed", "stood")
+
+
 @pytest.mark.parametrize("layout", ["tiles", "auto"])
 def test_whoever_becomes_critical_is_so_at_once_on_a_wall_that_keeps_its_order(
     page: Page, site: Site, layout: str
