@@ -141,6 +141,7 @@ def until_lost(page: Page) -> None:
 
 def sign_in(page: Page, site: Site, who: str) -> None:
     """By the form, as anybody does; where that leads is theirs."""
+    page.context.set_default_timeout(PATIENCE_MS)
     page.goto(f"{site.address}/login/")
     page.fill("#id_username", who)
     page.fill("#id_password", PASSWORD)

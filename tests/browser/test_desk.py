@@ -121,7 +121,7 @@ def desk(site: Site, seen: Seen) -> Iterator[Desk]:
     """Of the analyst, without an alert."""
     desk = Desk(seen.page, site, seen.complaints)
     desk.run(CLEAR)
-    seen.page.add_init_script(TONES)
+    seen.page.context.add_init_script(TONES)
     seen.page.route_web_socket("**/ws/vitals*", desk.connect)
     yield desk
     assert seen.complaints == []
@@ -141,6 +141,7 @@ def test_the_switch_of_the_sound_does_what_it_says_on_every_new_page(desk: Desk)
         expect(page.locator("#sound")).to_have_accessible_name("Sound off")
         press(page.locator("#sound"))
         expect(page.locator("#sound")).to_have_accessible_name("Sound on")
+        assert heard(page) == 1, "it says how it sounds"
         assert page.evaluate("localStorage.getItem('telara.sound')") == "on"
     page.locator("#sound").click()
     page.locator(".disclaimer").click()
@@ -167,7 +168,7 @@ def with_sound(desk: Desk, path: str) -> Page:
     desk.open(path)
     page.locator(".disclaimer").click()
     expect(page.locator("#sound")).to_have_accessible_name("Sound on")
-    assert heard(page) == 1, "the switch says how it sounds"
+    heard(page)  # where it did not come back by itself
     return page
 
 
