@@ -3,7 +3,7 @@
 import { Chart } from "./strip.js";
 import { timeOfDay } from "./clock.js";
 import { inTurn } from "./fresh.js";
-import { sayHeard } from "./heard.js";
+import { keepingUp, sayHeard } from "./heard.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { refreshParts, soon } from "./parts.js";
@@ -34,13 +34,16 @@ function draw() {
   }
 }
 
-const refresh = inTurn(async () => {
+/** @param {any} event the contract's event */
+const heard = (event) => sayHeard(find("[data-heard-of]"), event);
+
+const refresh = inTurn(keepingUp(async () => {
   const unfolded = find("[data-unfold]")?.getAttribute("aria-expanded") === "true";
   await refreshParts();
   if (unfolded) unfold(true);
   draw();
   neighbours();
-});
+}, heard));
 
 /** @param {boolean} open */
 function unfold(open) {
@@ -90,7 +93,7 @@ const refreshSoon = soon(() => void refresh());
 live.addEventListener("alert", (event) => {
   if (/** @type {CustomEvent} */ (event).detail.alert_id === id) refreshSoon();
 });
-live.addEventListener("vital", (event) => sayHeard(find("[data-heard-of]"), /** @type {CustomEvent} */ (event).detail));
+live.addEventListener("vital", (event) => heard(/** @type {CustomEvent} */ (event).detail));
 addEventListener("telara:over", refreshSoon);
 live.addEventListener("planned", refreshSoon);
 live.onResync(refresh);

@@ -3,7 +3,7 @@
 import { Chart, timeText } from "./strip.js";
 import { now, refreshAges, zoneName } from "./clock.js";
 import { inTurn } from "./fresh.js";
-import { sayHeard } from "./heard.js";
+import { keepingUp, sayHeard } from "./heard.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { about, startNotes } from "./notes.js";
@@ -149,13 +149,13 @@ function advance() {
   draw();
 }
 
-const refresh = inTurn(async () => {
+const refresh = inTurn(keepingUp(async () => {
   await refreshParts();
   read();
   if (data.live) data.until = Math.max(data.until, now() / 1000); // or the lines jump back by the time that the copy took
   showSources();
   draw();
-});
+}, show));
 
 /** @param {number} step */
 function range(step) {

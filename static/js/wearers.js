@@ -2,6 +2,7 @@
 
 import { refreshAges } from "./clock.js";
 import { freshCopy, inTurn } from "./fresh.js";
+import { keepingUp } from "./heard.js";
 import { live } from "./live.js";
 import { soon } from "./parts.js";
 import { cursorOf, openOnClick, startRows } from "./rows.js";
@@ -97,7 +98,7 @@ function moved(before, after) {
 }
 
 /** Each row as it now is, where it stands; a row that came, went or moved waits until asked for. Wishes: all, at once. */
-const refresh = inTurn(async ({ all = false }) => {
+const refresh = inTurn(keepingUp(async ({ all = false }) => {
   const fresh = await freshCopy();
   keepChips(fresh);
   const [now, then] = [rows(), rows(listOf(fresh))];
@@ -118,7 +119,7 @@ const refresh = inTurn(async ({ all = false }) => {
   const count = Math.max(moved(before, after), moved(after, before));
   bar().hidden = !count;
   bar().textContent = `${count} changed order, sort again`;
-});
+}, show));
 
 /** Which of a row's links has the focus, -1 for none. @param {HTMLElement} element */
 const focusIn = (element) => [...element.querySelectorAll("a")].indexOf(/** @type {HTMLAnchorElement} */ (document.activeElement));

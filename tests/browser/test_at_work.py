@@ -270,6 +270,32 @@ def test_ages_are_of_what_just_came_also_of_somebody_never_heard_before(page: Pa
     expect(page.locator(".alert-title [data-heard-of]")).to_have_text(re.compile(r"^data \d+ s old$"))
 
 
+HELD = """() => {
+    const read = window.fetch;
+    window.fetch = async (...asked) => {
+        const answer = await read(...asked);
+        if (!asked[1].headers?.["HX-Request"]) return answer;
+        document.body.dataset.copy = "held";
+        await new Promise((done) => (window.letGo = done));
+        return answer;
+    };
+    dispatchEvent(new Event("telara:over"));
+}"""
+
+
+def test_a_copy_of_the_page_takes_back_nothing_that_came_since_it_was_made(page: Page, site: Site) -> None:
+    happens(site, 'wearer("oda")')
+    opened(page, site, "/wearers/oda/?range=5m")
+    page.evaluate(HELD)
+    expect(page.locator("body")).to_have_attribute("data-copy", "held")
+    happens(site, HEARD.format(name="oda"))
+    heard = page.locator("#heard")
+    expect(heard).to_have_text(re.compile(r"^data \d+ s old$"))
+    page.evaluate("letGo()")
+    page.wait_for_timeout(1000)  # for it to be taken over
+    expect(heard).to_have_text(re.compile(r"^data \d+ s old$"), timeout=2000)
+
+
 def test_a_live_page_of_a_wearer_is_read_anew_each_minute_and_keeps_its_cursor(page: Page, site: Site) -> None:
     page.add_init_script(EACH_MINUTE_AT_ONCE)
     opened(page, site, "/wearers/user_001/?range=5m")

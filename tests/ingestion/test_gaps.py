@@ -83,7 +83,8 @@ def test_a_topic_made_anew_that_is_longer_by_now_lost_no_records_to_retention(to
     position, owner = Position(topic, 0), Owner("me", "group", "cluster")
     (claimed,) = claim([position], owner=owner).values()
     begin(position, 100, epoch=claimed.epoch, owner=owner)
-    subscription = Subscription((topic,), make_group(), "consumer", settings.KAFKA, 1000, timedelta(seconds=1))
+    nowhere = (f"{topic}-of-nobody",)  # so that no partition is ever assigned
+    subscription = Subscription(nowhere, make_group(), "consumer", settings.KAFKA, 1000, timedelta(seconds=1))
     worker = Worker(
         subscription=subscription, owner=owner, pipeline=None, start="earliest", limits=Limits, now=timezone.now,
         stopping=lambda: False,
