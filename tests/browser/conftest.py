@@ -1,5 +1,6 @@
 """A whole Telara of the tests' own, with real processes, and a real Chromium to look at it."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -31,6 +32,19 @@ embedded.join(["manage.py", "runserver"])
 import uvicorn
 uvicorn.run("telara.asgi:application", port=int(sys.argv[1]), lifespan="off", log_level="error",
             ws_per_message_deflate=False, timeout_graceful_shutdown=1)
+"""
+SHELL = """
+import contextlib, io, json, sys, traceback
+from django.db import connections
+for line in sys.stdin:
+    printed, error = io.StringIO(), ""
+    with contextlib.redirect_stdout(printed):
+        try:
+            exec(json.loads(line), {})
+        except Exception:
+            error = traceback.format_exc()
+    connections.close_all()
+    print("did", json.dumps([printed.getvalue(), error]), flush=True)
 """
 RIGHTS = ["view_all_wearers", "run_simulator", "change_rule", "view_payload", "send_again"]
 BEGIN = f"""
@@ -70,6 +84,23 @@ class Site:
 
     def start_wearers(self, *options: str) -> None:
         self._start(f"simulator {' '.join(options)}", "manage.py", "run_simulator", *options)
+
+    def does(self, code: str) -> str:
+        """Run `code` in a shell of its own, which stays for the next; what it prints."""
+        if "shell" not in self.processes:
+            self._start("shell", "manage.py", "shell", "--no-imports", "-c", SHELL)
+        shell = self.processes["shell"]
+        assert shell.stdin
+        assert shell.stdout
+        print(json.dumps(code), file=shell.stdin, flush=True)
+        said = ""
+        for line in shell.stdout:
+            if line.startswith("did "):
+                printed, error = json.loads(line.removeprefix("did "))
+                assert not error, error
+                return str(printed)
+            said += line
+        raise AssertionError(said)
 
     def stop(self, name: str) -> None:
         process = self.processes.pop(name)

@@ -51,7 +51,7 @@ def page(site: Site, seen: Seen) -> Iterator[Page]:
 
 def happens(site: Site, what: str) -> None:
     """Elsewhere, and told to every page: `fires(name, severity)`, and what becomes of the alert `of(name)`."""
-    site.copy.run("manage.py", "shell", "--no-imports", "-c", NAMES + what + UNTIL_TOLD)
+    site.does(NAMES + what + UNTIL_TOLD)
 
 
 def opened(page: Page, site: Site, path: str) -> Page:

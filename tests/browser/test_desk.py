@@ -96,7 +96,7 @@ class Desk:
         return self.page
 
     def run(self, code: str) -> str:
-        return self.site.copy.run("manage.py", "shell", "--no-imports", "-c", code)
+        return self.site.does(code)
 
     def make(self, *wanted: dict[str, Any], ago: int = 0) -> list[dict[str, Any]]:
         """Alerts as the database has them; nobody hears of them."""

@@ -40,7 +40,7 @@ def lively(site: Site) -> Site:
         "--start", since.isoformat(),
     )  # fmt: skip
     seed = f"from tests.browser.seed import seed; seed({PASSWORD!r})"
-    site.copy.run("manage.py", "shell", "--no-imports", "-c", seed)
+    site.does(seed)
     site.start_wearers("--wearers", "2")
     return site
 

@@ -134,11 +134,11 @@ def test_it_greys_itself_when_the_consumer_is_gone_and_comes_back(wearers: Page,
 
 
 def test_it_says_that_nobody_is_told_while_no_background_worker_runs(wearers: Page, site: Site) -> None:
-    site.copy.run("manage.py", "shell", "--no-imports", "-c", TICKED.format(days=0))
+    site.does(TICKED.format(days=0))
     pill, line = wearers.locator("#live-pill"), wearers.locator("#untold")
     expect(pill).to_contain_text("Nobody is told", timeout=45_000)
     expect(line).to_contain_text("no background worker since")
-    site.copy.run("manage.py", "shell", "--no-imports", "-c", TICKED.format(days=1))
+    site.does(TICKED.format(days=1))
     expect(pill).to_contain_text("Live")
     expect(line).to_be_hidden()
 
