@@ -2,25 +2,24 @@
 
 const PATIENCE_MS = 15_000; // a network that hangs gives no answer, and no error either
 const CLICK_MS = 100; // its click comes that soon after a press
-const PRESS_MS = 2000; // who presses longer does not click
-let isPressed = false;
+const PRESS_MS = 2000; // who presses longer does not click, and of some presses no end is told
+let pressedAt = -Infinity;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let releasing;
 
 addEventListener("pointerdown", () => {
   clearTimeout(releasing);
-  isPressed = true;
+  pressedAt = performance.now();
 }, { capture: true, passive: true });
 for (const name of ["pointerup", "pointercancel"]) {
   addEventListener(name, () => {
-    releasing = setTimeout(() => (isPressed = false), CLICK_MS);
+    releasing = setTimeout(() => (pressedAt = -Infinity), CLICK_MS);
   }, { capture: true, passive: true });
 }
 
 /** Until nothing is pressed: a click is lost where what the press began on is replaced before it ends. */
 async function released() {
-  const until = performance.now() + PRESS_MS;
-  while (isPressed && performance.now() < until) await new Promise((done) => setTimeout(done, 20));
+  while (performance.now() - pressedAt < PRESS_MS) await new Promise((done) => setTimeout(done, 20));
 }
 
 /**

@@ -25,9 +25,9 @@ export function sayHeard(element, { user_id: userId, timestamp }) {
  * older than they are.
  * @param {(wishes: Record<string, boolean>) => Promise<void>} run
  * @param {(event: any) => void} show
- * @returns {(wishes: Record<string, boolean>) => Promise<void>}
+ * @returns {(wishes?: Record<string, boolean>) => Promise<void>}
  */
-export const keepingUp = (run, show) => async (wishes) => {
+export const keepingUp = (run, show) => async (wishes = {}) => {
   /** @type {any[]} */
   const came = [];
   const note = (/** @type {Event} */ event) => void came.push(/** @type {CustomEvent} */ (event).detail);

@@ -3,7 +3,7 @@
 import { guardActions } from "./base.js";
 import { refreshAges } from "./clock.js";
 import { freshCopy } from "./fresh.js";
-import { sayHeard } from "./heard.js";
+import { keepingUp, sayHeard } from "./heard.js";
 import { live } from "./live.js";
 import { inStep } from "./severity.js";
 import { Chart } from "./strip.js";
@@ -41,7 +41,10 @@ export class Preview {
       this._decided = true;
       void this._show();
     });
-    live.addEventListener("vital", (event) => sayHeard(pane.querySelector("[data-heard-of]"), /** @type {CustomEvent} */ (event).detail));
+    const heard = (/** @type {any} */ event) => sayHeard(pane.querySelector("[data-heard-of]"), event);
+    live.addEventListener("vital", (event) => heard(/** @type {CustomEvent} */ (event).detail));
+    /** Shows the alert as it now is; gently: not where somebody began to use the pane meanwhile. */
+    this._show = keepingUp(({ gently = false }) => this._take(gently), heard);
   }
 
   /** @param {string | undefined} address of an alert's page; none: nothing is shown */
@@ -62,8 +65,8 @@ export class Preview {
     return !this._decided && (this._pane.matches(":active") || this._pane.querySelector(USED) !== null);
   }
 
-  /** @param {{gently?: boolean}} [how] gently: not where somebody began to use the pane meanwhile */
-  async _show({ gently = false } = {}) {
+  /** @param {boolean} gently */
+  async _take(gently) {
     if (!this._room.matches || !this._shown) return;
     const address = this._shown;
     this._turn += 1;

@@ -270,6 +270,26 @@ def test_ages_are_of_what_just_came_also_of_somebody_never_heard_before(page: Pa
     expect(page.locator(".alert-title [data-heard-of]")).to_have_text(re.compile(r"^data \d+ s old$"))
 
 
+OUT_OF_REACH = """all => all.filter((each) => {
+    const {x, y, width, height} = each.getBoundingClientRect();
+    return !each.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+}).map((each) => each.textContent.trim())"""
+
+
+def test_on_a_phone_nothing_lies_over_what_an_alert_offers(page: Page, site: Site) -> None:
+    happens(site, 'fires("pia")')
+    opened(page, site, "/alerts/?q=pia")
+    address = page.locator(".desk-row").first.get_attribute("data-href")
+    page.set_viewport_size({"width": 360, "height": 780})
+    opened(page, site, address or "")
+    for menu in ("snooze", "assign"):
+        page.locator(f"[data-triage={menu}]").click()
+        offered = page.locator(".alert-actions [open] button")
+        expect(offered.first).to_be_visible()
+        assert offered.evaluate_all(OUT_OF_REACH) == []
+        page.keyboard.press("Escape")
+
+
 HELD = """() => {
     const read = window.fetch;
     window.fetch = async (...asked) => {
