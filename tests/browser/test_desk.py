@@ -1,36 +1,15 @@
-"""The list of alerts, and what every page tells of, in a real browser: what came since, was missed, is hushed."""
+"""The list of alerts in a real browser: what came since, what left, what is chosen and decided."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Seen, Site, until_live, until_lost
+from tests.browser.conftest import Seen, Site, until_live
+from tests.browser.desks import Desk, desk_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
-MAKE = """
-import json
-from datetime import timedelta
-from django.utils import timezone
-from alerts.models import Alert, Rule
-from alerts.wire import alert_json
-from devices.models import User
-from tests.made import make_alert
-now, changes = timezone.now(), []
-for wanted in {wanted!r}:
-    wearer, _ = User.objects.get_or_create(username=wanted.pop("user_id"), defaults={{"is_wearer": True}})
-    rule = Rule.objects.get(rule_id=wanted.pop("rule"))
-    wanted["opened_at"] = wanted["changed_at"] = now
-    if wanted.get("triage") == "snoozed":
-        wanted["snoozed_until"] = now + timedelta(minutes=15)
-    changes.append(make_alert(wearer, rule=rule, **wanted))
-Alert.objects.filter(pk__in=[each.pk for each in changes]).update(created_at=now - timedelta(seconds={ago}))
-print(json.dumps([alert_json(each) for each in changes]))
-"""
 CLOSE = """
 import json
 from alerts.models import Alert
@@ -40,183 +19,11 @@ alert.triage, alert.close_reason, alert.revision = "closed", "benign", 2
 alert.save()
 print(json.dumps([alert_json(alert)]))
 """
-UNKNOWN = """async () => {
-    const base = document.querySelector("script[src*='js/base']").src;
-    const { live } = await import(base.replace(/base[^/]*$/, "live.js"));
-    const heard = live._heard.bind(live);
-    live._heard = (status) => heard({ ...status, consumers: null, database_ms: null, heard_at: null });
-}"""
-ALONE = """async () => {
-    const base = document.querySelector("script[src*='js/base']").src;
-    const { live } = await import(base.replace(/base[^/]*$/, "live.js"));
-    live.differs = () => {};
-    live._differs = false; // of an alert made just before the page was
-    const take = live._frame.bind(live);
-    live._frame = (frame) => {
-        if (frame.type === "status") frame.data.alerts_revision = null;
-        take(frame);
-    };
-}"""
-CLEAR = "from alerts.models import Alert; Alert.objects.all().delete()"
-TONES = """
-window.tones = 0;
-let sounding = 0;
-const make = AudioContext.prototype.createOscillator;
-AudioContext.prototype.createOscillator = function () {
-  const tone = make.call(this);
-  window.tones += 1;
-  document.documentElement.toggleAttribute("data-sounds", (sounding += 1) > 0);
-  tone.addEventListener("ended", () => document.documentElement.toggleAttribute("data-sounds", (sounding -= 1) > 0));
-  return tone;
-};
-"""
-
-
-@dataclass
-class Desk:
-    """A page, and its socket: what the server says comes through it, and what a test says besides."""
-
-    page: Page
-    site: Site
-    complaints: list[str]
-    sockets: list[WebSocketRoute] = field(default_factory=list)
-    is_away: bool = False
-
-    def connect(self, socket: WebSocketRoute) -> None:
-        if self.is_away:
-            socket.close(code=1013)
-            return
-        socket.connect_to_server()
-        self.sockets.append(socket)
-
-    def open(self, path: str) -> Page:
-        with self.page.expect_response("**/alerts/known/**"):
-            self.page.goto(f"{self.site.address}{path}")
-        until_live(self.page)
-        return self.page
-
-    def run(self, code: str) -> str:
-        return self.site.does(code)
-
-    def make(self, *wanted: dict[str, Any], ago: int = 0) -> list[dict[str, Any]]:
-        """Alerts as the database has them; nobody hears of them."""
-        every = [{"user_id": "user_001", "rule": "tachycardia-at-rest"} | each for each in wanted]
-        return list(json.loads(self.run(MAKE.format(wanted=every, ago=ago)).splitlines()[-1]))
-
-    def push(self, alert: dict[str, Any], **changed: Any) -> None:
-        """An alert comes by the socket."""
-        self.sockets[-1].send(json.dumps({"type": "alert", "seq": 0, "data": alert | changed}))
-
-    def believe_what_is_pushed(self) -> None:
-        """From now on this page does not compare what came with what the server has, and read that."""
-        self.page.evaluate(ALONE)
-
-    def cut(self) -> None:
-        """The connection ends; the page makes another one."""
-        self.sockets[-1].close(code=1001)
 
 
 @pytest.fixture
 def desk(site: Site, seen: Seen) -> Iterator[Desk]:
-    """Of the analyst, without an alert."""
-    desk = Desk(seen.page, site, seen.complaints)
-    desk.run(CLEAR)
-    seen.page.context.add_init_script(TONES)
-    seen.page.route_web_socket("**/ws/vitals*", desk.connect)
-    yield desk
-    assert seen.complaints == []
-
-
-def switch_on(page: Page) -> None:
-    page.evaluate("localStorage.setItem('telara.sound', 'on')")
-
-
-def test_the_switch_of_the_sound_does_what_it_says_on_every_new_page(desk: Desk) -> None:
-    page = desk.open("/rules/")
-    switch_on(page)
-    for press in (Locator.click, partial(Locator.press, key="Enter")):
-        page = page.context.new_page()  # where nobody clicked yet
-        page.goto(f"{desk.site.address}/rules/")
-        until_live(page)
-        expect(page.locator("#sound")).to_have_accessible_name("Sound off")
-        press(page.locator("#sound"))
-        expect(page.locator("#sound")).to_have_accessible_name("Sound on")
-        assert heard(page) == 1, "it says how it sounds"
-        assert page.evaluate("localStorage.getItem('telara.sound')") == "on"
-    page.locator("#sound").click()
-    page.locator(".disclaimer").click()
-    expect(page.locator("#sound")).to_have_accessible_name("Sound off")
-    switch_on(page)
-    page.reload()
-    until_live(page)
-    page.locator(".disclaimer").click()
-    expect(page.locator("#sound")).to_have_accessible_name("Sound on")
-
-
-def heard(page: Page) -> int:
-    """How many tones there were since the last time, once it is silent again."""
-    page.wait_for_selector(":root:not([data-sounds])", state="attached")
-    count = int(page.evaluate("tones"))
-    page.evaluate("tones = 0")
-    return count
-
-
-def with_sound(desk: Desk, path: str) -> Page:
-    """A page that may sound, and is silent."""
-    page = desk.open(path)
-    switch_on(page)
-    desk.open(path)
-    page.locator(".disclaimer").click()
-    expect(page.locator("#sound")).to_have_accessible_name("Sound on")
-    heard(page)  # where it did not come back by itself
-    return page
-
-
-def test_a_critical_that_nobody_has_shows_the_silence_on_every_page(desk: Desk) -> None:
-    desk.make({"severity": "CRITICAL"})
-    for path in ("/settings/", "/alerts/?severity=LOW", "/", "/wearers/user_001/", "/wearers/analyst/"):
-        expect(desk.open(path).locator("#sound.warn")).to_be_visible()
-
-
-def test_what_a_snooze_covers_is_told_of_on_no_page(desk: Desk) -> None:
-    (snoozed,) = desk.make({"triage": "snoozed"})
-    page = with_sound(desk, "/settings/")
-    desk.believe_what_is_pushed()
-    again = snoozed | {"alert_id": "11111111-1111-4111-8111-111111111111", "status": "new"}
-    desk.push(again)
-    desk.push(again, alert_id="11111111-1111-4111-8111-111111111112", user_id="user_002", severity="MEDIUM")
-    expect(page.locator("#announce")).to_contain_text("MEDIUM: Heart rate")
-    assert heard(page) == 1
-    desk.push(snoozed, status="new", revision=2)
-    expect(page.locator("#announce")).to_contain_text("HIGH: Heart rate")
-    assert heard(page) == 2
-    desk.push(again, revision=2, description="Under it.")
-    expect(page.locator("#announce")).to_have_text("HIGH: Under it.")
-    assert heard(page) == 2
-    desk.push(again, revision=3)
-    desk.push(again, alert_id="11111111-1111-4111-8111-111111111113", severity="MEDIUM", description="Last.")
-    expect(page.locator("#announce")).to_have_text("MEDIUM: Last.")
-    assert heard(page) == 1
-
-
-def test_what_came_while_the_connection_was_away_is_told_of_by_one_tone(desk: Desk) -> None:
-    desk.make({"severity": "CRITICAL", "alert_type": "OLD"})
-    page = with_sound(desk, "/rules/")
-    desk.is_away = True
-    desk.cut()
-    desk.make({"severity": "HIGH", "rule": "hypoxia"}, {"severity": "CRITICAL", "rule": "bradycardia"})
-    until_lost(page)
-    assert heard(page) == 2, "of the connection alone"
-    with page.expect_response("**/alerts/known/**"):
-        desk.is_away = False
-    expect(page.locator("#announce-critical")).to_have_text(
-        "2 alerts came meanwhile, worst CRITICAL: tachycardia at rest"
-    )
-    assert heard(page) == 3
-    with page.expect_response("**/alerts/known/**"):
-        desk.cut()
-    until_live(page)
-    assert heard(page) == 0
+    yield from desk_of(site, seen)
 
 
 def rows(page: Page) -> list[str]:
@@ -369,84 +176,6 @@ def test_whoever_was_signed_out_is_led_to_sign_in_by_a_decision(desk: Desk) -> N
     page.keyboard.press("a")
     page.wait_for_url("**/login/?next=/alerts/%3Fview%3Dnew")
     desk.complaints.clear()
-
-
-SOON = """
-window.soon = 0;
-const wait = window.setTimeout;
-window.setTimeout = (run, ms, ...rest) => { window.soon += ms === 250; return wait(run, ms, ...rest); };
-"""
-
-
-def test_figures_that_no_card_shows_do_not_make_the_overview_read_itself_again(desk: Desk) -> None:
-    sensor, other = desk.make({"severity": "LOW", "alert_class": "technical"}, {"severity": "MEDIUM", "rule": "fever"})
-    desk.page.add_init_script(SOON)
-    page = desk.open("/")
-    desk.believe_what_is_pushed()
-    with page.expect_response("**/overview/parts/**"):
-        desk.push(sensor, revision=2)
-    for revision in range(3, 9):
-        desk.push(sensor, revision=revision, event_count=revision)
-    desk.push(other, alert_id="11111111-1111-4111-8111-111111111111", description="Last.")
-    expect(page.locator("#announce")).to_contain_text("Last.")
-    assert page.evaluate("soon") == 2
-    with page.expect_response("**/overview/parts/**"):
-        desk.push(sensor, revision=9, episode="ended")
-
-
-def test_what_was_missed_is_read_and_told_of_by_itself(desk: Desk) -> None:
-    page = with_sound(desk, "/alerts/")
-    (missed,) = desk.make({"title": "missed", "severity": "CRITICAL"})
-    expect(page.locator("#announce-critical")).to_have_text("CRITICAL: tachycardia at rest")
-    expect(page.locator(".desk-row .title")).to_have_text("missed")
-    assert heard(page) == 3
-    desk.believe_what_is_pushed()
-    (begun,) = desk.make({"title": "begun", "rule": "fever", "user_id": "user_002"})
-    desk.push(begun, revision=2)
-    expect(page.locator("#announce")).to_contain_text("HIGH: ")
-    assert heard(page) == 2
-    desk.push(begun, revision=3)
-    desk.push(missed, revision=2)
-    desk.push(begun, alert_id="11111111-1111-4111-8111-111111111111", severity="MEDIUM", description="Last.")
-    expect(page.locator("#announce")).to_have_text("MEDIUM: Last.")
-    assert heard(page) == 1
-
-
-def test_what_came_between_two_pages_is_told_of_on_the_second(desk: Desk) -> None:
-    page = desk.open("/rules/")
-    page.goto("about:blank")
-    desk.make({"severity": "CRITICAL"})
-    desk.open("/settings/")
-    expect(page.locator("#announce-critical")).to_have_text("CRITICAL: tachycardia at rest")
-    desk.open("/rules/")
-    expect(page.locator("#announce-critical")).not_to_contain_text("CRITICAL")
-
-
-def test_the_sound_that_was_on_goes_on_where_a_link_leads(desk: Desk) -> None:
-    page = with_sound(desk, "/rules/")
-    page.locator('.nav [data-key="g d"]').click()
-    page.wait_for_url("**/devices/")
-    expect(page.locator("#sound")).to_have_accessible_name("Sound on")
-    assert heard(page) == 0
-
-
-def test_a_page_that_cannot_be_read_again_does_not_call_itself_live(desk: Desk) -> None:
-    page = desk.open("/alerts/")
-    page.route("**/alerts/", lambda route: route.fulfill(status=500))
-    desk.cut()
-    until_lost(page)
-    expect(page.locator("#connection-banner")).to_contain_text("This page cannot be read again")
-    page.unroute("**/alerts/")
-    until_live(page)
-    desk.complaints.clear()
-
-
-def test_a_database_that_does_not_answer_is_said(desk: Desk) -> None:
-    page = desk.open("/rules/")
-    page.evaluate(UNKNOWN)
-    until_lost(page)
-    expect(page.locator("#connection-banner")).to_contain_text("The database does not answer")
-    expect(page.locator("#connection-banner button")).to_be_hidden()
 
 
 def test_a_key_that_is_held_decides_once_and_escape_leaves_the_list(desk: Desk) -> None:

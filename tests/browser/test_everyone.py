@@ -58,7 +58,7 @@ def visitor(chromium: Browser, lively: Site) -> Iterator[Visitor]:
             if who:
                 sign_in(pages[who], lively, who)
             if who == "analyst":
-                pages[who].wait_for_selector("#log .card", timeout=60_000)
+                pages[who].wait_for_selector("#log .card")
         return pages[who]
 
     yield page_of

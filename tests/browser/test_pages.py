@@ -32,8 +32,8 @@ def page(site: Site, seen: Seen) -> Iterator[Page]:
     if not site.processes.keys() & {"simulator --wearers 2"}:
         site.start_wearers("--wearers", "2")
         site.start_wearers(*RACING)
-        seen.page.wait_for_selector("#log .card", timeout=60_000)
-    seen.page.wait_for_selector('[data-person="racing"]', timeout=60_000)
+        seen.page.wait_for_selector("#log .card")
+    seen.page.wait_for_selector('[data-person="racing"]')
     yield seen.page
     assert seen.complaints == []
 
@@ -181,9 +181,9 @@ def test_a_wearers_values_move_and_each_strip_is_a_table_too(page: Page, site: S
     page.mouse.move(plot["x"] + 300, plot["y"] + 40)
     page.mouse.up()
     expect(page.get_by_role("button", name="Whole range")).to_be_visible()
-    assert "zoom=" in page.url
+    expect(page).to_have_url(re.compile("zoom="))
     page.get_by_role("button", name="Whole range").click()
-    assert "zoom=" not in page.url
+    expect(page).not_to_have_url(re.compile("zoom="))
     page.locator("h1").click()
     page.keyboard.press("]")
     expect(page.locator('.ranges [aria-current="true"]')).to_have_text("15 m")
@@ -232,7 +232,7 @@ def test_the_list_of_wearers_moves_without_a_reload(page: Page, site: Site) -> N
     first = row.locator("[data-metric=heart_rate]").inner_text()
     expect(row.locator("[data-metric=heart_rate]")).not_to_have_text(first)
     expect(row.locator(".spark path").first).to_be_attached()
-    expect(row.locator(".col-cadence")).to_contain_text("on time, ")
+    expect(row.locator(".col-cadence")).to_contain_text(re.compile("(on time|late), "))
     assert page.evaluate("window.stays") is True
     page.locator(".columns-menu summary").press("Enter")
     page.get_by_label("SpO₂").press("Space")

@@ -59,7 +59,7 @@ def page(site: Site, seen: Seen) -> Iterator[Page]:
     """The overview, with two people alive."""
     if not site.processes.keys() & {"simulator --wearers 2"}:
         site.start_wearers("--wearers", "2")
-    seen.page.wait_for_selector("[data-person=user_002]", timeout=45_000)
+    seen.page.wait_for_selector("[data-person=user_002]")
     until_live(seen.page)
     yield seen.page
     assert seen.complaints == []
@@ -76,10 +76,10 @@ def test_a_technical_alert_comes_to_its_own_list_with_a_tone_of_its_own(page: Pa
     site.copy.run("manage.py", "run_simulator", *worn)
     site.start_wearers("--user", "loose", "--anomaly", "sensor_off", "--rate", "2", "--duration", "60")
     row = page.locator(".technical-row", has_text="loose")
-    expect(row).to_contain_text("Strap is cold", timeout=60_000)
+    expect(row).to_contain_text("Strap is cold")
     expect(page.locator("#log .card", has_text="Strap is cold")).to_have_count(0)
-    page.wait_for_function("window.tones.length > 1")
-    assert [round(tone) for tone in page.evaluate("window.tones")][1:] == [330]
+    page.wait_for_function("window.tones.includes(330)")
+    assert {round(tone) for tone in page.evaluate("window.tones")[1:]} <= {330, 220}, "of a sensor, and of a connection"
     page.locator("[data-technical-sound]").click()
     expect(page.locator("[data-technical-sound]")).to_have_attribute("aria-pressed", "false")
     row.hover()
@@ -92,7 +92,7 @@ def test_the_fall_of_a_strap_that_is_taken_off_is_a_jump(page: Page, site: Site)
     page.goto(f"{site.address}/wearers/loose/?range=5m")
     until_live(page)
     words = page.locator("#words-skin")
-    expect(words).to_contain_text("in doubt (jump 1)", timeout=60_000)
+    expect(words).to_contain_text("in doubt (jump 1)")
 
 
 def test_a_value_in_doubt_is_drawn_hollow_and_says_why(page: Page, site: Site) -> None:

@@ -1,5 +1,6 @@
 """The rules in a real browser: lint while typing, saving, switching, keys, widths and themes."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +28,7 @@ def opened(page: Page, site: Site, path: str) -> Page:
 
 
 def test_keys_lead_to_a_rule(page: Page, site: Site) -> None:
+    until_live(page)
     page.keyboard.press("g")
     page.keyboard.press("r")
     expect(page.locator("h1")).to_have_text("Rules")
@@ -118,7 +120,7 @@ def test_the_switch_asks_why(page: Page, site: Site) -> None:
 
 def tried(page: Page) -> Locator:
     """The result, once it is there."""
-    expect(page.locator("#running")).to_be_hidden(timeout=60_000)
+    expect(page.locator("#running")).to_be_hidden()
     return page.locator("#tried")
 
 
@@ -140,7 +142,7 @@ def test_a_backtest_over_nobody_says_so_and_a_mistake_keeps_it_from_running(page
 def test_a_text_is_tried_by_keyboard_and_each_episode_leads_to_its_time(page: Page, site: Site) -> None:
     site.start_wearers("--user", "racing", "--anomaly", "tachycardia_at_rest", "--rate", "2", "--duration", "90")
     opened(page, site, "/")
-    page.wait_for_selector("#log .card", timeout=60_000)
+    page.wait_for_selector("#log .card")
     opened(page, site, "/rules/tachycardia-at-rest/")
     source = page.locator("#source")
     source.fill(source.input_value().replace("{count: 5, within: 60s}", "{count: 2}"))
@@ -162,7 +164,7 @@ def test_a_text_is_tried_by_keyboard_and_each_episode_leads_to_its_time(page: Pa
     page.once("dialog", lambda dialog: dialog.accept())  # the text is not saved
     result.locator(".episodes a").first.press("Enter")
     expect(page.locator("h1")).to_have_text("racing")
-    assert "until=" in page.url
+    expect(page).to_have_url(re.compile("until="))
     page.wait_for_selector(".strip canvas")
 
 
