@@ -5,7 +5,8 @@ from typing import Final, cast
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
@@ -27,14 +28,18 @@ def save_view(request: HttpRequest) -> HttpResponse:
     try:
         query = read_query(QueryDict(request.POST.get("query", "").removeprefix("?")).dict())
     except BadQueryError as error:
-        return HttpResponseBadRequest(str(error))
+        return _refused(request, error)
     if not name:
-        return HttpResponseBadRequest("name: what the view is called")
+        return _refused(request, "What is the view to be called? Go back, and give it a name.")
     mine = SavedView.objects.filter(user=user)
     if mine.exclude(name=name).count() >= MOST:
-        return HttpResponseBadRequest(f"{MOST} views are saved already: forget one first.")
+        return _refused(request, f"{MOST} views are saved already. Go back, and forget one first.")
     SavedView.objects.update_or_create(user=user, name=name, defaults={"query": urlencode(query.parameters)})
     return HttpResponseRedirect(f"{reverse('alerts')}{query.address()}")
+
+
+def _refused(request: HttpRequest, why: object) -> HttpResponse:
+    return render(request, "400.html", {"heading": "The view was not saved", "exception": why}, status=400)
 
 
 @login_required

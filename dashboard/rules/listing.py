@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final, cast
 
 from django.core.cache import cache
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 
 from alerts.engine import AnyRule
 from alerts.models import Alert, Rule, RuleVersion, Summary
@@ -16,6 +16,7 @@ from alerts.rule_versions import UnreadableRuleError, engine_rule
 from alerts.selectors import rules_listed
 from devices.models import User
 
+DAY: Final = timedelta(days=1)
 COUNTED: Final = timedelta(days=30)  # false alarms are rarer than alerts
 KEPT_S: Final = 600
 _RANK: Final = {severity: place for place, severity in enumerate(Severity.values)}
@@ -23,17 +24,20 @@ _RANK: Final = {severity: place for place, severity in enumerate(Severity.values
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of the last 30 days: alerts that opened, those of them that were closed, the false ones among these, and how many
-    person-days of readings they came from (of 24 hours of the clock in which a person has readings)."""
+    """Of the last 30 days: alerts that opened, when the first of them did, those of them that were closed, the false
+    ones among these, how many days the rule has been there for, and how many person-days of readings they came from
+    (of 24 hours of the clock in which a person has readings)."""
 
     opened: int = 0
+    first_at: datetime | None = None
     closed: int = 0
     false: int = 0
+    days: float = float(COUNTED.days)
     person_days: float = 0.0
 
     @property
     def a_day(self) -> float:
-        return self.opened / COUNTED.days
+        return self.opened / self.days
 
     @property
     def a_person_day(self) -> float | None:
@@ -83,13 +87,20 @@ class Row:
 
 def rows_of(*, user: User, at: datetime) -> list[Row]:
     """Every rule, worst first, technical ones last, with figures of the alerts that `user` may see."""
-    figures, days = figures_of(user=user, at=at), person_days_of(user=user, at=at)
+    figures, person_days = figures_of(user=user, at=at), person_days_of(user=user, at=at)
     rows = [
-        Row(rule, version, said_by(version), replace(figures.get(rule.pk, Figures()), person_days=days))
+        Row(rule, version, said_by(version), _over(figures.get(rule.pk, Figures()), rule, at, person_days))
         for rule in rules_listed()
         for version in getattr(rule, "newest")  # noqa: B009  # rules_listed() gives it
     ]
     return sorted(rows, key=lambda row: row.order)
+
+
+def _over(figures: Figures, rule: Rule, at: datetime, person_days: float) -> Figures:
+    """A rule is as old as its first alert, where that is of readings from before there was the rule."""
+    since = min(filter(None, (rule.created_at, figures.first_at)))
+    days = min(max(at - since, DAY), COUNTED) / DAY
+    return replace(figures, days=days, person_days=person_days)
 
 
 def grouped(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
@@ -102,10 +113,11 @@ def figures_of(*, user: User, at: datetime) -> Mapping[int, Figures]:
     is_closed = Q(triage=Triage.CLOSED)
     counted = lately.values_list("rule_id").annotate(
         opened=Count("pk"),
+        first_at=Min("opened_at"),
         closed=Count("pk", filter=is_closed),
         false=Count("pk", filter=is_closed & Q(close_reason=CloseReason.FALSE_ALARM)),
     )
-    return {rule: Figures(opened, closed, false) for rule, opened, closed, false in counted.order_by("rule_id")}
+    return {rule: Figures(*found) for rule, *found in counted.order_by("rule_id")}
 
 
 def person_days_of(*, user: User, at: datetime) -> float:

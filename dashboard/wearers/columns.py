@@ -39,7 +39,10 @@ COLUMNS: Final = (
     ),
     Column("spark", "5 min"),
     Column("spo2", "SpO₂", ("spo2_percent",), is_number=True, sorts=(("spo2", "ascending"), ("-spo2", "descending"))),
-    Column("temperature", "Temp", ("body_temp_c", "skin_temp_c"), is_number=True),
+    Column(
+        "temperature", "Temp", ("body_temp_c", "skin_temp_c"), is_number=True,
+        sorts=(("temperature", "descending"), ("-temperature", "ascending")),
+    ),
     Column(
         "pressure", "Blood pressure", ("blood_pressure_systolic", "blood_pressure_diastolic"), is_number=True
     ),

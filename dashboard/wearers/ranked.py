@@ -32,6 +32,8 @@ SORTS: Final = (
     Sort("-heart", "Heart rate, lowest first", "coalesce(asked, 'Infinity')"),
     Sort("spo2", "SpO₂, lowest first", "coalesce(asked, 'Infinity')"),
     Sort("-spo2", "SpO₂, highest first", "coalesce(-asked, 'Infinity')"),
+    Sort("temperature", "Temperature, highest first", "coalesce(-asked, 'Infinity')"),
+    Sort("-temperature", "Temperature, lowest first", "coalesce(asked, 'Infinity')"),
     Sort("seen", "Heard longest ago first", "coalesce(asked, '-Infinity')"),
     Sort("-seen", "Heard last first", "coalesce(-asked, 'Infinity')"),
 )
@@ -43,6 +45,10 @@ _NEWEST: Final = """(SELECT {what} FROM devices_reading r WHERE r.user_id = p.id
 _ASKED: Final = {
     "heart": _NEWEST.format(what="r.heart_rate", narrowed="r.recorded_at >= %s AND r.heart_rate IS NOT NULL"),
     "spo2": _NEWEST.format(what="r.spo2_percent", narrowed="r.recorded_at >= %s AND r.spo2_percent IS NOT NULL"),
+    "temperature": _NEWEST.format(
+        what="coalesce(r.body_temp_c, r.skin_temp_c)",
+        narrowed="r.recorded_at >= %s AND coalesce(r.body_temp_c, r.skin_temp_c) IS NOT NULL",
+    ),
     "seen": _NEWEST.format(what="extract(epoch FROM r.recorded_at)::float8", narrowed="true"),
 }
 

@@ -253,7 +253,7 @@ function tick() {
   refreshAges();
   pill();
   banner();
-  set(one("#clock"), `${timeOfDay(now())} ${zoneName}`);
+  for (const clock of document.querySelectorAll("[data-clock]")) set(clock, `${timeOfDay(now())} ${zoneName}`);
 }
 
 startTheme();

@@ -55,8 +55,8 @@ export const utc = (ms) => new Date(ms).toUTCString().replace(/^\w+, 0?|GMT$/g, 
 /** Says of an age and of a countdown, while somebody points at it, which moment it counts from or to. */
 export function startMoments() {
   document.addEventListener("pointerover", (event) => {
-    const element = /** @type {HTMLElement | null} */ (event.target instanceof Element ? event.target.closest("[data-age], [data-until], #clock") : null);
-    const moment = element?.id === "clock" ? now() : Date.parse(element?.dataset.age ?? element?.dataset.until ?? "");
+    const element = /** @type {HTMLElement | null} */ (event.target instanceof Element ? event.target.closest("[data-age], [data-until], [data-clock]") : null);
+    const moment = element?.hasAttribute("data-clock") ? now() : Date.parse(element?.dataset.age ?? element?.dataset.until ?? "");
     if (element && !Number.isNaN(moment)) element.title = `${timeOfDay(moment)} ${zoneName}, ${utc(moment)}`;
   });
 }

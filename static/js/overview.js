@@ -3,6 +3,7 @@
 import { age, now, refreshAges } from "./clock.js";
 import { guardActions } from "./base.js";
 import { freshCopy, inTurn } from "./fresh.js";
+import { keepingUp } from "./heard.js";
 import { key } from "./keyboard.js";
 import { live } from "./live.js";
 import { Board } from "./overview_board.js";
@@ -58,9 +59,9 @@ function alerted(alert) {
  * Reads the page's parts anew and takes them over; who is on the wall keeps their place until it may change its order.
  * Raises an error if they cannot be read. Wishes: own, after an action of one's own; all, also what would wait.
  */
-const refresh = inTurn(async ({ own = false, all = false }) => {
+const refresh = inTurn(keepingUp(async ({ own = false, all = false }) => {
   takeOver(await freshCopy(`${main.dataset.parts}${location.search}`), own, all);
-});
+}, vital));
 
 /** @param {Document} parts @param {boolean} own @param {boolean} all */
 function takeOver(parts, own, all) {

@@ -71,6 +71,18 @@ def test_no_page_scrolls_sideways_on_a_phone_in_either_theme(page: Page, site: S
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
 
 
+def test_on_a_phone_more_has_the_clock_and_finds_a_wearer(page: Page, site: Site) -> None:
+    page.set_viewport_size({"width": 360, "height": 780})
+    opened(page, site, "/alerts/")
+    more = page.locator(".bottom .menu")
+    more.locator("summary").click()
+    expect(more.locator(".clock")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d UTC$"))
+    more.get_by_label("Find a wearer").fill("racing")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/wearers/\?q=racing$"))
+    expect(page.locator("[data-user]")).to_have_count(1)
+
+
 def test_a_channel_a_test_of_it_and_a_route_are_made(page: Page, site: Site) -> None:
     opened(page, site, "/notifications/")
     page.fill("[name=channel-name]", "Ward pager")

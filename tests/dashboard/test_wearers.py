@@ -137,6 +137,7 @@ def test_who_was_worse_off_meanwhile_changes_the_count_and_no_row_comes_twice(
     [
         ("heart", ["w02", "w01", "w03"], "w29"), ("-heart", ["w03", "w01", "w02"], "w29"),
         ("spo2", ["w03", "w02", "w01"], "w29"), ("-spo2", ["w01", "w02", "w03"], "w29"),
+        ("temperature", ["w02", "w01", "w03"], "w29"), ("-temperature", ["w03", "w01", "w02"], "w29"),
         ("-seen", ["w01", "w02", "w03"], "w29"), ("-name", ["w29", "w28"], "w00"),
     ],
 )  # fmt: skip
@@ -145,7 +146,8 @@ def test_it_is_sorted_by_what_a_head_asks_for(  # noqa: PLR0917  # personas and 
 ) -> None:
     for n, heart, oxygen in ((1, 80, 99), (2, 150, 96), (3, 50, 88)):
         read(many[n], times=1, until=just_now() - timedelta(seconds=n), heart_rate=heart, spo2_percent=oxygen)
-        read(many[n], times=1, until=just_now() - timedelta(seconds=n - 0.5), skin_temp_c=33)
+        worn = {"skin_temp_c": 33 + n % 3, "body_temp_c": 38 if n == 2 else None}
+        read(many[n], times=1, until=just_now() - timedelta(seconds=n - 0.5), **worn)
     read(many[4], times=1, until=just_now() - timedelta(minutes=6), heart_rate=200, spo2_percent=70)
     found = names(visit(lead).get(f"/wearers/?sort={sort}&rows=50"))
     assert (found[: len(first)], found[-1]) == (first, last)
