@@ -54,7 +54,8 @@ def export(request: HttpRequest, user_id: str, file: str) -> HttpResponseBase:
     try:
         snapshot = Snapshot(viewer=viewer)
     except BusyError as error:
-        busy = render(request, "400.html", {"code": 429, "heading": "Nothing was exported", "exception": error}, status=429)
+        said = {"code": 429, "heading": "Nothing was exported", "exception": error}
+        busy = render(request, "400.html", said, status=429)
         busy["Retry-After"] = "60"
         return busy
     if file in ARCHIVES:

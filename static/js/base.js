@@ -1,5 +1,6 @@
 // What every page does: connection pill, banner, status bar, ages, menus, theme, keys, undo, htmx's CSRF.
 
+import { startAnswers } from "./answers.js";
 import { age, now, refreshAges, startMoments, timeOfDay, zoneName } from "./clock.js";
 import { startFocus } from "./focus.js";
 import { key, startKeyboard } from "./keyboard.js";
@@ -242,6 +243,7 @@ function startHtmx() {
     const { responseURL } = /** @type {CustomEvent} */ (event).detail.xhr;
     if (responseURL && new URL(responseURL).pathname === "/login/") location.reload(); // signed out: nothing was done
   });
+  startAnswers();
   document.body.addEventListener("htmx:afterSettle", () => {
     refreshAges();
     guardActions();

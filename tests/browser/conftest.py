@@ -62,6 +62,18 @@ User.objects.create_superuser("boss", password={PASSWORD!r})
 User.objects.create_user("careful", password={PASSWORD!r})
 """
 
+# The next copy of the page that it reads comes when `letGo()` is called.
+HELD = """() => {
+    const read = window.fetch;
+    window.fetch = async (...asked) => {
+        const answer = await read(...asked);
+        if (!asked[1].headers?.["HX-Request"]) return answer;
+        document.body.dataset.copy = "held";
+        await new Promise((done) => (window.letGo = done));
+        return answer;
+    };
+}"""
+
 
 @dataclass
 class Site:

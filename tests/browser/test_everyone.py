@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from tests.browser.conftest import PASSWORD, Site, sign_in
 from tests.browser.tour import TOUR, Stop
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Visitor = Callable[[str], Page]
 # so high that nothing is half behind the end of a list or a bar
 WIDE: ViewportSize = {"width": 1440, "height": 2000}

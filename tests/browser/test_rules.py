@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Seen, Site, until_live
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 BEACONS = """() => {
   const send = navigator.sendBeacon.bind(navigator);
   navigator.sendBeacon = (address, data) => { sessionStorage.setItem("beacon", address); return send(address, data); };

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import Seen, Site, until_live, until_lost
 from tests.browser.desks import Desk, desk_of
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 UNKNOWN = """async () => {
     const base = document.querySelector("script[src*='js/base']").src;
     const { live } = await import(base.replace(/base[^/]*$/, "live.js"));

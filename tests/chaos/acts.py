@@ -11,7 +11,7 @@ from tests.ingestion.running import Running, until
 def kill_at(stage: Stage, point: str, *, changed_by: str = "") -> None:
     """A consumer works until it reaches the point, and dies there."""
     with stage.consumer("--until-caught-up", failpoint=point, changed_by=changed_by) as killed:
-        assert killed.process.wait(60) == -signal.SIGKILL, (point, killed.output.read_text()[-2000:])
+        assert killed.wait(60) == -signal.SIGKILL, (point, killed.output.read_text()[-2000:])
 
 
 def stop_at(stage: Stage, acts: ExitStack, point: str, *, changed_by: str = "stopping") -> Running:

@@ -18,7 +18,7 @@ from tests.ingestion.running import Running, consumer, database_url, make_group,
 from tests.telara.proxy import Proxy
 
 POOL = 16
-CONVERGES_S = 30.0  # a page that missed something
+CONVERGES_S = 12.0  # a page that missed something
 
 
 @dataclass

@@ -105,7 +105,7 @@ class Stage:
     def finish(self) -> None:
         """Let one sound consumer do what is left, and the worker send what killed ones left behind."""
         with self.consumer("--until-caught-up") as last:
-            assert last.process.wait(CAUGHT_UP_S) == 0, last.output.read_text()[-2000:]
+            assert last.wait(CAUGHT_UP_S) == 0, last.output.read_text()[-2000:]
         self.sweep()
 
     def sweep(self) -> None:

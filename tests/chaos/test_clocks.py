@@ -16,7 +16,7 @@ from tests.chaos.stage import Stage
 from tests.ingestion.running import database_url, until
 
 pytestmark = [
-    pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300),
+    pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True),
 ]  # fmt: skip
 POINTS = [point for point in get_args(ConsumerPoint) if not point.startswith("late")]
 

@@ -115,7 +115,7 @@ def test_told_to_go_in_the_middle_of_a_batch_it_finishes_that_and_the_next_one_g
         told = stop_at(stage, acts, "after_store:3")
         told.process.send_signal(signal.SIGTERM)
         wake(told)
-        assert told.process.wait(20) == 0
+        assert told.wait(20) == 0
     assert 0 < stage.stored() < len(stage.acknowledged)
     stage.finish()
     assert_whole(stage)

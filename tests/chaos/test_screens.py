@@ -9,7 +9,7 @@ from tests.chaos.attended import Attended
 from tests.chaos.services import away, wait
 
 pytestmark = [
-    pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300),
+    pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("page"),
 ]  # fmt: skip
 

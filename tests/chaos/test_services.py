@@ -8,7 +8,7 @@ from tests.chaos.stage import SMALL
 from tests.ingestion.running import assert_calm, consumer, until
 
 pytestmark = [
-    pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300),
+    pytest.mark.real_kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("page"),
 ]  # fmt: skip
 

@@ -37,7 +37,7 @@ def test_one_that_notes_offsets_before_it_stores_loses_readings_when_it_is_kille
 def test_one_that_inserts_without_a_key_stores_twice_what_was_sent_twice(stage: Stage) -> None:
     stage.send()
     with stage.consumer("--until-caught-up", changed_by="wrong.no_key") as wrong:
-        assert wrong.process.wait(60) == 0
+        assert wrong.wait(60) == 0
     assert "readings stored twice" in broken(stage)["acknowledged"]
 
 

@@ -15,9 +15,10 @@ from django.test import Client
 from dashboard.live.feed import feed
 from devices.models import User
 from telara.asgi import application
+from tests.patience import BUSY
 
 HOST = b"telara.test"
-PATIENCE_S = 20.0  # a busy machine's
+PATIENCE_S = 4.0 * BUSY
 
 
 class Socket(ApplicationCommunicator):
@@ -31,11 +32,11 @@ class Socket(ApplicationCommunicator):
     async def connect(self) -> bool:
         """Whether the handshake was accepted."""
         await self.send_input({"type": "websocket.connect"})
-        return (await self.receive_output(5))["type"] == "websocket.accept"
+        return (await self.receive_output(PATIENCE_S))["type"] == "websocket.accept"
 
     async def disconnect(self) -> None:
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self.wait(5)
+        await self.wait(PATIENCE_S)
 
 
 def cookie_of(user: User) -> str:
@@ -72,10 +73,10 @@ async def signed_in(user: User, query: str = "") -> AsyncIterator[Socket]:
 
 async def listening() -> None:
     """Wait until this process hears what is announced."""
-    await asyncio.wait_for(feed()._listening.wait(), 5)
+    await asyncio.wait_for(feed()._listening.wait(), PATIENCE_S)
 
 
-async def frame(socket: Socket, timeout: float = 5) -> dict[str, Any]:
+async def frame(socket: Socket, timeout: float = PATIENCE_S) -> dict[str, Any]:
     return dict(json.loads((await socket.receive_output(timeout))["text"]))
 
 
@@ -106,7 +107,7 @@ async def _next(socket: Socket, timeout: float) -> dict[str, Any] | None:
     return None
 
 
-async def close_code(socket: Socket, timeout: float = 5) -> int:
+async def close_code(socket: Socket, timeout: float = PATIENCE_S) -> int:
     """The code it is closed with, whatever came before."""
     deadline = time.monotonic() + timeout
     while (left := deadline - time.monotonic()) > 0:

@@ -47,6 +47,7 @@ from devices.rights.audit import audit_note
 from devices.rights.teams import member_add, team_make, wearer_add
 from tests.dashboard.pages import Visit, just_now, read
 from tests.made import make_alert, make_user, make_wearer
+from tests.patience import BUSY
 
 pytestmark = pytest.mark.django_db(transaction=True)  # an export reads what is committed
 
@@ -199,7 +200,7 @@ def test_all_of_it_is_of_the_moment_when_it_was_asked_for(
 
 def await_open(count: int) -> None:
     """Until so many transactions but our own are open: a connection that was closed takes PostgreSQL a moment."""
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 10 * BUSY
     while True:
         with connection.cursor() as cursor:
             cursor.execute(

@@ -37,6 +37,7 @@ from tests.dashboard.sockets import (
     signed_in,
 )
 from tests.made import NOON, PASSWORD, make_alert, make_rule, make_user, make_wearer
+from tests.patience import BUSY
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_close_connections_of_threads")]
 in_thread = sync_to_async
@@ -61,7 +62,7 @@ def looks() -> list[tuple[str, ...]]:
 
 
 async def until(what: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * BUSY):
         while not await in_thread(what)():
             await asyncio.sleep(0.05)
 
@@ -476,7 +477,7 @@ async def test_somebody_who_is_no_longer_let_in_is_closed_at_the_next_look(
 async def test_a_client_that_takes_nothing_is_dropped_with_a_code(monkeypatch: pytest.MonkeyPatch, chief: User) -> None:
     monkeypatch.setattr(outlet, "SEND_S", 0.2)
     stuck = SlowSocket(session=await in_thread(cookie_of)(chief))
-    await asyncio.wait_for(stuck.serve(), 5)
+    await asyncio.wait_for(stuck.serve(), 5 * BUSY)
     assert stuck.closed_with == 4408
 
 

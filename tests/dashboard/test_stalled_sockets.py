@@ -19,6 +19,7 @@ from devices.models import User
 from telara.asgi import application
 from tests.dashboard.sockets import cookie_of
 from tests.made import make_user, make_wearer
+from tests.patience import BUSY
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_close_connections_of_threads")]
 LARGE = 50_000  # characters of an alert
@@ -53,7 +54,7 @@ async def serving() -> AsyncIterator[tuple[uvicorn.Server, int]]:
 
 
 async def until(what: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(BUSY * seconds):
         while not what():
             await asyncio.sleep(0.02)
 
@@ -68,7 +69,7 @@ def are_heard(heard: list[str], count: int) -> bool:
 
 async def until_listening(wearer: User, heard: list[str]) -> None:
     """Until what is announced arrives: news from before the layer listens is nobody's."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * BUSY):
         while not heard:
             announce(alerts=[(wearer.pk, {"alert_id": PROBE, "revision": 1})])
             await asyncio.sleep(0.1)

@@ -59,7 +59,7 @@ def test_each_bad_message_has_its_reason_and_the_next_good_one_is_stored(tmp_pat
     send(topic, [raw for raw, _ in BAD.values()])
     send(topic, after)
     with consumer(tmp_path, "--topics", topic, "--group", make_group(), "--until-caught-up") as running:
-        assert running.process.wait(60) == 0
+        assert running.wait(60) == 0
     kept = list(QuarantinedMessage.objects.filter(topic=topic).order_by("offset").values_list("reason", flat=True))
     assert dict(zip(BAD, kept, strict=True)) == {name: reason for name, (_, reason) in BAD.items()}
     assert [str(pk) for pk in Reading.objects.values_list("event_id", flat=True)] == [after[0]["event_id"]]

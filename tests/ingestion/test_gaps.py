@@ -44,7 +44,7 @@ def delete_before(topic: str, offset: int) -> None:
 def consume(tmp_path: Path, topic: str) -> list[str]:
     """The events that a consumer logged on its way to the end."""
     with consumer(tmp_path, "--topics", topic, "--group", make_group(), "--until-caught-up") as running:
-        assert running.process.wait(60) == 0, running.output.read_text()[-2000:]
+        assert running.wait(60) == 0, running.output.read_text()[-2000:]
         return [line["event"] for line in running.lines()]
 
 

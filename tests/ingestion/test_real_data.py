@@ -21,7 +21,7 @@ from tests import real_files
 from tests.ingestion.running import consumer, make_group, make_topic, until
 from tests.made import make_installation
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 EXCERPT, WHOLE = real_files.EXCERPTS, real_files.WHOLE
 FITBIT = sorted((WHOLE / "fitbit").glob("*.csv.gz")) if WHOLE else [EXCERPT / "fitbit-days.csv.gz"]
 RULES = WHOLE / "fitbit" / "rules" if WHOLE else EXCERPT / "fitbit-rules"
@@ -109,7 +109,7 @@ def test_what_was_sent_is_what_was_stored_and_what_was_there_already(
     load()
     with consumer(tmp_path, "--topics", topic, "--group", make_group(), "--until-caught-up") as running:
         sent = replay([path])
-        assert running.process.wait(120) == 0
+        assert running.wait(120) == 0
     assert outcomes(topic) == (sent, 0)
     assert Reading.objects.count() == sent - repeated
     last = running.lines("pipeline.counters")[-1]

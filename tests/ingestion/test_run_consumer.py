@@ -34,7 +34,7 @@ def missing() -> str:
 @pytest.mark.real_kafka
 def test_it_does_not_catch_up_with_a_topic_that_is_missing(tmp_path: Path, missing: str) -> None:
     with consumer(tmp_path, "--topics", missing, "--group", make_group(), "--until-caught-up") as running:
-        assert running.process.wait(30) == 1
+        assert running.wait(30) == 1
         (line,) = running.output.read_text().splitlines()
     assert f"no topic '{missing}'" in line
     assert "create_topics" in line
@@ -60,7 +60,7 @@ def test_it_waits_for_a_topic_that_is_missing_and_says_so_once(tmp_path: Path, m
 @pytest.mark.parametrize("value", ["after_store:x", "after_store:0", "after_store:-1", "after_lunch"])
 def test_a_failpoint_that_is_none_is_named_in_one_line(tmp_path: Path, value: str) -> None:
     with consumer(tmp_path, TELARA_FAILPOINTS=value, DEBUG="true") as running:
-        assert running.process.wait(30) == 1
+        assert running.wait(30) == 1
         *before, line = running.output.read_text().splitlines()
     assert all("using the embedded" in each for each in before)
     assert "TELARA_FAILPOINTS" in line
@@ -70,7 +70,7 @@ def test_a_failpoint_that_is_none_is_named_in_one_line(tmp_path: Path, value: st
 @pytest.mark.parametrize("given", [("--group", ""), ()])
 def test_a_group_without_a_name_is_said(tmp_path: Path, given: tuple[str, ...]) -> None:
     with consumer(tmp_path, *given, TELARA_KAFKA_GROUP="") as running:
-        assert running.process.wait(60) == 1
+        assert running.wait(60) == 1
         *_, line = running.output.read_text().splitlines()
     assert "TELARA_KAFKA_GROUP" in line
 
@@ -112,6 +112,6 @@ def test_one_that_comes_back_to_thousands_of_people_whom_it_knew_stores_them_at_
     for number in (1, 2):
         send(topic, events(5_000, people=50))
         with consumer(tmp_path, "--topics", topic, "--group", group, "--until-caught-up") as running:
-            assert running.process.wait(60) == 0, running.output.read_text()[-2000:]
+            assert running.wait(60) == 0, running.output.read_text()[-2000:]
         assert not running.lines("database.away")
         assert Reading.objects.count() == number * 5_000

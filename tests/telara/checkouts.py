@@ -15,6 +15,7 @@ import psutil
 
 from telara.embedded import postgres
 from telara.embedded.checkout import ROOT, Checkout
+from tests.patience import BUSY
 
 # What was compiled comes along, but for what a process is just writing, and for what only pytest reads.
 LEFT_OUT = shutil.ignore_patterns(".*", "var", "node_modules", "staticfiles", "*.pyc.*", "*-pytest-*.pyc")
@@ -132,7 +133,7 @@ def await_death(processes: list[psutil.Process], *, within: float = 10) -> None:
 
 
 def await_that(condition: Callable[[], bool], *, within: float) -> None:
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + BUSY * within
     while not condition():
-        assert time.monotonic() < deadline, f"not so within {within} s"
+        assert time.monotonic() < deadline, f"not so within {BUSY} times {within} s"
         time.sleep(0.05)

@@ -27,6 +27,7 @@ from telara.asgi import application
 from tests.ingestion.running import database_url, until
 from tests.ingestion.test_faults import broker, on_broker
 from tests.made import make_wearer
+from tests.patience import BUSY
 from tests.telara.dying import Nursery, Web, nursery
 from tests.telara.proxy import Proxy
 
@@ -246,6 +247,6 @@ async def test_a_form_that_does_not_come_to_its_end_is_not_waited_for(monkeypatc
         "type": "http", "method": "POST", "path": "/login/", "raw_path": b"/login/", "query_string": b"",
         "root_path": "", "headers": [(b"host", b"telara.test")], "http_version": "1.1", "scheme": "http",
     }  # fmt: skip
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * BUSY):
         await application(scope, receive, send)
     assert sent[0]["status"] == 408

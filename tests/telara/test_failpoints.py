@@ -278,7 +278,7 @@ def test_a_post_whose_answer_never_came_is_sent_again_and_stored_once(telara: Nu
     assert {each["event_id"] for each in events_of(topic)} == {event["event_id"]}
     assert len(events_of(topic)) >= 3
     with consumer(tmp_path, "--topics", topic, "--group", make_group(), "--until-caught-up") as running:
-        assert running.process.wait(60) == 0
+        assert running.wait(60) == 0
     assert [str(row.event_id) for row in Reading.objects.all()] == [event["event_id"]]
 
 

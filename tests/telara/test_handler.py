@@ -14,6 +14,7 @@ from django.urls import path
 from devices.streamed import Streamed
 from telara import handler
 from telara.asgi import application
+from tests.patience import BUSY
 
 pytestmark = pytest.mark.django_db(transaction=True)
 backends: list[int] = []
@@ -133,7 +134,7 @@ async def test_who_reads_slowly_holds_no_thread_and_no_more_is_made_than_is_read
     readers = [asyncio.create_task(ask("/stream/", read=read)) for _ in range(5)]
     while len(made) < 5:
         await asyncio.sleep(0.01)
-    assert await asyncio.wait_for(ask(), 5) == 200
+    assert await asyncio.wait_for(ask(), 5 * BUSY) == 200
     assert made == [0] * 5
     read.set()
     assert await asyncio.gather(*readers) == [200] * 5
