@@ -11,6 +11,7 @@ import { cursorOf, move, point as give } from "./rows.js";
 import { Selection } from "./selection.js";
 import { inStep, rank, shape } from "./severity.js";
 
+const CURSOR = "telara.desk.cursor";
 const list = /** @type {HTMLElement} */ (document.querySelector("#desk-list"));
 const bar = /** @type {HTMLButtonElement} */ (document.querySelector("#new-bar"));
 const rows = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll(".desk-row")]);
@@ -210,7 +211,21 @@ addEventListener("telara:over", renewSoon);
 live.addEventListener("planned", renewSoon);
 live.onResync(renew);
 
+/** The cursor is where it was for who comes back from an alert, at the row below where that one left the list. */
+function comeBack() {
+  const [way] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+  const [address, at, place] = JSON.parse(sessionStorage.getItem(CURSOR) ?? "[]");
+  if (way.type === "navigate" || address !== location.href) return;
+  const now = rows();
+  const row = now.find(({ dataset }) => dataset.alert === at) ?? now[Math.min(place, now.length - 1)];
+  if (!row) return;
+  point(row);
+  row.scrollIntoView({ block: "nearest" });
+}
+
+addEventListener("pagehide", () => sessionStorage.setItem(CURSOR, JSON.stringify([location.href, ...pointed()])));
 remember();
+comeBack();
 key("j", "next alert", () => move(rows(), 1, point));
 key("k", "previous alert", () => move(rows(), -1, point));
 key("x", "select", () => selection.toggle(cursor()));

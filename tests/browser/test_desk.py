@@ -217,6 +217,31 @@ def test_a_key_that_is_held_decides_once_and_escape_leaves_the_list(desk: Desk) 
     expect(page.locator(".desk-row.cursor")).to_have_count(0)
 
 
+def test_who_comes_back_from_an_alert_finds_the_cursor_where_it_was_or_at_the_row_below(desk: Desk) -> None:
+    three(desk)
+    page = desk.open("/alerts/?view=new")
+    titles = rows(page)
+    at = page.locator(".desk-row.cursor .title")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(titles[1])
+    until_live(page)
+    page.go_back()
+    expect(at).to_have_text(titles[1])
+    expect(page.locator("#preview .alert-title h2")).to_have_text(titles[1])
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(titles[1])
+    until_live(page)
+    page.keyboard.press("a")
+    expect(page.locator("#undo")).to_contain_text("acknowledged by you")
+    page.go_back()
+    expect(at).to_have_text(titles[2])
+    page.locator('.nav [data-key="g a"]').click()
+    expect(page.locator(".desk-row")).to_have_count(3)
+    expect(at).to_have_count(0)
+
+
 def test_a_long_name_hides_nothing_and_moves_no_button_away(desk: Desk) -> None:
     desk.make({"user_id": "w" * 64})
     page = desk.open("/alerts/")
