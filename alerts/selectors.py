@@ -116,11 +116,12 @@ def may_triage(*, user: User, alert: Alert) -> bool:
 
 
 def worst_of(*, wearers: QuerySet[User]) -> Mapping[int, Alert]:
-    """The worst open, firing alert of each of `wearers` by their key; clinical before technical."""
+    """The worst open, firing alert of each of `wearers`: clinical before technical, of equals the newest."""
     rank = {severity: place for place, severity in enumerate(Severity)}
     rows = Alert.objects.open().filter(user__in=wearers, episode=EpisodeState.FIRING).select_related("rule", "user")
     worst: dict[int, Alert] = {}
-    for alert in sorted(rows, key=lambda a: (a.alert_class != AlertClass.CLINICAL, rank[Severity(a.severity)])):
+    newest = rows.order_by("-opened_at", "pk")  # several open with one reading: of them it is always the same
+    for alert in sorted(newest, key=lambda a: (a.alert_class != AlertClass.CLINICAL, rank[Severity(a.severity)])):
         if alert.user_id is not None:
             worst.setdefault(alert.user_id, alert)
     return worst

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final, Literal
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -127,7 +128,8 @@ def just_ended(*, user: User, since: datetime) -> list[Alert]:
 
 
 def _cards(user: User, alerts: Iterable[Alert]) -> list[Card]:
-    """Worst first, then newest; an alert may be left to the row of its critical form."""
+    """Worst first, then newest, those that opened with one reading always in one order; an alert may be left to the row
+    of its critical form."""
     rows = list(alerts)
     replaced = replaced_by(rows)
     taken = {alert.pk for alert in replaced.values()}
@@ -140,4 +142,9 @@ def _cards(user: User, alerts: Iterable[Alert]) -> list[Card]:
         for alert in rows
         if alert.pk not in taken
     ]
-    return sorted(cards, key=lambda card: (RANK[Severity(card.alert.severity)], -card.alert.opened_at.timestamp()))
+    return sorted(cards, key=_place)
+
+
+def _place(card: Card) -> tuple[int, float, UUID]:
+    alert = card.alert
+    return RANK[Severity(alert.severity)], -alert.opened_at.timestamp(), alert.pk

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from alerts.engine.source import metrics_behind
 from alerts.models import Alert
@@ -40,9 +41,14 @@ def heard_of(person: User) -> Heard:
 
 
 def worst_of(alerts: list[Alert]) -> Alert | None:
-    """The worst that fires, clinical before technical."""
+    """The worst that fires, clinical before technical, of equals the newest."""
     firing = [a for a in alerts if a.episode == EpisodeState.FIRING and a.triage != Triage.CLOSED]
-    return min(firing, key=lambda a: (a.alert_class != AlertClass.CLINICAL, SEVERITY_RANK[a.severity]), default=None)
+    return min(firing, key=_urgency, default=None)
+
+
+def _urgency(alert: Alert) -> tuple[bool, int, float, UUID]:
+    newness = -alert.opened_at.timestamp()
+    return alert.alert_class != AlertClass.CLINICAL, SEVERITY_RANK[alert.severity], newness, alert.pk
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,14 +41,15 @@ def feverish(wearer: User, now: datetime) -> User:
     assert not problems
     rules_load(files=files, at=now - timedelta(days=1))
     read(wearer, times=20, until=now, body_temp_c=38.5, skin_temp_c=33.0, blood_glucose_mg_dl=54.0, heart_rate=80.0)
-    made = {"severity": "MEDIUM", "opened_at": now - timedelta(seconds=30), "event_count": 4}
-    for rule_id, name, value, words in (
-        ("fever", "body_temp_c", 38.5, "Core temperature above 38 for 4 readings (38.5 °C) since 12:00:00."),
-        ("hypoglycemia", "blood_glucose_mg_dl", 54.0, "Glucose below 70 for 4 readings (54 mg/dL) since 12:00:00."),
+    made = {"severity": "MEDIUM", "event_count": 4}  # of two that are as bad the overview shows the newest
+    for ago, rule_id, name, value, words in (
+        (30, "fever", "body_temp_c", 38.5, "Core temperature above 38 for 4 readings (38.5 °C) since 12:00:00."),
+        (31, "hypoglycemia", "blood_glucose_mg_dl", 54.0, "Glucose below 70 for 4 readings (54 mg/dL) since 12:00:00."),
     ):
         version = RuleVersion.objects.get(rule__rule_id=rule_id)
         measures = {name: {"avg": value, "min": value, "max": value}}
         numbers = {"rule": version.rule, "rule_version": version.number, "measures": measures, "description": words}
+        numbers["opened_at"] = now - timedelta(seconds=ago)
         row = {"recorded_at": now.isoformat(), "event_id": "x", "values": {name: value}}
         make_alert(wearer, title=rule_id.capitalize(), evidence={"columns": [name], "first": [row]}, **made, **numbers)
     return wearer

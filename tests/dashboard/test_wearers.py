@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -46,6 +47,18 @@ def test_everyone_sees_whom_they_may_see(  # noqa: PLR0917  # personas and cases
     visit: Visit, request: pytest.FixtureRequest, wearer: User, other: User, who: str, sees: list[str]
 ) -> None:
     assert sorted(names(visit(request.getfixturevalue(who)).get("/wearers/"))) == sorted(sees)
+
+
+def test_of_two_alerts_that_opened_with_one_reading_every_page_has_the_same_at_any_time(
+    visit: Visit, lead: User, wearer: User
+) -> None:
+    second, first = (make_alert(wearer, rule=make_rule(f"r{n}"), alert_id=UUID(int=n)) for n in (2, 1))
+    client = visit(lead)
+    for alert in (second, first, second):
+        alert.save()  # where it lies in its table changes with each
+        assert client.get("/wearers/").context["rows"][0].alert == first
+        assert client.get("/").context["log"].worst == {wearer.pk: first}
+        assert client.get("/wearers/user_001/").context["worst"] == first
 
 
 def test_who_watches_nobody_is_told_so(visit: Visit, stranger: User) -> None:
