@@ -63,14 +63,15 @@ User.objects.create_superuser("boss", password={PASSWORD!r})
 User.objects.create_user("careful", password={PASSWORD!r})
 """
 
-# The next copy of the page that it reads comes when `letGo()` is called.
+# What it reads again of the page comes once `letGo()` is called.
 HELD = """() => {
     const read = window.fetch;
+    const free = new Promise((done) => (window.letGo = done));
     window.fetch = async (...asked) => {
         const answer = await read(...asked);
         if (!asked[1].headers?.["HX-Request"]) return answer;
         document.body.dataset.copy = "held";
-        await new Promise((done) => (window.letGo = done));
+        await free;
         return answer;
     };
 }"""
