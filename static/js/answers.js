@@ -1,5 +1,5 @@
-// What came of a form is told where its button no longer is, too: htmx 2 tells the element that asked, and of one that was
-// replaced meanwhile, as a row is by what a colleague did, nobody hears.
+// What came of a decision is told where its button no longer is, too: htmx 2 tells the element that asked, and of one that
+// was replaced meanwhile, as a row is by the copy that the decision before it asked for, nobody hears.
 
 /** Tells the page what it would have heard, had the button stayed. @param {XMLHttpRequest} answer */
 function tell(answer) {

@@ -241,7 +241,7 @@ AN_HOUR_AGO = """
 from devices.models import Device
 Device.objects.filter(user__username="lea").update(last_seen_at=now - timedelta(hours=1))
 """
-SOME_AGE = re.compile(r"^data (\d+ m )?\d+ s old$")
+SOME_AGE = re.compile(r"^\s*data (\d+ m )?\d+ s old\s*$")
 EACH_MINUTE_AT_ONCE = "const make = setInterval; window.setInterval = (run, ms) => make(run, ms === 60_000 ? 400 : ms)"
 
 
